@@ -1,0 +1,38 @@
+# Each target needs only Python 3 and make: it builds its own .venv on first use.
+PYTHON ?= python3
+BIN = .venv/bin
+RUN ?= runs/demo
+
+.PHONY: install dev test lint demo bench clean
+
+install: .venv/installed
+dev: .venv/installed-dev
+
+.venv/installed: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+.venv/installed-dev: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+test: dev
+	$(BIN)/python -m pytest
+
+lint: dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: dev
+	$(BIN)/python -m tests.bench
+
+demo: install
+	$(BIN)/rnnlm data fetch python-docs
+	$(BIN)/rnnlm train configs/demo.yaml -o $(RUN) --force
+	$(BIN)/rnnlm eval $(RUN) data/python-docs/test.txt
+	$(BIN)/rnnlm sample $(RUN) -n 10 --seed 1
+
+clean:
+	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,6 @@
+"""`python -m rnnlm` is the command `rnnlm`."""
+
+from rnnlm.cli import main
+
+if __name__ == "__main__":
+    main()
