@@ -1,0 +1,84 @@
+"""`rnnlm vocab`: build a vocabulary from text."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+from tqdm import tqdm
+
+from rnnlm.errors import DataError, UsageError
+
+
+@click.command(name="vocab")
+@click.argument("texts", metavar="TEXT...", nargs=-1, required=True)
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    required=True,
+    type=click.Path(dir_okay=False, allow_dash=True),
+    help="Vocabulary file to write.",
+)
+@click.option("--level", type=click.Choice(["word", "char"]), default="word", help="What a token is.")
+@click.option("--max-size", type=click.IntRange(min=4), help="Most entries, the three special tokens included.")
+@click.option("--min-count", type=click.IntRange(min=1), default=1, help="Leave out tokens that occur less often.")
+@click.option("--lower", is_flag=True, help="Lowercase the text.")
+@click.option("--keep", metavar="FILE", help="Text whose tokens are always in the vocabulary, such as a list of words.")
+@click.option("--blank-lines", is_flag=True, help="At level char: count empty lines as sentences.")
+@click.option("--check", metavar="FILE", multiple=True, help="Text to report the OOV rate of. May be repeated.")
+@click.option("--force", is_flag=True, help="Overwrite an existing vocabulary file.")
+def command(texts, output, level, max_size, min_count, lower, keep, blank_lines, check, force):
+    """Build a vocabulary from TEXT: one sentence a line, `-` for standard input, gzipped or not.
+
+    The file has lines of `word<TAB>count`: the special tokens <s>, </s> and <unk>, then the most frequent first, equal
+    counts in code point order. Sizes and the rate of words out of the vocabulary (OOVs) are reported on standard error.
+    """
+    from rnnlm.corpus import text_name
+    from rnnlm.vocab import build
+
+    if output != "-" and os.path.exists(output) and not force:
+        raise UsageError(f"{output}: exists already", "choose another name, or overwrite it with --force")
+    if not os.path.isdir(os.path.dirname(output) or "."):
+        raise UsageError(f"{output}: there is no folder {os.path.dirname(output)}", "make it, or choose another")
+    counts = _count(texts, level, lower, blank_lines)
+    kept = _count([keep], level, lower, blank_lines).tokens if keep else ()
+    vocab = build(counts, max_size, min_count, kept)
+    if output == "-":
+        click.get_binary_stream("stdout").write(vocab.to_bytes())
+    else:
+        vocab.save(output)
+    name = "<stdout>" if output == "-" else output
+    click.echo(f"{' + '.join(map(text_name, texts))}: {_describe(counts)}", err=True)
+    click.echo(f"{name}: {len(vocab)} entries, sha {vocab.fingerprint[:12]}; {_coverage(counts, vocab)}", err=True)
+    for path in check:
+        counts = _count([path], level, lower, blank_lines)
+        click.echo(f"{text_name(path)}: {_describe(counts)}; {_coverage(counts, vocab)}", err=True)
+
+
+def _count(paths, level, lower, blank_lines):
+    """The counts of texts, with a progress bar on a terminal when it takes long. Raises DataError without sentences."""
+    from rnnlm.corpus import lines, text_name
+    from rnnlm.vocab import count
+
+    size = sum(os.path.getsize(path) for path in paths if os.path.isfile(path)) or None
+    with tqdm(total=size, unit="B", unit_scale=True, delay=1, leave=False, disable=None, file=sys.stderr) as bar:
+        text = (line for path in paths for line in lines(path, seen=lambda block: bar.update(len(block))))
+        counts = count(text, level, lower, blank_lines)
+    if not counts.sentences:
+        raise DataError(
+            f"{' + '.join(map(text_name, paths))}: no sentences", "a sentence is a line with at least one word"
+        )
+    return counts
+
+
+def _describe(counts):
+    skipped = f", {counts.blank} empty lines skipped" if counts.blank else ""
+    units = "words" if counts.level == "word" else "characters"
+    return f"{counts.sentences} sentences, {counts.total} {units}, {len(counts.tokens)} types{skipped}"
+
+
+def _coverage(counts, vocab):
+    oovs, total = counts.oovs(vocab), max(counts.total, 1)
+    return f"coverage {1 - oovs / total:.2%}, {oovs} OOVs ({oovs / total:.2%})"

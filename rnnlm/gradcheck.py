@@ -1,0 +1,150 @@
+"""The gradient check: is what backward computes the derivative of what forward computes?
+
+Central differences of fourth order, in float64, against the analytic gradient: element by element, and along a random
+direction through each whole array, so that a single wrong element of a large array shows too.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rnnlm.cells.base import State
+from rnnlm.config import plain
+from rnnlm.corpus import Batch
+from rnnlm.models.base import Model, Network
+from rnnlm.vocab import SPECIALS, Vocabulary
+
+# Truncation grows with the step, rounding shrinks with it, and a kink (of ReLU) spoils only the steps that reach across:
+# a right gradient is confirmed by one of them, a wrong one is refuted by all.
+STEPS = (1e-3, 1e-4, 1e-5, 1e-6)
+CONFIRMED = 1e-9  # relative error at which no smaller step is tried
+WINDOW, BATCH, WORDS = 5, 3, 20  # T, B and K of the synthetic batch
+
+
+class Check(NamedTuple):
+    """The worst disagreement in one array."""
+
+    name: str
+    shape: tuple[int, ...]
+    checked: int  # derivatives compared
+    error: float  # relative; inf where one of the two is not finite
+    where: str  # the element, as [i, j], or "direction"
+    analytic: float
+    numeric: float
+
+
+def check_network(network: Network, seed: int = 0, elements: int = 20) -> list[Check]:
+    """Check a float64 network's parameters on a synthetic batch, with padding and with a state carried in.
+
+    Where errors are followed back at most k steps, the window is short enough for that to be the whole gradient.
+    """
+    rng = np.random.default_rng(seed)
+    T = exact_window(network.model, WINDOW)
+    batch = synthetic_batch(len(network.vocab), T, BATCH, rng)
+    _, state = network.loss(batch, None)  # the batch is fresh: this makes a state that is not zero
+    return check_batch(network, batch._replace(fresh=False), state, seed, elements)
+
+
+def check_batch(network: Network, batch: Batch, state: State, seed: int = 0, elements: int = 20) -> list[Check]:
+    """Check a float64 network's parameters on a batch: one `Check` per array. All masks come from `seed`."""
+
+    def loss() -> float:
+        return network.loss(batch, state, np.random.default_rng(seed))[0].nats
+
+    tokens = network.loss_and_grad(batch, state, np.random.default_rng(seed))[0].tokens
+    grads = {name: tokens * mean for name, mean in network.grads.named.items()}
+    return check_arrays(loss, network.params.named, grads, seed, elements)
+
+
+def check_arrays(
+    loss: Callable[[], float],
+    arrays: Mapping[str, np.ndarray],
+    grads: Mapping[str, np.ndarray],
+    seed: int = 0,
+    elements: int = 20,
+) -> list[Check]:
+    """Compare `grads` with the numerical derivatives of loss() by `arrays`, which are float64 and are varied in place.
+
+    At most `elements` of each array are looked at one by one, and one random direction. Errors are relative to the
+    largest of the analytic value, the numeric value and the root mean square of the array's analytic gradient, so that
+    neither the rounding of tiny elements counts, nor a zero that should not be one escapes.
+    """
+    rng = np.random.default_rng(seed)
+    return [_check(loss, name, array, grads[name], rng, elements) for name, array in arrays.items()]
+
+
+def _check(loss, name, array, grad, rng, elements) -> Check:
+    chosen = range(array.size) if array.size <= elements else rng.choice(array.size, elements, replace=False)
+    direction = rng.standard_normal(array.shape)
+    direction /= np.linalg.norm(direction)
+    places: list[tuple[str, Any, Any]] = [("direction", ..., direction)]
+    for index in zip(*np.unravel_index(list(chosen), array.shape)):
+        places.append((f"[{', '.join(map(str, index))}]", index, 1.0))
+    rms = math.sqrt(np.mean(np.square(grad)))
+    worst = Check(name, array.shape, len(places), -1.0, "", math.nan, math.nan)
+    for where, index, along in places:
+        analytic = float(np.sum(grad[index] * along))
+        errors = {}
+        for step in STEPS:
+            numeric = _derivative(loss, array, index, along, step)
+            errors[_relative_error(analytic, numeric, rms)] = numeric
+            if min(errors) < CONFIRMED:
+                break
+        error = min(errors)
+        if error > worst.error:
+            worst = worst._replace(error=error, where=where, analytic=analytic, numeric=errors[error])
+    return worst
+
+
+def _derivative(loss, array, index, along, step) -> float:
+    """d loss / ds of array[index] + s along, to fourth order in the step."""
+    here = array[index].copy()
+
+    def at(s: float) -> float:
+        array[index] = here + s * along
+        return loss()
+
+    difference = at(-2 * step) - 8 * at(-step) + 8 * at(step) - at(2 * step)
+    array[index] = here
+    return difference / (12 * step)
+
+
+def _relative_error(analytic: float, numeric: float, rms: float) -> float:
+    if not (math.isfinite(analytic) and math.isfinite(numeric)):
+        return math.inf
+    scale = max(abs(analytic), abs(numeric), rms)
+    return abs(analytic - numeric) / scale if scale else 0.0
+
+
+def exact_window(model: Model, longest: int) -> int:
+    """The longest window, up to `longest` steps, in which truncated errors still reach every step: k + 1."""
+    return min([longest, *(k + 1 for k in _truncations(plain(model)))])
+
+
+def _truncations(section: Any) -> Iterator[int]:
+    """The value of every `truncate` in a plain configuration."""
+    if isinstance(section, dict):
+        if section.get("truncate") is not None:
+            yield section["truncate"]
+        section = list(section.values())
+    if isinstance(section, list):
+        for part in section:
+            yield from _truncations(part)
+
+
+def synthetic_vocab(size: int = WORDS) -> Vocabulary:
+    """A vocabulary of K = `size` words with falling counts."""
+    words = [*SPECIALS, *(f"w{i}" for i in range(size - len(SPECIALS)))]
+    return Vocabulary(words, [0, *range(size - 1, 0, -1)])
+
+
+def synthetic_batch(K: int, T: int, B: int, rng: np.random.Generator) -> Batch:
+    """T random words of B sequences; the last sequence ends halfway and is padded."""
+    inputs, targets = rng.integers(0, K, (2, T, B), dtype=np.int32)
+    weights = np.ones((T, B), np.float32)
+    weights[(T + 1) // 2 :, -1] = 0
+    return Batch(inputs, targets, weights)

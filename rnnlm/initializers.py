@@ -1,0 +1,80 @@
+"""How weight matrices start. Matrices are (inputs, outputs); each rule draws from an explicit generator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rnnlm.config import Choice, option
+
+
+class Init(Choice):
+    """A rule that fills a new array: `init(shape, rng) -> array` of that shape in float64."""
+
+    def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Zeros(Init, kind="zeros"):
+    """All zeros."""
+
+    def __call__(self, shape, rng):
+        return np.zeros(shape)
+
+
+@dataclass(frozen=True)
+class Uniform(Init, kind="uniform"):
+    """U(-scale, scale)."""
+
+    scale: float = option(0.1, "largest absolute value", above=0)
+
+    def __call__(self, shape, rng):
+        return rng.uniform(-self.scale, self.scale, shape)
+
+
+@dataclass(frozen=True)
+class Glorot(Init, kind="glorot"):
+    """U(-a, a) with a = scale sqrt(6 / (inputs + outputs)), which keeps variances level (Glorot & Bengio 2010)."""
+
+    scale: float = option(1.0, "factor of the usual range", above=0)
+
+    def __call__(self, shape, rng):
+        a = self.scale * np.sqrt(6 / sum(shape))
+        return rng.uniform(-a, a, shape)
+
+
+@dataclass(frozen=True)
+class Orthogonal(Init, kind="orthogonal"):
+    """scale Q, with Q a random (semi-)orthogonal matrix: no direction grows or shrinks at first (Saxe et al. 2014)."""
+
+    scale: float = option(1.0, "factor of Q; below 1 the state forgets from the start", above=0)
+
+    def __call__(self, shape, rng):
+        tall = (max(shape), min(shape))
+        Q, R = np.linalg.qr(rng.standard_normal(tall))
+        Q *= np.sign(np.diag(R))  # makes the distribution uniform over orthogonal matrices
+        return self.scale * (Q if shape == tall else Q.T)
+
+
+@dataclass(frozen=True)
+class Identity(Init, kind="identity"):
+    """scale I: the state is copied on; with ReLU units this is the IRNN (Le, Jaitly & Hinton 2015)."""
+
+    scale: float = option(1.0, "factor of I", above=0)
+
+    def __call__(self, shape, rng):
+        return self.scale * np.eye(*shape)
+
+
+@dataclass(frozen=True)
+class Chain(Init, kind="chain"):
+    """The feedback chain: unit i feeds i+1 with weight `scale` and i-1 with `feedback`, a non-normal start that
+    remembers long sequences (Orhan & Pitkow 2020)."""
+
+    scale: float = option(1.0, "weight of the forward chain", above=0)
+    feedback: float = option(0.0, "weight of the backward chain")
+
+    def __call__(self, shape, rng):
+        return self.scale * np.eye(*shape, k=1) + self.feedback * np.eye(*shape, k=-1)

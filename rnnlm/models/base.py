@@ -1,0 +1,125 @@
+"""What a model is, and the network that gives it memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from rnnlm.cells.base import Empty, State
+from rnnlm.config import Choice
+from rnnlm.corpus import Batch
+from rnnlm.heads import Loss
+from rnnlm.params import Parameters, Specs
+from rnnlm.vocab import Vocabulary
+
+
+class Model(Choice, default="lm"):
+    """A network for a task: it lists its parameters, and runs forwards and backwards over a batch. It holds no memory."""
+
+    def specs(self, vocab: Vocabulary) -> Specs:
+        """All parameters, nested as the model's parts are."""
+        raise NotImplementedError
+
+    def tie(self, p: Any) -> Any:
+        """`p` as the layers see it: where one array has two uses, under both names."""
+        return p
+
+    def initial_state(self, p: Any, B: int) -> State:
+        """The state before the first step of B sequences."""
+        raise NotImplementedError
+
+    def workspace(self, p: Any, T: int, B: int, empty: Empty) -> Any:
+        """Memory for windows of T steps of B sequences."""
+        raise NotImplementedError
+
+    def forward(self, p: Any, batch: Batch, state: State, work: Any, rng: np.random.Generator | None = None):
+        """-> -log p of each target (T, B) in nats, the state after the window. `rng=None` means evaluation."""
+        raise NotImplementedError
+
+    def log_probs(self, p: Any, inputs: np.ndarray, state: State, work: Any):
+        """Ids (T, B) -> log p of every word after each of them, (T, B, K), and the state after the window."""
+        raise NotImplementedError
+
+    def backward(self, p: Any, g: Any, scale: np.ndarray, work: Any) -> None:
+        """Adds into g the gradient of sum scale * nats, both (T, B)."""
+        raise NotImplementedError
+
+
+class Network:
+    """Parameters, gradients and workspaces of a model: the only object with memory."""
+
+    def __init__(self, model: Model, vocab: Vocabulary, dtype: Any = np.float32, rng: np.random.Generator | None = None):
+        """Allocate the parameters; with `rng`, start them."""
+        self.model, self.vocab = model, vocab
+        self.params = Parameters(model.specs(vocab), dtype, rng)
+        self._p = model.tie(self.params)
+        self._grads: Parameters | None = None
+        self._works: dict[tuple[int, int], Any] = {}
+        self._arena = np.empty(0, dtype)
+
+    @property
+    def p(self) -> Any:
+        """The parameters as the model's layers see them."""
+        return self._p
+
+    @property
+    def grads(self) -> Parameters:
+        """The gradient of the last `loss_and_grad`: allocated at the first use, since evaluation needs none."""
+        if self._grads is None:
+            self._grads = self.params.zeros_like()
+        return self._grads
+
+    def initial_state(self, B: int) -> State:
+        """The state before the first step of B sequences."""
+        return self.model.initial_state(self._p, B)
+
+    def nats(self, batch: Batch, state: State, rng: np.random.Generator | None = None) -> tuple[np.ndarray, State]:
+        """-log p of each target, (T, B), and the state after the window. Padding counts 0."""
+        if batch.fresh:
+            state = self.initial_state(batch.inputs.shape[1])
+        nats, state = self.model.forward(self._p, batch, state, self._work(*batch.inputs.shape), rng)
+        if batch.weights is not None:
+            nats = nats * batch.weights
+        return nats, state
+
+    def loss(self, batch: Batch, state: State, rng: np.random.Generator | None = None) -> tuple[Loss, State]:
+        """The loss of a batch, and the state after it."""
+        nats, state = self.nats(batch, state, rng)
+        return Loss(float(nats.sum(dtype=np.float64)), batch.tokens), state
+
+    def loss_and_grad(self, batch: Batch, state: State, rng: np.random.Generator | None = None) -> tuple[Loss, State]:
+        """The same, and in `grads` the gradient of the mean over the batch's tokens."""
+        loss, state = self.loss(batch, state, rng)
+        weights = np.ones(batch.inputs.shape, self.params.flat.dtype) if batch.weights is None else batch.weights
+        self.grads.flat[...] = 0
+        scale = (weights / max(loss.tokens, 1)).astype(self.params.flat.dtype)
+        self.model.backward(self._p, self.model.tie(self.grads), scale, self._work(*batch.inputs.shape))
+        return loss, state
+
+    def log_probs(self, inputs: np.ndarray, state: State) -> tuple[np.ndarray, State]:
+        """Ids (T, B), state -> log p of every word after each of them, (T, B, K), and the state after the window."""
+        return self.model.log_probs(self._p, inputs, state, self._work(*inputs.shape))
+
+    def _work(self, T: int, B: int) -> Any:
+        """The workspace for windows of this shape. All shapes share one arena: only one window is under way at a time."""
+        if (T, B) not in self._works:
+            sizes: list[int] = []
+
+            def measure(*shape):
+                sizes.append(int(np.prod(shape)))
+                return np.empty(shape, self._arena.dtype)  # never touched, so never backed by memory
+
+            self.model.workspace(self._p, T, B, measure)
+            if sum(sizes) > len(self._arena):
+                self._works.clear()
+                self._arena = np.empty(sum(sizes), self._arena.dtype)
+            used = 0
+
+            def take(*shape):
+                nonlocal used
+                used += (size := int(np.prod(shape)))
+                return self._arena[used - size : used].reshape(shape)
+
+            self._works[T, B] = self.model.workspace(self._p, T, B, take)
+        return self._works[T, B]

@@ -1,0 +1,134 @@
+"""Array operations that layers share, each beside its backward.
+
+Letters: T time steps, B sequences, N = T B rows, D inputs, H outputs, K words. Arrays are time-major.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+
+
+def rows(x: np.ndarray) -> np.ndarray:
+    """(T, B, D) -> (T B, D), without a copy: one row per token."""
+    return x.reshape(-1, x.shape[-1])
+
+
+def project(x: np.ndarray, U: np.ndarray, out: np.ndarray) -> None:
+    """out = x U for every time step at once. x: ids (T, B), which stand for one-hot rows, or vectors (T, B, D)."""
+    if x.dtype.kind == "i":
+        np.take(U, x, axis=0, out=out, mode="clip")  # clip: with the default mode NumPy buffers the whole output
+    else:
+        np.dot(rows(x), U, out=rows(out))
+
+
+def project_backward(x: np.ndarray, da: np.ndarray, U: np.ndarray, dU: np.ndarray, dx: np.ndarray | None) -> None:
+    """The backward of a = x U: adds x^T da into dU; writes da U^T into dx, which is None where x are ids."""
+    if x.dtype.kind == "i":
+        scatter_add(dU, x.ravel(), rows(da))
+    else:
+        dU += rows(x).T @ rows(da)
+    if dx is not None:
+        np.dot(rows(da), U.T, out=rows(dx))
+
+
+def scatter_add(table: np.ndarray, ids: np.ndarray, values: np.ndarray) -> None:
+    """table[ids[n]] += values[n] for every n, equal ids adding up. table (K, D), ids (N,), values (N, D)."""
+    K, N = len(table), len(ids)
+    if K <= N:  # a small vocabulary: one product with the one-hot rows themselves
+        onehot = np.zeros((K, N), table.dtype)
+        onehot[ids, np.arange(N)] = 1
+        table += onehot @ values
+    else:  # sum the runs of equal ids, then one addition per different id
+        order = np.argsort(ids, kind="stable")
+        run = ids[order]
+        starts = np.flatnonzero(np.r_[True, run[1:] != run[:-1]])
+        table[run[starts]] += np.add.reduceat(values[order], starts, axis=0)
+
+
+def in_parallel(work: Callable[[slice], None], n: int) -> None:
+    """work(part) for slices that cover range(n), one per core: NumPy lets go of the interpreter lock inside its loops.
+
+    For element-wise passes over big arrays, which the matrix products' threads leave to one core.
+    """
+    parts = [slice(n * i // threads(), n * (i + 1) // threads()) for i in range(threads())]
+    others = [_pool().submit(work, part) for part in parts[1:]]
+    work(parts[0])
+    for other in others:
+        other.result()
+
+
+@cache
+def threads() -> int:
+    """The number of threads: what the matrix products were told (`rnnlm train --threads`), or the cores at hand."""
+    told = os.environ.get("OPENBLAS_NUM_THREADS", "")
+    return int(told) if told.isdigit() and int(told) else len(os.sched_getaffinity(0))
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=max(1, threads() - 1))
+
+
+class Activation(NamedTuple):
+    """An elementwise f and its slope f'(a), told by the output h = f(a). Both write into `out`."""
+
+    apply: Callable[..., None]
+    slope: Callable[..., None]
+
+
+def _relu(a, out):
+    np.maximum(a, 0, out=out)
+
+
+def _relu_slope(h, out):
+    np.greater(h, 0, out=out, casting="unsafe")
+
+
+def _sigmoid(a, out):
+    # tanh saturates quietly where exp(-a) would overflow
+    np.multiply(a, 0.5, out=out)
+    np.tanh(out, out=out)
+    out += 1
+    out *= 0.5
+
+
+def _sigmoid_slope(h, out):
+    np.subtract(1, h, out=out)
+    out *= h
+
+
+def _tanh_slope(h, out):
+    np.multiply(h, h, out=out)
+    np.subtract(1, out, out=out)
+
+
+def _identity(a, out):
+    if out is not a:
+        out[...] = a
+
+
+def _identity_slope(h, out):
+    out[...] = 1
+
+
+ACTIVATIONS = {
+    "tanh": Activation(np.tanh, _tanh_slope),
+    "relu": Activation(_relu, _relu_slope),
+    "sigmoid": Activation(_sigmoid, _sigmoid_slope),
+    "identity": Activation(_identity, _identity_slope),
+}
+
+
+def dropout_mask(rate: float, rng: np.random.Generator | None, out: np.ndarray) -> None:
+    """Fill `out` with 0 (probability `rate`) and 1 / (1 - rate), which keeps the mean; without `rng`, with ones."""
+    if rng is None:
+        out[...] = 1
+    else:
+        np.greater_equal(rng.random(out.shape, dtype=out.dtype), rate, out=out, casting="unsafe")
+        out /= 1 - rate

@@ -1,0 +1,87 @@
+"""Parameters: named views of one flat vector.
+
+All weights of a network lie side by side in one contiguous array. `p["cell"]["W"]` is a view of it, so zeroing,
+clipping, norms, optimizers and checkpoints are one-liners over the vector, and the layers read like their equations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple, Union
+
+import numpy as np
+
+Init = Callable[[tuple[int, ...], np.random.Generator], np.ndarray]
+Specs = dict[str, Union["Spec", "Specs"]]
+
+
+class Spec(NamedTuple):
+    """What a layer asks for: the shape of an array, how it starts, and whether training may change it."""
+
+    shape: tuple[int, ...]
+    init: Init
+    trainable: bool = True
+
+
+class Views(Mapping):
+    """A nested dictionary of arrays that can be changed in place (`p["W"] += x`) but not replaced (`p["W"] = x`)."""
+
+    def __init__(self, entries: dict[str, Any]):
+        self._entries = entries
+
+    def __getitem__(self, name: str) -> Any:
+        return self._entries[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        if value is not self._entries[name]:  # `p["W"] += x` ends here with the very same array
+            raise TypeError(f"{name!r} is a view of the flat vector: write p[{name!r}][...] = x, or use +=")
+
+
+class Parameters(Views):
+    """All parameters of a network in one vector.
+
+    flat       (n,)  every parameter; the trainable ones first
+    trainable  (m,)  the prefix of `flat` that optimizers see
+    named      {"cell.W": view}  the names of checkpoints, messages and tests
+    """
+
+    def __init__(self, specs: Specs, dtype: Any = np.float32, rng: np.random.Generator | None = None):
+        """Allocate what `specs` lists; with `rng`, start each array by its rule, otherwise leave zeros."""
+        self.specs, leaves = specs, dict(_leaves(specs))
+        order = sorted(leaves, key=lambda name: not leaves[name].trainable)  # stable: frozen ones stand last
+        size = {name: int(np.prod(leaves[name].shape)) for name in leaves}
+        self.flat = np.zeros(sum(size.values()), dtype)
+        self.trainable = self.flat[: sum(size[name] for name in leaves if leaves[name].trainable)]
+        views, start = {}, 0
+        for name in order:
+            views[name] = self.flat[start : start + size[name]].reshape(leaves[name].shape)
+            start += size[name]
+            if rng is not None:
+                views[name][...] = leaves[name].init(leaves[name].shape, rng)
+        self.named: dict[str, np.ndarray] = {name: views[name] for name in leaves}
+        super().__init__(_nest(specs, self.named))
+
+    def zeros_like(self) -> Parameters:
+        """The same names and shapes, filled with zeros: the gradient of these parameters."""
+        return Parameters(self.specs, self.flat.dtype)
+
+
+def _leaves(specs: Specs, prefix: str = "") -> Iterator[tuple[str, Spec]]:
+    for name, spec in specs.items():
+        if isinstance(spec, Spec):
+            yield prefix + name, spec
+        else:
+            yield from _leaves(spec, f"{prefix}{name}.")
+
+
+def _nest(specs: Specs, named: dict[str, np.ndarray], prefix: str = "") -> dict[str, Any]:
+    return {
+        name: named[prefix + name] if isinstance(spec, Spec) else Views(_nest(spec, named, f"{prefix}{name}."))
+        for name, spec in specs.items()
+    }

@@ -1,0 +1,228 @@
+"""The vocabulary: which words a model knows, their numbers and how often they were seen.
+
+A text is a sequence of lines, each a sentence. At level "word" a token is what `str.split()` finds: white space of any
+script separates words, so the ideographic space U+3000, the no-break space and the line separator U+2028 do as well as
+a blank; none of them ends a sentence. At level "char" every code point of a line is a token, blanks and tabs included.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain, repeat
+from pathlib import Path
+
+import numpy as np
+
+from rnnlm.errors import DataError, UsageError
+
+SPECIALS = ("<s>", "</s>", "<unk>")
+BOS, EOS, UNK = range(3)
+OOV = -1  # what a token outside the vocabulary is stored as: models read it as UNK, figures tell the two apart
+CODE_POINTS = 0x110000
+MAX_FILE = 1 << 28  # bytes; a million words take 15 MB, so something larger is not a vocabulary
+
+
+def split(line: str, level: str = "word", lower: bool = False) -> list[str]:
+    """The tokens of a line."""
+    line = line.lower() if lower else line
+    return line.split() if level == "word" else list(line)
+
+
+@dataclass
+class Counts:
+    """What was seen in a text: how often each token, how many sentences, how many skipped empty lines."""
+
+    tokens: Counter[str]
+    sentences: int
+    blank: int
+    level: str
+    lower: bool
+
+    @property
+    def total(self) -> int:
+        """Tokens of the text, sentence ends not counted."""
+        return sum(self.tokens.values())
+
+    def oovs(self, vocab: Vocabulary) -> int:
+        """Tokens of the text that are not in the vocabulary."""
+        return sum(count for token, count in self.tokens.items() if token not in vocab.index)
+
+
+def count(texts: Iterable[str], level: str = "word", lower: bool = False, blank_lines: bool = False) -> Counts:
+    """Count the tokens of lines of text, in memory that grows with the types alone.
+
+    A line without tokens is skipped; with `blank_lines` it is a sentence of no characters (level "char" only).
+    """
+    blank_lines = blank_lines and level == "char"
+    sentences = blank = 0
+
+    def tokens() -> Iterator[list[str]]:
+        nonlocal sentences, blank
+        for line in texts:
+            found = split(line, level, lower)
+            if found or blank_lines:
+                sentences += 1
+            else:
+                blank += 1
+            yield found
+
+    counter = Counter(chain.from_iterable(tokens()))
+    return Counts(counter, sentences, blank, level, lower)
+
+
+def build(counts: Counts, max_size: int | None = None, min_count: int = 1, keep: Iterable[str] = ()) -> Vocabulary:
+    """The vocabulary of a counted text: specials first, then the most frequent first, ties in code point order.
+
+    `max_size` counts every entry, specials included; the words of `keep` are in it whether they were seen or not. The
+    count of `</s>` is the number of sentences; that of `<unk>` is its own plus that of every token left out. Literal
+    `<s>` and `</s>` are never control symbols: they are left out like rare words. Raises UsageError when `keep` does
+    not fit into `max_size`.
+    """
+    kept = set(keep).difference(SPECIALS)
+    if max_size is not None and max_size < len(SPECIALS) + len(kept):
+        raise UsageError(
+            f"a vocabulary of {max_size} entries cannot hold {len(SPECIALS)} special tokens and {len(kept)} kept words",
+            "raise the maximal size, or keep fewer words",
+        )
+    rank = {word: (-n, word) for word, n in counts.tokens.items() if n >= min_count}
+    rest = sorted(rank.keys() - kept - set(SPECIALS), key=rank.__getitem__)
+    if max_size is not None:
+        rest = rest[: max_size - len(SPECIALS) - len(kept)]
+    words = sorted(kept.union(rest), key=lambda word: (-counts.tokens[word], word))
+    seen = [counts.tokens[word] for word in words]
+    return Vocabulary(
+        [*SPECIALS, *words], [0, counts.sentences, counts.total - sum(seen), *seen], counts.level, counts.lower
+    )
+
+
+class Vocabulary:
+    """Words by number: entries 0, 1, 2 are `<s>`, `</s>` and `<unk>`.
+
+    words   list of K strings
+    counts  (K,) int64, how often each was seen in the training text
+    index   {token: id} for the tokens of a text, which `<s>` and `</s>` can never be
+    """
+
+    def __init__(self, words: Sequence[str], counts: Sequence[int], level: str = "word", lower: bool = False):
+        self.words, self.counts = list(words), np.asarray(counts, np.int64)
+        self.level, self.lower = level, lower
+        self.index = {word: i for i, word in enumerate(words) if i not in (BOS, EOS)}
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of what decides about ids: level, lower and the words in order."""
+        return hashlib.sha256("\n".join([_kind(self.level, self.lower), *self.words]).encode()).hexdigest()
+
+    def split(self, line: str) -> list[str]:
+        """The tokens of a line."""
+        return split(line, self.level, self.lower)
+
+    def join(self, words: Iterable[str]) -> str:
+        """The line that these tokens make."""
+        return (" " if self.level == "word" else "").join(words)
+
+    def ids(self, tokens: Iterable[str]) -> list[int]:
+        """The number of each token, -1 (OOV) for one that is not in the vocabulary."""
+        return [self.index.get(token, OOV) for token in tokens]
+
+    def encode(self, lines: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """The ids of the tokens of all lines on end, (n,) int32, and the number per line, (len(lines),) int64."""
+        if self.lower:
+            lines = [line.lower() for line in lines]
+        if self.level == "char":
+            codes = np.frombuffer("".join(lines).encode("utf-32-le"), np.dtype("<u4"))
+            return self._id_of_code[codes], np.fromiter(map(len, lines), np.int64, len(lines))
+        words = [line.split() for line in lines]
+        lengths = np.fromiter(map(len, words), np.int64, len(words))
+        ids = map(self.index.get, chain.from_iterable(words), repeat(OOV))
+        return np.fromiter(ids, np.int32, lengths.sum()), lengths
+
+    @cached_property
+    def _id_of_code(self) -> np.ndarray:
+        """(CODE_POINTS,) int32: the id of every code point."""
+        table = np.full(CODE_POINTS, OOV, np.int32)
+        table[[ord(word) for word in self.words[len(SPECIALS) :]]] = np.arange(len(SPECIALS), len(self))
+        return table
+
+    def to_bytes(self) -> bytes:
+        """The vocabulary file: lines of `word<TAB>count` in UTF-8; a third field of the first says level and case."""
+        lines = [f"{word}\t{n}" for word, n in zip(self.words, self.counts)]
+        lines[0] += f"\t{_kind(self.level, self.lower)}"
+        return ("\n".join(lines) + "\n").encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes, name: str = "vocabulary") -> Vocabulary:
+        """Read what `to_bytes` wrote. Raises DataError naming the line (`name:line`) that is missing or malformed."""
+        try:
+            lines = data.decode().removeprefix("\ufeff").split("\n")
+        except UnicodeDecodeError as error:
+            number = data.count(b"\n", 0, error.start) + 1
+            raise _broken(name, number, f"not UTF-8 (0x{data[error.start]:02x})") from None
+        if len(lines) > 1 and lines[-1] == "":
+            del lines[-1]
+        kind = re.search(r"\tlevel=(word|char)( lower)?\r?$", lines[0])
+        level, lower = (kind[1], bool(kind[2])) if kind else ("word", False)
+        lines[0] = lines[0][: kind.start()] if kind else lines[0]
+        unit = "character" if level == "char" else "word"
+        counts: dict[str, int] = {}  # in the order of the file
+        for number, line in enumerate(lines, 1):
+            entry = re.fullmatch(r"(.+)\t([0-9]{1,15})\r?", line)
+            if not entry:
+                raise _broken(name, number, f"found {_short(line)}, wanted a {unit}, a tab and its count")
+            word = entry[1]
+            if number <= len(SPECIALS):
+                if word != (special := SPECIALS[number - 1]):
+                    raise _broken(name, number, f"found {_short(word)}, wanted the special token {special!r}")
+            elif split(word, level) != [word]:
+                raise _broken(name, number, f"{_short(word)} is not one {unit}")
+            if word in counts:
+                raise _broken(name, number, f"{_short(word)} stands here for the second time")
+            counts[word] = int(entry[2])
+        if len(counts) < len(SPECIALS):
+            raise _broken(name, len(counts) + 1, f"the special token {SPECIALS[len(counts)]!r} is missing")
+        return cls(list(counts), list(counts.values()), level, lower)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the vocabulary file, whole or not at all. Raises DataError when it cannot be written."""
+        temporary = Path(path).with_name(f".{Path(path).name}.{os.getpid()}.tmp")
+        try:
+            temporary.write_bytes(self.to_bytes())
+            os.replace(temporary, path)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise DataError(f"{path}: cannot be written: {error.strerror}", "choose another place") from None
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Vocabulary:
+        """Read a vocabulary file. Raises DataError when it cannot be read or is not one."""
+        try:
+            with open(path, "rb") as file:
+                data = file.read(MAX_FILE + 1)
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read: {error.strerror}", "`rnnlm vocab` builds a vocabulary") from None
+        if len(data) > MAX_FILE:
+            raise DataError(f"{path}: more than {MAX_FILE >> 20} MB, which no vocabulary file has", "is it a text?")
+        return cls.from_bytes(data, str(path))
+
+
+def _kind(level: str, lower: bool) -> str:
+    return f"level={level}{' lower' if lower else ''}"
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 40 else text[:37] + "...")
+
+
+def _broken(name: str, line: int, what: str) -> DataError:
+    return DataError(f"{name}:{line}: {what}", "is this a vocabulary file? `rnnlm vocab` builds one")
