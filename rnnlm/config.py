@@ -193,6 +193,15 @@ def explain(cls: type, path: str = "") -> list[Row]:
     return rows
 
 
+def seconds(text: str) -> float:
+    """The seconds of a duration as a flag gives it: "90s", "5m", "1h30m", "90". Raises UsageError."""
+    value = float(text) if re.fullmatch(_SCALARS["float"], text) else text
+    duration = _scalar(Duration, _Node("", 0, value, text))
+    if duration is _INVALID:
+        raise UsageError(f"expected {_describe(Duration)}, found {_clipped(repr(text))}")
+    return duration
+
+
 # --- Types ---
 
 
@@ -637,6 +646,13 @@ class _Dumper(yaml.SafeDumper):
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
+
+    def represent_str(self, text: str) -> yaml.Node:
+        # PyYAML writes some line breaks, such as U+0085, so that they come back as spaces; escaped they come back.
+        return self.represent_scalar(_TAG + "str", text, style=None if text.isprintable() else '"')
+
+
+_Dumper.add_representer(str, _Dumper.represent_str)
 
 
 def _to_yaml(data: Any, flow: bool) -> str:

@@ -254,7 +254,7 @@ class _Damaged(Exception):
 
 @contextlib.contextmanager
 def _scratch(folder: Path | None) -> Iterator[Any]:
-    """A new file, in `folder` if that can be written; removed at the end unless renamed. A mapping outlives its name."""
+    """A new file, in `folder` if that can be written; removed at the end unless renamed. Mappings outlive the name."""
     file: Any = None
     if folder:
         with contextlib.suppress(OSError):
@@ -347,9 +347,7 @@ class Batch(NamedTuple):
     targets: np.ndarray  # (T, B) int32
     weights: np.ndarray | None = None  # (T, B) float32: 1, and 0 for padding; None: no padding
     fresh: bool = True  # the state starts anew; otherwise it is the one that the previous batch left
-    positions: np.ndarray | None = (
-        None  # (T, B) int64: where in the corpus's `ids` each target stands; padding: anywhere
-    )
+    positions: np.ndarray | None = None  # (T, B) int64: where in `corpus.ids` each target stands; padding: anywhere
 
     @property
     def tokens(self) -> int:
@@ -412,8 +410,8 @@ class Sentences:
     def __init__(self, corpus: Corpus, batch: int, tokens: int | None = None):
         """`tokens` defaults to 64 per sentence of a batch, and to no fewer than 2048."""
         self._ids = np.asarray(corpus.ids)
-        self._ends = corpus.ends
-        self._lengths = np.diff(corpus.ends, prepend=0)
+        self._ends = np.asarray(corpus.ends)
+        self._lengths = np.diff(self._ends, prepend=0)
         self.batch = min(batch, corpus.sentences)
         self.tokens = tokens or max(64 * batch, 2048)
         self.note = _note(corpus, {"batch": (batch, self.batch)})

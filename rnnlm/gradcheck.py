@@ -78,11 +78,11 @@ def check_arrays(
 
 
 def _check(loss, name, array, grad, rng, elements) -> Check:
-    chosen = range(array.size) if array.size <= elements else rng.choice(array.size, elements, replace=False)
+    chosen = rng.permutation(array.size)[:elements]
     direction = rng.standard_normal(array.shape)
     direction /= np.linalg.norm(direction)
     places: list[tuple[str, Any, Any]] = [("direction", ..., direction)]
-    for index in zip(*np.unravel_index(list(chosen), array.shape)):
+    for index in zip(*np.unravel_index(chosen, array.shape)):
         places.append((f"[{', '.join(map(str, index))}]", index, 1.0))
     rms = math.sqrt(np.mean(np.square(grad)))
     worst = Check(name, array.shape, len(places), -1.0, "", math.nan, math.nan)

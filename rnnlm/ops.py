@@ -5,13 +5,16 @@ Letters: T time steps, B sequences, N = T B rows, D inputs, H outputs, K words. 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import NamedTuple
 
 import numpy as np
+
+from rnnlm.threads import THREADS
+
+SMALL = 1 << 20  # multiply-adds of a product that is done before another thread has woken up
 
 
 def rows(x: np.ndarray) -> np.ndarray:
@@ -24,7 +27,7 @@ def project(x: np.ndarray, U: np.ndarray, out: np.ndarray) -> None:
     if x.dtype.kind == "i":
         np.take(U, x, axis=0, out=out, mode="clip")  # clip: with the default mode NumPy buffers the whole output
     else:
-        np.dot(rows(x), U, out=rows(out))
+        product(rows(x), U, out=rows(out))
 
 
 def project_backward(x: np.ndarray, da: np.ndarray, U: np.ndarray, dU: np.ndarray, dx: np.ndarray | None) -> None:
@@ -32,9 +35,9 @@ def project_backward(x: np.ndarray, da: np.ndarray, U: np.ndarray, dU: np.ndarra
     if x.dtype.kind == "i":
         scatter_add(dU, x.ravel(), rows(da))
     else:
-        dU += rows(x).T @ rows(da)
+        add_product(rows(x).T, rows(da), out=dU)
     if dx is not None:
-        np.dot(rows(da), U.T, out=rows(dx))
+        product(rows(da), U.T, out=rows(dx))
 
 
 def scatter_add(table: np.ndarray, ids: np.ndarray, values: np.ndarray) -> None:
@@ -44,7 +47,7 @@ def scatter_add(table: np.ndarray, ids: np.ndarray, values: np.ndarray) -> None:
         onehot = np.zeros((K, N), table.dtype)
         onehot[ids, np.arange(N)] = 1
         table += onehot @ values
-    else:  # sum the runs of equal ids, then one addition per different id
+    elif N:  # sum the runs of equal ids, then one addition per different id
         order = np.argsort(ids, kind="stable")
         run = ids[order]
         starts = np.flatnonzero(np.r_[True, run[1:] != run[:-1]])
@@ -52,11 +55,13 @@ def scatter_add(table: np.ndarray, ids: np.ndarray, values: np.ndarray) -> None:
 
 
 def in_parallel(work: Callable[[slice], None], n: int) -> None:
-    """work(part) for slices that cover range(n), one per core: NumPy lets go of the interpreter lock inside its loops.
+    """work(part) for slices that cover range(n), one per thread: NumPy lets go of the interpreter lock in its loops.
 
-    For element-wise passes over big arrays, which the matrix products' threads leave to one core.
+    Matrix products are cut here too, and the BLAS is kept to one thread (see `rnnlm.threads`): its own threads wait for
+    each other in busy loops, and where anything else runs on the machine that made training up to 20 times slower. So a
+    product and the element-wise passes over its result also stay on one core, in one cache.
     """
-    parts = [slice(n * i // threads(), n * (i + 1) // threads()) for i in range(threads())]
+    parts = [slice(n * i // THREADS, n * (i + 1) // THREADS) for i in range(THREADS)]
     others = [_pool().submit(work, part) for part in parts[1:]]
     work(parts[0])
     for other in others:
@@ -64,15 +69,25 @@ def in_parallel(work: Callable[[slice], None], n: int) -> None:
 
 
 @cache
-def threads() -> int:
-    """The number of threads: what the matrix products were told (`rnnlm train --threads`), or the cores at hand."""
-    told = os.environ.get("OPENBLAS_NUM_THREADS", "")
-    return int(told) if told.isdigit() and int(told) else len(os.sched_getaffinity(0))
-
-
-@cache
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=max(1, threads() - 1))
+    return ThreadPoolExecutor(max_workers=THREADS)
+
+
+def product(A: np.ndarray, B: np.ndarray, out: np.ndarray) -> None:
+    """out = A B, rows shared out among the threads. A (n, m), B (m, k), out (n, k)."""
+    if A.shape[0] * B.size < SMALL:
+        np.dot(A, B, out=out)
+    else:
+        in_parallel(lambda part: np.dot(A[part], B, out=out[part]), len(A))
+
+
+def add_product(A: np.ndarray, B: np.ndarray, out: np.ndarray) -> None:
+    """out += A B, likewise."""
+
+    def add(part):
+        out[part] += A[part] @ B
+
+    in_parallel(add, len(A))
 
 
 class Activation(NamedTuple):

@@ -13,13 +13,14 @@ from typing import ClassVar
 import numpy as np
 
 from rnnlm.config import Choice, option
+from rnnlm.ops import in_parallel
 
 BLOCK = 1 << 15  # elements: a rule's operands of one block stay in the processor's cache through all its passes
 
 
-def blocks(n: int) -> Iterator[slice]:
-    """Slices that cover a vector of n elements."""
-    return (slice(i, i + BLOCK) for i in range(0, n, BLOCK))
+def blocks(part: slice) -> Iterator[slice]:
+    """Slices of at most BLOCK elements that cover a part of a vector."""
+    return (slice(i, min(i + BLOCK, part.stop)) for i in range(part.start, part.stop, BLOCK))
 
 
 def clip_norm(grad: np.ndarray, limit: float) -> bool:
@@ -61,7 +62,7 @@ class SGD(Optimizer, kind="sgd"):
     lr: float = option(0.1, "learning rate", above=0)
 
     def step(self, theta, grad, lr, t):
-        for b in blocks(len(theta)):
+        for b in blocks(slice(0, len(theta))):
             g = grad[b]
             g *= lr
             theta[b] -= g
@@ -77,7 +78,7 @@ class Momentum(Optimizer, kind="momentum"):
     nesterov: bool = option(False, "look ahead (Nesterov 1983; Sutskever et al. 2013)")
 
     def step(self, theta, grad, lr, t, v):
-        for b in blocks(len(theta)):
+        for b in blocks(slice(0, len(theta))):
             g, v_b = grad[b], v[b]
             v_b *= self.momentum
             v_b += g
@@ -93,7 +94,7 @@ class Adagrad(Optimizer, kind="adagrad"):
     eps: float = option(1e-8, "keeps the division finite", above=0)
 
     def step(self, theta, grad, lr, t, s):
-        for b in blocks(len(theta)):
+        for b in blocks(slice(0, len(theta))):
             g, s_b = grad[b], s[b]
             s_b += g * g
             theta[b] -= lr * g / (np.sqrt(s_b) + self.eps)
@@ -109,7 +110,7 @@ class RMSProp(Optimizer, kind="rmsprop"):
     eps: float = option(1e-8, "keeps the division finite", above=0)
 
     def step(self, theta, grad, lr, t, s):
-        for b in blocks(len(theta)):
+        for b in blocks(slice(0, len(theta))):
             g, s_b = grad[b], s[b]
             s_b *= self.decay
             s_b += (1 - self.decay) * (g * g)
@@ -134,22 +135,26 @@ class Adam(Optimizer, kind="adam"):
     def step(self, theta, grad, lr, t, m, v):
         rate = lr / (1 - self.beta1**t)
         root = 1 / np.sqrt(1 - self.beta2**t)
-        buf = np.empty(min(BLOCK, len(theta)), theta.dtype)
-        for b in blocks(len(theta)):
-            g, m_b, v_b, theta_b = grad[b], m[b], v[b], theta[b]
-            d = buf[: len(g)]
-            np.multiply(g, 1 - self.beta1, out=d)
-            m_b *= self.beta1
-            m_b += d
-            np.multiply(g, g, out=d)
-            d *= 1 - self.beta2
-            v_b *= self.beta2
-            v_b += d
-            np.sqrt(v_b, out=d)
-            d *= root
-            d += self.eps
-            np.divide(m_b, d, out=d)
-            d *= rate
-            if self.weight_decay:
-                theta_b *= 1 - lr * self.weight_decay
-            theta_b -= d
+
+        def update(part):
+            buf = np.empty(BLOCK, theta.dtype)
+            for b in blocks(part):
+                g, m_b, v_b, theta_b = grad[b], m[b], v[b], theta[b]
+                d = buf[: len(g)]
+                np.multiply(g, 1 - self.beta1, out=d)
+                m_b *= self.beta1
+                m_b += d
+                np.multiply(g, g, out=d)
+                d *= 1 - self.beta2
+                v_b *= self.beta2
+                v_b += d
+                np.sqrt(v_b, out=d)
+                d *= root
+                d += self.eps
+                np.divide(m_b, d, out=d)
+                d *= rate
+                if self.weight_decay:
+                    theta_b *= 1 - lr * self.weight_decay
+                theta_b -= d
+
+        in_parallel(update, len(theta))

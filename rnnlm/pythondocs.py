@@ -52,6 +52,7 @@ MARKUP = [
         (r"(?<=\w)(?:\([^()]*(?:\([^()]*\)[^()]*)*\)|\[[^][]*\])+", ""),  # f(x), f(g(x)), a[i]
         (r"(?<!\w)\*+(?=\w)|(?<=[\w.:])\*+(?!\w)", ""),  # *emphasis*, **strong**
         (r"::", ":"),
+        # the front of dotted names, but not of file names
         (r"(?<!\w)(?!e\.g\.|i\.e\.)\.?(?:[A-Za-z_]\w*\.)*(?=[A-Za-z_])(?!(?i:cfg|com|exe|html|ini|org|py|txt)\b)", ""),
     )
 ]

@@ -26,7 +26,7 @@ SPECIALS = ("<s>", "</s>", "<unk>")
 BOS, EOS, UNK = range(3)
 OOV = -1  # what a token outside the vocabulary is stored as: models read it as UNK, figures tell the two apart
 CODE_POINTS = 0x110000
-MAX_FILE = 1 << 28  # bytes; a million words take 15 MB, so something larger is not a vocabulary
+MAX_FILE = 1 << 26  # bytes; a million words take 15 MB, so something larger is not a vocabulary
 
 
 def split(line: str, level: str = "word", lower: bool = False) -> list[str]:

@@ -91,9 +91,9 @@ class Network:
     def loss_and_grad(self, batch: Batch, state: State, rng: np.random.Generator | None = None) -> tuple[Loss, State]:
         """The same, and in `grads` the gradient of the mean over the batch's tokens."""
         loss, state = self.loss(batch, state, rng)
-        weights = np.ones(batch.inputs.shape, self.params.flat.dtype) if batch.weights is None else batch.weights
+        weights = np.ones(batch.inputs.shape) if batch.weights is None else batch.weights
         self.grads.flat[...] = 0
-        scale = (weights / max(loss.tokens, 1)).astype(self.params.flat.dtype)
+        scale = weights.astype(self.params.flat.dtype) / max(loss.tokens, 1)
         self.model.backward(self._p, self.model.tie(self.grads), scale, self._work(*batch.inputs.shape))
         return loss, state
 

@@ -1,0 +1,67 @@
+"""`rnnlm config`: show, check and explain configurations."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from rnnlm.errors import UsageError
+
+
+@click.group()
+def command():
+    """Show, check or explain a configuration."""
+
+
+@command.command()
+@click.argument("config")
+@click.option("--set", "overrides", multiple=True, metavar="A.B=C", help="Override a value; repeatable.")
+def show(config, overrides):
+    """Print CONFIG with all defaults filled in."""
+    from rnnlm.config import dump, load
+    from rnnlm.experiment import Config
+
+    settings, messages = load(config, Config, overrides)
+    for message in messages:
+        click.echo(message, err=True)
+    click.echo(dump(settings), nl=False)
+
+
+@command.command()
+@click.argument("configs", nargs=-1, required=True, metavar="CONFIG...")
+def check(configs):
+    """Report every mistake in each CONFIG.
+
+    The exit status is 2 if there is any."""
+    from rnnlm.config import load
+    from rnnlm.experiment import Config
+
+    wrong = False
+    for config in configs:
+        try:
+            load(config, Config)
+        except UsageError as error:
+            click.echo(error.message)
+            wrong = True
+        else:
+            click.echo(f"{config}: ok")
+    sys.exit(UsageError.exit_code if wrong else 0)
+
+
+@command.command()
+@click.argument("path", default="", metavar="[PATH]")
+def explain(path):
+    """Print the reference of all options.
+
+    Each with its type, range, default and meaning. PATH restricts the list, for example to `optimizer`, `model.cell` or `optimizer[adam].lr`. In brackets stands the kind of
+    section that has the option; PATH and --set may leave it out.
+    """
+    from rnnlm import config
+    from rnnlm.experiment import Config
+
+    for row in config.explain(Config, path):
+        default = row.default if row.default in ("", "required") else f"default {row.default}"
+        what = ", ".join(part for part in (row.type, row.range, default) if part)
+        click.echo(f"{row.path}: {what}" if what else row.path)
+        click.echo(f"    {row.doc}")

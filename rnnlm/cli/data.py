@@ -1,0 +1,87 @@
+"""`rnnlm data`: list, fetch and check corpora."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+directory = click.option(
+    "--dir", "folder", type=click.Path(path_type=Path), default="data", help="Where corpora are kept, each in a folder."
+)
+
+
+@click.group()
+def command():
+    """List, fetch and check corpora."""
+
+
+@command.command("list")
+@directory
+def list_(folder):
+    """What corpora there are, and which are here."""
+    from rnnlm import datasets
+
+    rows = [("name", "what", "size", "licence", "source", "here")]
+    for corpus in datasets.CORPORA.values():
+        rows.append(
+            (corpus.name, corpus.what, corpus.size, corpus.licence, corpus.source, datasets.state(corpus, folder))
+        )
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    for row in rows:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
+
+
+@command.command()
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@directory
+@click.option("--from", "source", metavar="DIR|URL", default="", show_default=False, help="Take the files from there.")
+@click.option("--force", is_flag=True, help="Replace the files that are there.")
+def fetch(names, folder, source, force):
+    """Bring corpora into DIR/NAME/; every file is verified."""
+    from tqdm import tqdm
+
+    from rnnlm import datasets
+
+    for corpus in [datasets.find(name) for name in names]:
+        # Not a terminal (disable=None): no bar. It goes when it is full: the lines below say what came of it.
+        with tqdm(desc=corpus.name, unit=corpus.unit, unit_scale=True, disable=None, leave=False) as bar:
+
+            def show(done, total, bar=bar):
+                bar.total = total
+                bar.update(done - bar.n)
+
+            written, notes = datasets.fetch(corpus, folder, source, force, show)
+        for note in notes:
+            click.echo(f"note: {note}", err=True)
+        for path in [folder / corpus.name / name for name in corpus.names]:
+            if path in written:
+                sentences, words = datasets.count(path)
+                click.echo(f"{path}: {sentences:,} sentences, {words:,} words")
+            else:
+                click.echo(f"{path}: already there, verified")
+
+
+@command.command()
+@click.argument("names", metavar="[NAME]...", nargs=-1)
+@directory
+def check(names, folder):
+    """Verify the checksums of the corpora named, or of all that are here."""
+    from rnnlm import datasets
+    from rnnlm.errors import DataError
+
+    corpora = [datasets.find(name) for name in names] or [
+        corpus for corpus in datasets.CORPORA.values() if datasets.state(corpus, folder) != datasets.MISSING
+    ]
+    bad = []
+    for corpus in corpora:
+        problems = datasets.check(corpus, folder)
+        for path, problem in problems.items():
+            click.echo(f"{path}: {problem or 'verified'}")
+        if any(problems.values()):
+            bad.append(corpus.name)
+    if bad:
+        command_line = datasets.fetch_command(bad, folder)
+        raise DataError(
+            f"missing or damaged: {', '.join(bad)}", f"`{command_line}` brings what is missing; with --force, all"
+        )

@@ -1,0 +1,140 @@
+"""The softmax over all words, with its cross-entropy, computed in the memory of its logits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from rnnlm.cells.base import Empty
+from rnnlm.config import option
+from rnnlm.heads.base import Head, log_unigram
+from rnnlm.initializers import Glorot, Init, Zeros
+from rnnlm.ops import add_product, in_parallel, product, scatter_add
+from rnnlm.params import Spec
+
+BLOCK = 1 << 16  # elements of a block: 256 kB in float32, half of a usual second-level cache
+
+
+@dataclass(frozen=True)
+class Softmax(Head, kind="softmax"):
+    """o = c + V y,  p = softmax(o),  L = -log p[target].  V (K, D) has a row per word, c (K,) is the output bias.
+
+    With `tied`, V is the table of input embeddings (Press & Wolf 2017).
+    """
+
+    tied: bool = option(False, "use the input embedding's table as V")
+    bias: Literal["unigram", "zeros", "none"] = option(
+        "unigram", "start of c: log unigram frequencies, or zeros; none: no c"
+    )
+    init_V: Init = option(Glorot(), "start of V, when not tied")
+
+    def specs(self, n_in, vocab):
+        K, specs = len(vocab), {}
+        if not self.tied:
+            specs["V"] = Spec((K, n_in), self.init_V)
+        if self.bias != "none":
+            specs["c"] = Spec((K,), Zeros() if self.bias == "zeros" else lambda shape, rng: log_unigram(vocab.counts))
+        return specs
+
+    def workspace(self, p, N, empty):
+        return CrossEntropy.workspace(N, *p["V"].shape, empty)
+
+    def forward(self, p, y, targets, work):
+        return work.forward(y, p["V"], p.get("c"), targets)
+
+    def backward(self, p, g, scale, work, dy):
+        work.backward(p["V"], g["V"], g.get("c"), scale, dy)
+
+    def log_probs(self, p, y):
+        return log_softmax(y, p["V"], p.get("c"))
+
+
+@dataclass
+class CrossEntropy:
+    """Softmax and cross-entropy of an affine map, and what its forward leaves for its backward."""
+
+    e: np.ndarray  # (N, K) the logits, then exp(o), unnormalised
+    Z: np.ndarray  # (N, 1) its sums over the words
+    buf: np.ndarray  # (N, D)
+    y: np.ndarray | None = None  # (N, D)
+    targets: np.ndarray | None = None  # (N,)
+
+    @classmethod
+    def workspace(cls, N: int, K: int, D: int, empty: Empty) -> CrossEntropy:
+        """Memory for N rows."""
+        return cls(empty(N, K), empty(N, 1), empty(N, D))
+
+    def first(self, n: int) -> CrossEntropy:
+        """The same memory for n <= N rows."""
+        return CrossEntropy(self.e[:n], self.Z[:n], self.buf[:n])
+
+    def forward(self, y: np.ndarray, V: np.ndarray, c: np.ndarray | None, targets: np.ndarray) -> np.ndarray:
+        """o = c + y V^T (N, K) -> -log softmax(o)[target], (N,). y (N, D), V (K, D), c (K,), targets (N,)."""
+        self.y, self.targets = y, targets
+        nats = self._forward(y, V, c, shifted=False)
+        if not np.isfinite(nats).all():  # exp overflowed, or lost a whole row: subtract each row's maximum, as one must
+            nats = self._forward(y, V, c, shifted=True)
+        return nats
+
+    def _forward(self, y, V, c, shifted):
+        """Without the shift by the maximum, two of six passes over N K numbers are saved."""
+        K, nats, n = len(V), np.empty(len(y), y.dtype), np.arange(len(y))
+
+        @np.errstate(over="ignore", divide="ignore", invalid="ignore")  # the caller looks at what comes out
+        def rows_of(part):
+            np.dot(y[part], V.T, out=self.e[part])
+            for b in blocks(part, K):  # so that each pass finds its numbers in the processor's cache
+                e, Z = self.e[b], self.Z[b]
+                if c is not None:
+                    e += c
+                if shifted:
+                    e -= e.max(axis=1, keepdims=True)
+                score = e[n[: len(e)], self.targets[b]]
+                np.exp(e, out=e)
+                e.sum(axis=1, keepdims=True, out=Z)
+                np.subtract(np.log(Z[:, 0]), score, out=nats[b])
+
+        in_parallel(rows_of, len(y))
+        return nats
+
+    def backward(
+        self, V: np.ndarray, dV: np.ndarray, dc: np.ndarray | None, scale: np.ndarray, dy: np.ndarray
+    ) -> None:
+        """The gradient of L = sum_n scale_n nats_n: adds into dV (K, D) and dc (K,), writes dy (N, D).
+
+        do = scale (p - onehot(target)) has N K entries and is never formed: with p = e / Z, the factor scale / Z goes to
+        the narrow side of each product, and the one-hot part touches one row of V per token.
+        """
+        y, targets, e, buf, scale = self.y, self.targets, self.e, self.buf, scale[:, None]
+        r = scale / self.Z
+        np.multiply(y, r, out=buf)
+        add_product(e.T, buf, out=dV)
+        np.multiply(y, -scale, out=buf)
+        scatter_add(dV, targets, buf)
+        if dc is not None:
+            dc += r[:, 0] @ e
+            dc -= np.bincount(targets, weights=scale[:, 0], minlength=len(V))
+        product(e, V, out=dy)
+        dy *= r
+        np.take(V, targets, axis=0, out=buf, mode="clip")
+        buf *= scale
+        dy -= buf
+
+
+def log_softmax(y: np.ndarray, V: np.ndarray, c: np.ndarray | None) -> np.ndarray:
+    """log softmax(c + y V^T), (N, K)."""
+    o = y @ V.T
+    if c is not None:
+        o += c
+    o -= o.max(axis=1, keepdims=True)
+    o -= np.log(np.exp(o).sum(axis=1, keepdims=True))
+    return o
+
+
+def blocks(part: slice, K: int) -> Iterator[slice]:
+    """The rows of `part`, in slices of about BLOCK elements of K to a row."""
+    step = max(1, BLOCK // K)
+    return (slice(i, min(i + step, part.stop)) for i in range(part.start, part.stop, step))

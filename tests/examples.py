@@ -1,0 +1,117 @@
+"""One small instance of every registered kind, and of every option that changes what is computed.
+
+Tests run over these: a new kind joins the gradient check and all the others by being listed here, and
+`test_every_kind_has_an_example` fails until it is.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rnnlm.cells import Stack, Vanilla
+from rnnlm.gradcheck import synthetic_vocab
+from rnnlm.heads import Adaptive, Softmax
+from rnnlm.initializers import Chain, Glorot, Identity, Orthogonal, Uniform, Zeros
+from rnnlm.models import LanguageModel
+from rnnlm.optim import SGD, Adagrad, Adam, Momentum, RMSProp
+from rnnlm.params import Parameters
+from rnnlm.schedule import Constant, Cosine, Newbob, Step
+
+VOCAB = synthetic_vocab(9)
+K = len(VOCAB)
+TRUNCATE = 5  # k of the truncated examples: in windows of up to 5 steps their gradient is the whole one
+
+CELLS = {
+    "vanilla": Vanilla(size=4),
+    "relu": Vanilla(size=4, activation="relu", init_W=Identity()),
+    "sigmoid": Vanilla(size=4, activation="sigmoid"),
+    "identity": Vanilla(size=4, activation="identity"),
+    "no bias": Vanilla(size=4, bias=False),
+    "one unit": Vanilla(size=1),
+    "dropconnect": Vanilla(size=4, dropconnect=0.3),
+    "truncated": Vanilla(size=4, truncate=TRUNCATE),
+    "truncated dropconnect": Vanilla(size=4, truncate=TRUNCATE, dropconnect=0.3),
+    "stack": Stack([Vanilla(size=4), Vanilla(size=3), Vanilla(size=2, activation="sigmoid")]),
+    "stack of one": Stack([Vanilla(size=4)], dropout=0.4),
+    "stack dropout": Stack([Vanilla(size=4, dropconnect=0.3), Vanilla(size=3)], dropout=0.4),
+    "stack truncated": Stack([Vanilla(size=4, truncate=TRUNCATE), Vanilla(size=3, truncate=TRUNCATE)]),
+    "stack of stacks": Stack([Stack([Vanilla(size=3), Vanilla(size=2)], dropout=0.4), Vanilla(size=3)], dropout=0.4),
+}
+
+HEADS = {
+    "softmax": Softmax(),
+    "softmax bias from zero": Softmax(bias="zeros"),
+    "softmax no bias": Softmax(bias="none"),
+    "adaptive": Adaptive(cutoffs=[4, 7], narrow=2),
+    "adaptive one cluster": Adaptive(cutoffs=[5], bias="zeros"),
+    "adaptive no bias": Adaptive(cutoffs=[1, 2, 8], bias="none"),
+}
+
+MODELS = {
+    "one-hot": LanguageModel(cell=Vanilla(size=4)),
+    "embedding": LanguageModel(cell=Vanilla(size=4), embedding=3),
+    "tied": LanguageModel(cell=Vanilla(size=4), embedding=4, head=Softmax(tied=True)),
+    "tied no bias": LanguageModel(cell=Vanilla(size=4), embedding=4, head=Softmax(tied=True, bias="none")),
+    "tied projection": LanguageModel(cell=Vanilla(size=4), embedding=3, head=Softmax(tied=True)),
+    "tied adaptive": LanguageModel(cell=Vanilla(size=4), embedding=3, head=Adaptive(cutoffs=[4, 7], tied=True)),
+    "adaptive": LanguageModel(cell=Vanilla(size=4), head=Adaptive(cutoffs=[4, 7], narrow=2)),
+    "input dropout": LanguageModel(cell=Vanilla(size=4), embedding=3, dropout_input=0.4),
+    "output dropout": LanguageModel(cell=Vanilla(size=4), dropout_output=0.4),
+    "tutorial": LanguageModel(cell=Vanilla(size=4, bias=False, truncate=TRUNCATE), head=Softmax(bias="none")),
+    "all dropouts": LanguageModel(
+        cell=Stack([Vanilla(size=4, dropconnect=0.3), Vanilla(size=5, dropconnect=0.3)], dropout=0.4),
+        head=Softmax(tied=True),
+        embedding=3,
+        dropout_input=0.4,
+        dropout_output=0.4,
+    ),
+}
+
+OPTIMIZERS = {
+    "sgd": SGD(lr=0.1),
+    "momentum": Momentum(lr=0.1, momentum=0.8),
+    "nesterov": Momentum(lr=0.1, momentum=0.8, nesterov=True),
+    "adagrad": Adagrad(lr=0.1),
+    "rmsprop": RMSProp(lr=0.01, decay=0.9),
+    "adam": Adam(lr=0.01, beta1=0.8, beta2=0.95),
+    "adam decay": Adam(lr=0.01, weight_decay=0.3),
+}
+
+SCHEDULES = {
+    "constant": Constant(),
+    "warm-up": Constant(warmup=0.2),
+    "step": Step(first=3, every=2, gamma=0.5),
+    "cosine": Cosine(warmup=0.1, last=0.2),
+    "newbob": Newbob(),
+}
+
+INITS = {
+    "zeros": Zeros(),
+    "uniform": Uniform(0.3),
+    "glorot": Glorot(2.0),
+    "orthogonal": Orthogonal(0.7),
+    "identity": Identity(0.5),
+    "chain": Chain(1.02, feedback=-0.1),
+}
+
+ALL = [CELLS, HEADS, MODELS, OPTIMIZERS, SCHEDULES, INITS]
+
+
+def parameters(specs, dtype=np.float64, seed=1):
+    """Started parameters, a little noise on all of them, so that those that start from zero matter too."""
+    rng = np.random.default_rng(seed)
+    p = Parameters(specs, dtype, rng)
+    p.flat += rng.uniform(-0.3, 0.3, p.flat.shape).astype(dtype)
+    return p
+
+
+def memory(dtype=np.float64):
+    """An `empty` whose arrays hold NaN: whoever reads what nobody wrote is found out."""
+    return lambda *shape: np.full(shape, np.nan, dtype)
+
+
+def random_like(state, rng):
+    """A random state of the same nesting, shapes and dtype."""
+    if isinstance(state, tuple):
+        return tuple(random_like(part, rng) for part in state)
+    return rng.uniform(-0.5, 0.5, state.shape).astype(state.dtype)

@@ -1,0 +1,203 @@
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rnnlm.errors import DataError, UsageError
+from rnnlm.vocab import EOS, SPECIALS, UNK, Vocabulary, build, count
+
+TEXT = ["the cat sat", "the dog sat on the cat", "", "a <unk> <unk> </s> dog"]
+
+
+def test_specials_then_most_frequent_then_code_point_order():
+    vocab = build(count(TEXT))
+    assert vocab.words == ["<s>", "</s>", "<unk>", "the", "cat", "dog", "sat", "a", "on"]
+    assert vocab.counts.tolist() == [0, 3, 3, 3, 2, 2, 2, 1, 1]  # <unk>: twice itself, once </s>
+    assert vocab.counts.dtype == np.int64
+    assert len(vocab) == 9
+
+
+def test_figures_of_a_text():
+    counts = count(TEXT)
+    assert (counts.sentences, counts.blank, counts.total, len(counts.tokens)) == (3, 1, 14, 8)
+    assert counts.oovs(build(counts)) == 1  # </s> inside a text is not the control symbol
+    assert counts.oovs(build(counts, max_size=4)) == 14 - 2 - 3
+
+
+def test_characters_include_blanks_and_every_script():
+    vocab = build(count(["春眠 不覺曉", "\t不", ""], level="char"))
+    assert vocab.words[3:] == ["不", "\t", " ", "春", "曉", "眠", "覺"]
+    assert vocab.counts[EOS] == 2
+    assert build(count(["a", ""], level="char", blank_lines=True)).counts[EOS] == 2
+
+
+def test_an_empty_line_of_words_is_never_a_sentence():
+    counts = count(["a", "  "], blank_lines=True)
+    assert (counts.sentences, counts.blank) == (1, 1)
+
+
+@pytest.mark.parametrize("space", ["\u3000", "\u2028", "\xa0", "\x0b", "\r"])
+def test_every_white_space_separates_words(space):
+    assert build(count([f"a{space}b"])).words[3:] == ["a", "b"]
+
+
+def test_lower_case_when_asked():
+    assert build(count(["The THE the <UNK>"], lower=True)).words[2:] == ["<unk>", "the"]
+    assert build(count(["The THE the"])).words[3:] == ["THE", "The", "the"]
+    assert Vocabulary([*SPECIALS, "the"], [0] * 4, lower=True).split("THE cat") == ["the", "cat"]
+
+
+def test_max_size_counts_every_entry_and_the_rest_goes_to_unk():
+    vocab = build(count(TEXT), max_size=5)
+    assert vocab.words[3:] == ["the", "cat"]
+    assert vocab.counts.tolist() == [0, 3, 9, 3, 2]
+    assert vocab.counts.sum() == 14 + 3  # nothing is lost: every token and every sentence end
+
+
+def test_min_count():
+    assert build(count(TEXT), min_count=2).words[3:] == ["the", "cat", "dog", "sat"]
+
+
+def test_kept_words_are_in_whether_seen_or_not():
+    vocab = build(count(TEXT), max_size=6, min_count=2, keep=["zebra", "on", "</s>"])
+    assert vocab.words[3:] == ["the", "on", "zebra"]
+    assert vocab.counts.tolist() == [0, 3, 10, 3, 1, 0]
+
+
+def test_too_many_words_to_keep():
+    with pytest.raises(UsageError) as caught:
+        build(count(TEXT), max_size=4, keep=["a", "b"])
+    assert caught.value.message == "a vocabulary of 4 entries cannot hold 3 special tokens and 2 kept words"
+    assert caught.value.hint == "raise the maximal size, or keep fewer words"
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.text(alphabet="ab Δx", max_size=8), max_size=12), st.integers(0, 99), st.sampled_from(["word", "char"])
+)
+def test_the_order_of_lines_does_not_matter(lines, seed, level):
+    shuffled = random.Random(seed).sample(lines, len(lines))
+    assert build(count(lines, level), max_size=5).to_bytes() == build(count(shuffled, level), max_size=5).to_bytes()
+
+
+def test_ids():
+    vocab = Vocabulary([*SPECIALS, "the"], [0] * 4)
+    assert vocab.ids(["the", "cat", "<unk>", "<s>", "</s>"]) == [3, -1, UNK, -1, -1]
+
+
+@settings(deadline=None)
+@given(st.lists(st.text(max_size=10)), st.sampled_from(["word", "char"]), st.booleans())
+def test_many_lines_are_encoded_like_each(lines, level, lower):
+    vocab = build(count(lines[::2], level, lower))
+    ids, lengths = vocab.encode(lines)
+    expected = [vocab.ids(vocab.split(line)) for line in lines]
+    assert ids.tolist() == sum(expected, [])
+    assert lengths.tolist() == [len(line) for line in expected]
+    assert (ids.dtype, lengths.dtype) == (np.int32, np.int64)
+
+
+def test_join():
+    assert build(count(["a b"])).join(["a", "b"]) == "a b"
+    assert build(count(["a b"], level="char")).join(["a", " ", "b"]) == "a b"
+
+
+def test_the_file_to_the_byte():
+    vocab = build(count(["b a b", "ü"]))
+    assert vocab.to_bytes() == "<s>\t0\tlevel=word\n</s>\t2\n<unk>\t0\nb\t2\na\t1\nü\t1\n".encode()
+    assert build(count(["A"], "char", lower=True)).to_bytes() == b"<s>\t0\tlevel=char lower\n</s>\t1\n<unk>\t0\na\t1\n"
+
+
+@pytest.mark.parametrize("lower", [False, True])
+@pytest.mark.parametrize("level", ["word", "char"])
+def test_save_and_load(tmp_path, level, lower):
+    vocab = build(count(["a\tb\rc \x0b\0 \x85\u2028A 春", "\t"], level, lower))
+    vocab.save(tmp_path / "v.txt")
+    again = Vocabulary.load(tmp_path / "v.txt")
+    assert (again.words, again.level, again.lower) == (vocab.words, level, lower)
+    assert again.counts.tolist() == vocab.counts.tolist()
+    assert again.fingerprint == vocab.fingerprint
+    assert [path.name for path in tmp_path.iterdir()] == ["v.txt"]
+
+
+def test_files_edited_elsewhere_are_read():
+    data = "\ufeff<s>\t0\r\n</s>\t2\r\n<unk>\t0\r\nthe\t3".encode()
+    vocab = Vocabulary.from_bytes(data)
+    assert (vocab.words[3:], vocab.counts.tolist(), vocab.level, vocab.lower) == (["the"], [0, 2, 0, 3], "word", False)
+
+
+def test_the_fingerprint_depends_on_what_decides_about_ids():
+    words = [*SPECIALS, "a", "b"]
+    prints = {
+        Vocabulary(words, [0] * 5).fingerprint,
+        Vocabulary(words, [0] * 5, level="char").fingerprint,
+        Vocabulary(words, [0] * 5, lower=True).fingerprint,
+        Vocabulary([*SPECIALS, "b", "a"], [0] * 5).fingerprint,
+    }
+    assert len(prints) == 4
+    assert Vocabulary(words, [0] * 5).fingerprint == Vocabulary(words, [1] * 5).fingerprint
+    assert all(len(bytes.fromhex(each)) == 32 for each in prints)
+
+
+HEAD = "<s>\t0\n</s>\t1\n<unk>\t0\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "v.txt:1: found '', wanted a word, a tab and its count"),
+        ("the cat\n", "v.txt:1: found 'the cat', wanted a word, a tab and its count"),
+        ("the\t1\n", "v.txt:1: found 'the', wanted the special token '<s>'"),
+        ("<s>\t0\tlevel=bytes\n", "v.txt:1: found '<s>\\t0\\tlevel=bytes', wanted a word, a tab and its count"),
+        ("<s>\t0\n</s>\t1\n", "v.txt:3: the special token '<unk>' is missing"),
+        (HEAD + "the\n", "v.txt:4: found 'the', wanted a word, a tab and its count"),
+        (HEAD + "the\t1\n\ncat\t1\n", "v.txt:5: found '', wanted a word, a tab and its count"),
+        (HEAD + "the\tmany\n", "v.txt:4: found 'the\\tmany', wanted a word, a tab and its count"),
+        (HEAD + "the\t-1\n", "v.txt:4: found 'the\\t-1', wanted a word, a tab and its count"),
+        (HEAD + "the\t" + "9" * 99, f"v.txt:4: found 'the\\t{'9' * 33}...', wanted a word, a tab and its count"),
+        (HEAD + "the\t1\ncat\t1\nthe\t1\n", "v.txt:6: 'the' stands here for the second time"),
+        (HEAD + "<s>\t1\n", "v.txt:4: '<s>' stands here for the second time"),
+        (HEAD + "the cat\t1\n", "v.txt:4: 'the cat' is not one word"),
+        (HEAD.replace("0", "0\tlevel=char", 1) + "ab\t1\n", "v.txt:4: 'ab' is not one character"),
+        (HEAD.replace("0", "0\tlevel=char", 1) + "\n", "v.txt:4: found '', wanted a character, a tab and its count"),
+    ],
+)
+def test_broken_files(tmp_path, text, message):
+    (tmp_path / "v.txt").write_text(text)
+    with pytest.raises(DataError) as caught:
+        Vocabulary.load(tmp_path / "v.txt")
+    assert caught.value.message == message.replace("v.txt", str(tmp_path / "v.txt"))
+    assert caught.value.hint == "is this a vocabulary file? `rnnlm vocab` builds one"
+
+
+def test_a_file_that_is_not_utf_8():
+    with pytest.raises(DataError, match=r"^v.txt:2: not UTF-8 \(0xff\)$"):
+        Vocabulary.from_bytes(b"<s>\t0\n\xff", "v.txt")
+
+
+@settings(deadline=None)
+@given(st.binary() | st.text().map(lambda text: (HEAD + text).encode()))
+def test_no_bytes_crash_the_reader(data):
+    try:
+        vocab = Vocabulary.from_bytes(data)
+    except DataError:
+        return
+    assert Vocabulary.from_bytes(vocab.to_bytes()).fingerprint == vocab.fingerprint
+
+
+def test_paths_that_cannot_be_used(tmp_path):
+    with pytest.raises(DataError) as caught:
+        Vocabulary.load(tmp_path / "none.txt")
+    assert caught.value.message == f"{tmp_path}/none.txt: cannot be read: No such file or directory"
+    with pytest.raises(DataError) as caught:
+        build(count(TEXT)).save(tmp_path / "none" / "v.txt")
+    assert caught.value.message == f"{tmp_path}/none/v.txt: cannot be written: No such file or directory"
+
+
+def test_a_huge_file_is_not_read_to_its_end(tmp_path):
+    with open(tmp_path / "v.txt", "wb") as file:
+        file.truncate(1 << 40)  # a hole: takes no space
+    with pytest.raises(DataError) as caught:
+        Vocabulary.load(tmp_path / "v.txt")
+    assert caught.value.message == f"{tmp_path}/v.txt: more than 64 MB, which no vocabulary file has"
