@@ -81,6 +81,7 @@ class Choice:
 
     A direct subclass is a family, `class Cell(Choice)`, and may name the kind that a section without one means:
     `class Optimizer(Choice, default="sgd")`. Its subclasses register themselves: `class Vanilla(Cell, kind="vanilla")`.
+    An option whose own default is a member, `init: Init = option(Uniform(0.05))`, means that member's kind instead.
     """
 
     kind: ClassVar[str]

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import hashlib
+import io
 import itertools
 import os
 import stat
@@ -33,7 +34,7 @@ from rnnlm.vocab import BOS, EOS, UNK, Vocabulary
 
 TextPath = str | os.PathLike[str]
 STDIN = "-"
-BLOCK = 1 << 20  # bytes read, encoded and written at a time
+BLOCK = 1 << 17  # bytes read, encoded and written at a time
 GZIP_MAGIC = b"\x1f\x8b"
 
 # --- reading text --------------------------------------------------------------------------------------------------
@@ -48,12 +49,12 @@ def lines(path: TextPath, seen: Callable[[bytes], object] | None = None) -> Iter
     as they come. Memory: a block of text, or the longest line. Raises DataError for a file that cannot be read or, with
     line and byte (counted from 0), that is not UTF-8.
     """
-    for block in _blocks(path, seen):
+    for block in blocks(path, seen):
         yield from block
 
 
-def _blocks(path: TextPath, seen: Callable[[bytes], object] | None) -> Iterator[list[str]]:
-    """The same in lists of lines, about BLOCK bytes each."""
+def blocks(path: TextPath, seen: Callable[[bytes], object] | None = None) -> Iterator[list[str]]:
+    """The same in lists of lines, about BLOCK bytes each; of what is piped in slowly, the lines that are there."""
     offset = line = 0
     with _open(path) as stream:
         while block := stream.read1(BLOCK):
@@ -93,7 +94,7 @@ def _open(path: TextPath) -> Iterator[Any]:
             raise DataError(f"{name}: is a directory", "name the text files in it")
         if not stat.S_ISREG(mode):  # most texts are read twice
             raise DataError(f"{name}: is a pipe or a device, not a file", "pipe the text in, and name it '-'")
-        with open(path, "rb") as file:
+        with io.BufferedReader(io.FileIO(os.fspath(path)), BLOCK) as file:
             yield gzip.GzipFile(fileobj=file) if file.peek(2)[:2] == GZIP_MAGIC else file
     except FileNotFoundError:
         from rnnlm import datasets
@@ -287,7 +288,7 @@ def _write(file: BinaryIO, paths: Sequence[TextPath], vocab: Vocabulary, blank_l
     with tempfile.TemporaryFile() as table:
         for path in paths:
             hashes.append(hashlib.sha256())
-            for block in _blocks(path, seen):
+            for block in blocks(path, seen):
                 ids, lengths = vocab.encode(block)
                 kept = lengths >= (0 if blank_lines else 1)
                 ids = np.insert(ids, np.cumsum(lengths)[kept], EOS)

@@ -1,99 +1,121 @@
-"""Perplexity of a network over a corpus."""
+"""Perplexity of a model on text."""
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from rnnlm.corpus import Corpus, Sentences, Stream
+from rnnlm.corpus import Corpus
 from rnnlm.heads import Loss
 from rnnlm.models.base import Network
-from rnnlm.vocab import EOS
+from rnnlm.scoring import NetworkScorer, Scorer
+from rnnlm.vocab import Vocabulary
 
-WINDOW = 512  # tokens at once: wide enough for fast products, small in memory
 
+def loss(network: Network, corpus: Corpus, stream: bool) -> Loss:
+    """Cross-entropy of a corpus, read as the network was trained: as a stream with the state carried, or by sentences.
 
-def token_nats(network: Network, corpus: Corpus, carried: bool) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """-log p of every token of the corpus: pairs (positions in corpus.ids, nats), both (n,), each position once.
-
-    carried: one stream from the first word to the last, the hidden state carried across sentence ends; otherwise each
-    sentence alone, from the initial state and <s>.
+    Sentence ends are counted, and words outside the vocabulary as `<unk>`.
     """
-    reading = Stream(corpus, 1, WINDOW) if carried else Sentences(corpus, 32)
-    state = None
-    for batch in reading.batches():
-        nats, state = network.nats(batch, state)
-        real = slice(None) if batch.weights is None else batch.weights > 0
-        yield batch.positions[real].ravel(), nats[real].ravel()
+    ids = np.asarray(corpus.ids)
+    starts = np.concatenate([[0], corpus.ends[:-1]])
+    sentences = (ids[start:end] for start, end in zip(starts, corpus.ends))
+    nats = NetworkScorer(network, stream, carried=stream).nats(sentences)
+    return sum((Loss(float(n.sum(dtype=float)), len(n)) for n in nats), Loss())
 
 
-def loss(network: Network, corpus: Corpus, carried: bool) -> Loss:
-    """Cross-entropy of the whole corpus, sentence ends and <unk> counted."""
-    return sum((Loss(float(n.sum(dtype=float)), len(n)) for _, n in token_nats(network, corpus, carried)), Loss())
+class Evaluation(NamedTuple):
+    """The figures of a model on a text, with words out of the vocabulary (OOVs) left out, and counted as `<unk>`.
 
+    Addable: the figures of a text are the sum of those of its sentences.
+    """
 
-@dataclass(frozen=True)
-class Evaluation:
-    """The figures of a model on a text, under both conventions for words out of the vocabulary (OOVs)."""
+    sentences: int = 0
+    words: int = 0  # without sentence ends
+    oovs: int = 0
+    zeroprobs: int = 0  # known words, and sentence ends, of probability zero
+    characters: int = 0  # of the words, and one after each: a blank or the line's end
+    nats: float = 0.0  # -log p of every token
+    nats_known: float = 0.0  # the same without OOVs and zeroprobs
 
-    sentences: int
-    words: int  # without sentence ends
-    oovs: int
-    characters: int
-    nats: float  # of every token, an OOV counted as <unk>
-    nats_known: float  # without the OOVs
-    nats_words: float  # of the known words, without sentence ends
-    zeroprobs: int  # tokens of probability zero
+    def __add__(self, other):  # type: ignore[override]
+        return Evaluation(*(a + b for a, b in zip(self, other)))
 
     @property
-    def perplexity(self) -> float:
-        """exp of the mean over words and sentence ends, OOVs as <unk>."""
-        return _exp(self.nats / (self.words + self.sentences))
-
-    @property
-    def ppl(self) -> float:
-        """SRILM's ppl: OOVs left out."""
-        return _exp(self.nats_known / max(self.words - self.oovs - self.zeroprobs + self.sentences, 1))
-
-    @property
-    def ppl1(self) -> float:
-        """SRILM's ppl1: OOVs and sentence ends left out."""
-        return _exp(self.nats_words / max(self.words - self.oovs - self.zeroprobs, 1))
+    def tokens(self) -> int:
+        """Words and sentence ends."""
+        return self.words + self.sentences
 
     @property
     def logprob(self) -> float:
-        """SRILM's logprob: log base 10, OOVs left out."""
+        """SRILM's logprob: log base 10, OOVs and zeroprobs left out."""
         return -self.nats_known / math.log(10)
 
     @property
-    def bits(self) -> float:
-        """Bits per token, OOVs as <unk>."""
-        return self.nats / (self.words + self.sentences) / math.log(2)
+    def ppl(self) -> float:
+        """SRILM's ppl: 10^(-logprob / (words - OOVs - zeroprobs + sentences)); nan where that is a division by zero."""
+        return _exp(_mean(self.nats_known, self.tokens - self.oovs - self.zeroprobs))
+
+    @property
+    def ppl1(self) -> float:
+        """SRILM's ppl1: the same logprob, but sentence ends not counted in the denominator."""
+        return _exp(_mean(self.nats_known, self.words - self.oovs - self.zeroprobs))
+
+    @property
+    def ppl_unk(self) -> float:
+        """exp of the mean over words and sentence ends, OOVs as `<unk>`: what training reports."""
+        return _exp(self.nats_per_token)
+
+    @property
+    def nats_per_token(self) -> float:
+        """Entropy per word and sentence end, OOVs as `<unk>`."""
+        return _mean(self.nats, self.tokens)
+
+    @property
+    def bits_per_token(self) -> float:
+        """The same in bits."""
+        return self.nats_per_token / math.log(2)
 
     @property
     def bits_per_character(self) -> float:
-        """Bits per character of the text, line ends counted, OOVs as <unk>."""
-        return self.nats / max(self.characters, 1) / math.log(2)
+        """Bits per character, OOVs as `<unk>`."""
+        return _mean(self.nats, self.characters) / math.log(2)
 
 
-def evaluate(network: Network, corpus: Corpus, carried: bool) -> Evaluation:
-    """All figures of a network on a corpus; see `token_nats` for `carried`."""
-    nats = known = words = 0.0
-    zeroprobs = 0
-    for positions, token in token_nats(network, corpus, carried):
-        ids, token = np.asarray(corpus.ids[positions]), token.astype(float)
-        nats += token.sum()
-        token, ids = token[ids >= 0], ids[ids >= 0]
-        zero = ~np.isfinite(token)
-        zeroprobs += int(zero.sum())
-        known += token[~zero].sum()
-        words += token[~zero & (ids != EOS)].sum()
-    figures = corpus.sentences, corpus.words, corpus.oovs, corpus.characters
-    return Evaluation(*figures, float(nats), float(known), float(words), zeroprobs)
+class Scored(NamedTuple):
+    """A sentence of n words under a model."""
+
+    words: Sequence[str]
+    log_p: np.ndarray  # (n + 1,) natural log; the last is that of </s>
+    known: np.ndarray  # (n + 1,) whether the word is in the vocabulary
+    figures: Evaluation
+
+
+def evaluate(scorer: Scorer, vocab: Vocabulary, sentences: Iterable[Sequence[str]]) -> Iterator[Scored]:
+    """Each sentence with its figures, in order. Memory does not grow with their number."""
+    sentences, ahead = itertools.tee(sentences)
+    for words, log_p in zip(sentences, scorer.log_probs(ahead)):
+        known = np.array([word in vocab.index for word in words] + [True])
+        zero = known & np.isneginf(log_p)
+        figures = Evaluation(
+            sentences=1,
+            words=len(words),
+            oovs=int((~known).sum()),
+            zeroprobs=int(zero.sum()),
+            characters=len(vocab.join(words)) + 1,
+            nats=-float(log_p.sum(dtype=float)),
+            nats_known=-float(log_p[known & ~zero].sum(dtype=float)),
+        )
+        yield Scored(words, log_p, known, figures)
+
+
+def _mean(nats: float, number: int) -> float:
+    return nats / number if number > 0 else math.nan
 
 
 def _exp(x: float) -> float:
-    return math.exp(x) if x < 700 else math.inf
+    return math.exp(x) if not x > 700 else math.inf  # nan stays nan

@@ -123,6 +123,11 @@ class Loaded:
     network: Network
     figures: dict[str, Any]
 
+    @property
+    def stream(self) -> bool:
+        """Whether it was trained on one continuous text, and not on sentences."""
+        return self.config.data.reading == "stream"
+
 
 def load_model(path: str | Path) -> Loaded:
     """Read a model file, or the best model of a run directory. Raises DataError if it is missing, broken or no model."""

@@ -18,8 +18,8 @@ from rnnlm.corpus import Batch
 from rnnlm.models.base import Model, Network
 from rnnlm.vocab import SPECIALS, Vocabulary
 
-# Truncation grows with the step, rounding shrinks with it, and a kink (of ReLU) spoils only the steps that reach across:
-# a right gradient is confirmed by one of them, a wrong one is refuted by all.
+# Truncation grows with the step, rounding shrinks with it, and a kink (of ReLU) spoils only the steps that reach
+# across: a right gradient is confirmed by one of them, a wrong one is refuted by all.
 STEPS = (1e-3, 1e-4, 1e-5, 1e-6)
 CONFIRMED = 1e-9  # relative error at which no smaller step is tried
 WINDOW, BATCH, WORDS = 5, 3, 20  # T, B and K of the synthetic batch
@@ -71,27 +71,29 @@ def check_arrays(
 
     At most `elements` of each array are looked at one by one, and one random direction. Errors are relative to the
     largest of the analytic value, the numeric value and the root mean square of the array's analytic gradient, so that
-    neither the rounding of tiny elements counts, nor a zero that should not be one escapes.
+    neither the rounding of tiny elements counts, nor a zero that should not be one escapes. An array whose gradient is
+    rightly zero is compared with a thousandth of the root mean square of all.
     """
     rng = np.random.default_rng(seed)
-    return [_check(loss, name, array, grads[name], rng, elements) for name, array in arrays.items()]
+    least = 1e-3 * _rms(np.concatenate([grads[name].ravel() for name in arrays]))
+    return [_check(loss, name, array, grads[name], least, rng, elements) for name, array in arrays.items()]
 
 
-def _check(loss, name, array, grad, rng, elements) -> Check:
+def _check(loss, name, array, grad, least, rng, elements) -> Check:
     chosen = rng.permutation(array.size)[:elements]
     direction = rng.standard_normal(array.shape)
     direction /= np.linalg.norm(direction)
     places: list[tuple[str, Any, Any]] = [("direction", ..., direction)]
     for index in zip(*np.unravel_index(chosen, array.shape)):
         places.append((f"[{', '.join(map(str, index))}]", index, 1.0))
-    rms = math.sqrt(np.mean(np.square(grad)))
+    floor = max(_rms(grad), least)
     worst = Check(name, array.shape, len(places), -1.0, "", math.nan, math.nan)
     for where, index, along in places:
         analytic = float(np.sum(grad[index] * along))
         errors = {}
         for step in STEPS:
             numeric = _derivative(loss, array, index, along, step)
-            errors[_relative_error(analytic, numeric, rms)] = numeric
+            errors[_relative_error(analytic, numeric, floor)] = numeric
             if min(errors) < CONFIRMED:
                 break
         error = min(errors)
@@ -110,13 +112,17 @@ def _derivative(loss, array, index, along, step) -> float:
 
     difference = at(-2 * step) - 8 * at(-step) + 8 * at(step) - at(2 * step)
     array[index] = here
-    return difference / (12 * step)
+    return float(difference / (12 * step))
 
 
-def _relative_error(analytic: float, numeric: float, rms: float) -> float:
+def _rms(array: np.ndarray) -> float:
+    return math.sqrt(np.mean(np.square(array)))
+
+
+def _relative_error(analytic: float, numeric: float, floor: float) -> float:
     if not (math.isfinite(analytic) and math.isfinite(numeric)):
         return math.inf
-    scale = max(abs(analytic), abs(numeric), rms)
+    scale = max(abs(analytic), abs(numeric), floor)
     return abs(analytic - numeric) / scale if scale else 0.0
 
 

@@ -43,7 +43,7 @@ def project_backward(x: np.ndarray, da: np.ndarray, U: np.ndarray, dU: np.ndarra
 def scatter_add(table: np.ndarray, ids: np.ndarray, values: np.ndarray) -> None:
     """table[ids[n]] += values[n] for every n, equal ids adding up. table (K, D), ids (N,), values (N, D)."""
     K, N = len(table), len(ids)
-    if K <= N:  # a small vocabulary: one product with the one-hot rows themselves
+    if K <= min(N, 256):  # a small vocabulary: one product with the one-hot rows themselves; beyond, sorting is faster
         onehot = np.zeros((K, N), table.dtype)
         onehot[ids, np.arange(N)] = 1
         table += onehot @ values

@@ -134,7 +134,7 @@ class Adam(Optimizer, kind="adam"):
 
     def step(self, theta, grad, lr, t, m, v):
         rate = lr / (1 - self.beta1**t)
-        root = 1 / np.sqrt(1 - self.beta2**t)
+        root = (1 - self.beta2**t) ** -0.5  # a Python float: a NumPy scalar would turn float32 products into float64
 
         def update(part):
             buf = np.empty(BLOCK, theta.dtype)

@@ -1,22 +1,28 @@
-"""Text from a model: ancestral sampling, one word after the other, many samples side by side."""
+"""Text from a model: ancestral sampling, one token after the other, many samples side by side."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from rnnlm.models.base import Network
-from rnnlm.vocab import BOS, EOS, UNK
+from rnnlm.vocab import BOS, EOS, OOV, UNK
+
+BATCH = 100  # samples side by side
+LOGITS = 1 << 22  # but so many scores at most, so that memory is bounded for any vocabulary
+PROMPT = 64  # tokens of a prompt read at a time
 
 
 @dataclass(frozen=True)
 class Choosing:
-    """How the next word is drawn from the model's distribution p.
+    """How the next token is drawn from the model's distribution p.
 
-    temperature: draw from p^(1/temperature), renormalised; top_k: only from the k likeliest words; top_p: only from the
-    fewest words that together have probability p (Holtzman et al. 2020); greedy: always the likeliest.
+    temperature: draw from p^(1/temperature), renormalised; top_k: only from the k likeliest tokens; top_p: only from the
+    fewest that together have probability p (Holtzman et al. 2020); greedy: always the likeliest. The temperature comes
+    first, then top_k, then top_p.
     """
 
     temperature: float = 1.0
@@ -33,16 +39,17 @@ class Choosing:
             log_p[:, UNK] = -np.inf
         if self.greedy:
             return log_p.argmax(axis=1)
+        log_p -= log_p.max(axis=1, keepdims=True)
         log_p /= self.temperature
         if self.top_k is not None and self.top_k < log_p.shape[1]:
             least = np.partition(log_p, -self.top_k, axis=1)[:, -self.top_k]
             log_p[log_p < least[:, None]] = -np.inf
-        p = np.exp(log_p - log_p.max(axis=1, keepdims=True))
-        p /= p.sum(axis=1, keepdims=True)
+        p = np.exp(log_p)
         if self.top_p is not None:
             order = np.argsort(-p, axis=1, kind="stable")
             ranked = np.take_along_axis(p, order, axis=1)
-            ranked[ranked.cumsum(axis=1) - ranked >= self.top_p] = 0  # what is likelier already has enough
+            enough = self.top_p * ranked.sum(axis=1, keepdims=True)
+            ranked[ranked.cumsum(axis=1) - ranked >= enough] = 0  # what is likelier already has enough
             np.put_along_axis(p, order, ranked, axis=1)
         cumulative = p.cumsum(axis=1)
         point = rng.random(len(p)) * cumulative[:, -1]
@@ -54,48 +61,68 @@ class Sample:
     """A generated text, without the prompt."""
 
     ids: list[int] = field(default_factory=list)
-    log_p: float = 0.0  # natural log-probability under the model itself, whatever the way of choosing
-    finished: bool = False  # ended with </s>
+    log_p: float = 0.0  # natural log-probability under the model itself, however it was chosen; </s> included
+    finished: bool = False  # ended with </s>, which `ids` does not show
 
     def text(self, network: Network) -> str:
         """The words; a sentence end within the text is a line end."""
-        sentences, vocab = [[]], network.vocab
+        sentences: list[list[str]] = [[]]
         for i in self.ids:
             if i == EOS:
                 sentences.append([])
             else:
-                sentences[-1].append(vocab.words[i])
-        return "\n".join(vocab.join(words) for words in sentences)
+                sentences[-1].append(network.vocab.words[i])
+        return "\n".join(network.vocab.join(words) for words in sentences)
 
 
 def sample(
     network: Network,
     number: int,
-    carried: bool,
+    stream: bool,
     rng: np.random.Generator,
     choosing: Choosing | None = None,
     max_tokens: int = 200,
     prompt: Sequence[int] = (),
     sentences: bool = True,
-) -> list[Sample]:
-    """Draw `number` continuations of the prompt's ids as one batch.
+) -> Iterator[Sample]:
+    """Draw `number` continuations of the prompt's ids, many side by side.
 
-    carried: whether the model was trained on a stream, in which a sentence starts after </s>, or on sentences, which
-    start after <s>. sentences: stop a sample at </s>; otherwise every sample has max_tokens tokens.
+    stream: the network was trained on one continuous text, in which a sentence begins after `</s>`; otherwise it begins
+    after `<s>`. sentences: a sample ends with `</s>`; otherwise every sample has max_tokens tokens. In the prompt, EOS
+    ends a sentence, and OOV is read as `<unk>`.
     """
     choosing = choosing or Choosing()
-    samples = [Sample() for _ in range(number)]
-    inputs = np.array([EOS if carried else BOS, *prompt], np.int32)
-    log_p, state = network.log_probs(np.repeat(inputs[:, None], number, axis=1), network.initial_state(number))
-    for _ in range(max_tokens):
-        ids = choosing.draw(log_p[-1], rng)
-        for n, one in enumerate(samples):
-            if not one.finished:
-                one.log_p += float(log_p[-1, n, ids[n]])
-                one.finished = sentences and ids[n] == EOS
+    start = EOS if stream else BOS
+    ids = np.array([EOS, *prompt], np.int32)
+    ids[ids == OOV] = UNK
+    log_p, after = _read(network, np.where(ids == EOS, start, ids))
+    batch = max(1, min(BATCH, LOGITS // len(network.vocab)))
+    for first in range(0, number, batch):
+        samples = [Sample() for _ in range(min(batch, number - first))]
+        p, state = np.repeat(log_p, len(samples), axis=0), _repeat(after, len(samples))
+        for remaining in reversed(range(max_tokens)):
+            ids = choosing.draw(p, rng)
+            for n, one in enumerate(samples):
                 if not one.finished:
-                    one.ids.append(int(ids[n]))
-        if all(one.finished for one in samples):
-            break
-        log_p, state = network.log_probs(ids[None].astype(np.int32), state)
-    return samples
+                    one.log_p += float(p[n, ids[n]])
+                    one.finished = sentences and ids[n] == EOS
+                    if not one.finished:
+                        one.ids.append(int(ids[n]))
+            if not remaining or all(one.finished for one in samples):
+                break
+            inputs = np.where(ids == EOS, start, ids).astype(np.int32)
+            (p,), state = network.log_probs(inputs[None], state)
+        yield from samples
+
+
+def _read(network: Network, ids: np.ndarray) -> tuple[np.ndarray, Any]:
+    """Ids (n,) -> log p of what comes after the last, (1, K), and the state there."""
+    state = network.initial_state(1)
+    for first in range(0, len(ids), PROMPT):
+        log_p, state = network.log_probs(ids[first : first + PROMPT, None], state)
+    return log_p[-1], state
+
+
+def _repeat(state: Any, n: int) -> Any:
+    """The state of one sequence, for n sequences."""
+    return tuple(_repeat(part, n) for part in state) if isinstance(state, tuple) else np.repeat(state, n, axis=0)

@@ -85,7 +85,7 @@ class Newbob(Schedule, kind="newbob"):
 
     def _stalls(self, history):
         """The validations (from 1) that did not improve the best before them by the ratio."""
-        return [i for i in range(1, len(history)) if min(history[:i]) / history[i] < self.ratio]
+        return [i for i in range(1, len(history)) if min(history[:i]) < self.ratio * history[i]]
 
 
 def _ramp(done: float, warmup: float) -> float:

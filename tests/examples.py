@@ -22,19 +22,19 @@ K = len(VOCAB)
 TRUNCATE = 5  # k of the truncated examples: in windows of up to 5 steps their gradient is the whole one
 
 CELLS = {
-    "vanilla": Vanilla(size=4),
-    "relu": Vanilla(size=4, activation="relu", init_W=Identity()),
-    "sigmoid": Vanilla(size=4, activation="sigmoid"),
-    "identity": Vanilla(size=4, activation="identity"),
-    "no bias": Vanilla(size=4, bias=False),
+    "vanilla": Vanilla(size=3),
+    "relu": Vanilla(size=3, activation="relu", init_W=Identity()),
+    "sigmoid": Vanilla(size=3, activation="sigmoid"),
+    "identity": Vanilla(size=3, activation="identity"),
+    "no bias": Vanilla(size=3, bias=False),
     "one unit": Vanilla(size=1),
-    "dropconnect": Vanilla(size=4, dropconnect=0.3),
-    "truncated": Vanilla(size=4, truncate=TRUNCATE),
-    "truncated dropconnect": Vanilla(size=4, truncate=TRUNCATE, dropconnect=0.3),
+    "dropconnect": Vanilla(size=3, dropconnect=0.3),
+    "truncated": Vanilla(size=3, truncate=TRUNCATE),
+    "truncated dropconnect": Vanilla(size=3, truncate=TRUNCATE, dropconnect=0.3),
     "stack": Stack([Vanilla(size=4), Vanilla(size=3), Vanilla(size=2, activation="sigmoid")]),
-    "stack of one": Stack([Vanilla(size=4)], dropout=0.4),
-    "stack dropout": Stack([Vanilla(size=4, dropconnect=0.3), Vanilla(size=3)], dropout=0.4),
-    "stack truncated": Stack([Vanilla(size=4, truncate=TRUNCATE), Vanilla(size=3, truncate=TRUNCATE)]),
+    "stack of one": Stack([Vanilla(size=3)], dropout=0.4),
+    "stack dropout": Stack([Vanilla(size=3, dropconnect=0.3), Vanilla(size=2)], dropout=0.4),
+    "stack truncated": Stack([Vanilla(size=3, truncate=TRUNCATE), Vanilla(size=2, truncate=TRUNCATE)]),
     "stack of stacks": Stack([Stack([Vanilla(size=3), Vanilla(size=2)], dropout=0.4), Vanilla(size=3)], dropout=0.4),
 }
 
@@ -50,8 +50,8 @@ HEADS = {
 MODELS = {
     "one-hot": LanguageModel(cell=Vanilla(size=4)),
     "embedding": LanguageModel(cell=Vanilla(size=4), embedding=3),
-    "tied": LanguageModel(cell=Vanilla(size=4), embedding=4, head=Softmax(tied=True)),
-    "tied no bias": LanguageModel(cell=Vanilla(size=4), embedding=4, head=Softmax(tied=True, bias="none")),
+    "tied": LanguageModel(cell=Vanilla(size=3), embedding=3, head=Softmax(tied=True)),
+    "tied no bias": LanguageModel(cell=Vanilla(size=3), embedding=3, head=Softmax(tied=True, bias="none")),
     "tied projection": LanguageModel(cell=Vanilla(size=4), embedding=3, head=Softmax(tied=True)),
     "tied adaptive": LanguageModel(cell=Vanilla(size=4), embedding=3, head=Adaptive(cutoffs=[4, 7], tied=True)),
     "adaptive": LanguageModel(cell=Vanilla(size=4), head=Adaptive(cutoffs=[4, 7], narrow=2)),

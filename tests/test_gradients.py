@@ -20,7 +20,6 @@ from rnnlm.gradcheck import (
     synthetic_batch,
     synthetic_vocab,
 )
-from rnnlm.heads import Softmax
 from rnnlm.models import LanguageModel, Network
 from rnnlm.train import leaves
 
@@ -120,7 +119,7 @@ def test_a_wrong_gradient_is_found(mistake, elements):
         if mistake == "0.1 % off":
             wrong *= 1.001
         elif mistake == "one element":
-            wrong[wrong.shape[0] // 2] += np.eye(1, wrong[0].size, wrong[0].size // 2)[0] * 1e-3 if wrong.ndim > 1 else 1e-3
+            wrong.flat[wrong.size // 2] += 1e-3
         elif mistake == "zero":
             wrong[...] = 0
         else:
@@ -217,7 +216,7 @@ main()
     error, hint = done.stderr.splitlines()[-2:]
     assert error.startswith(f"rnnlm: error: {settings}: the gradient of cell.W is wrong: relative error 1.0e-03 at [")
     assert error.endswith(", limit 1e-06")
-    assert hint == "  hint: a mistake in a backward pass, or weights so extreme that their derivatives cannot be computed"
+    assert hint == "  hint: a mistake in a backward pass, or weights too extreme for numerical derivatives"
 
 
 def save_model(path, weights):
@@ -249,9 +248,5 @@ def test_command_fails_on_weights_that_are_not_finite(tmp_path):
 
 def test_command_refuses_overrides_of_a_model(tmp_path):
     done = rnnlm(tmp_path, "--set", "model.cell.truncate=2")
-    message = f"rnnlm: error: {tmp_path}: --set changes a configuration, and this is a model\n  hint: give its config.yaml\n"
-    assert (done.returncode, done.stdout, done.stderr) == (2, "", message)
-
-
-def test_softmax_is_the_default_head():
-    assert LanguageModel().head == Softmax()
+    error = f"rnnlm: error: {tmp_path}: --set changes a configuration, and this is a model\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", error + "  hint: give its config.yaml\n")

@@ -54,8 +54,9 @@ def check(configs):
 def explain(path):
     """Print the reference of all options.
 
-    Each with its type, range, default and meaning. PATH restricts the list, for example to `optimizer`, `model.cell` or `optimizer[adam].lr`. In brackets stands the kind of
-    section that has the option; PATH and --set may leave it out.
+    Each with its type, range, default and meaning. PATH restricts the list, for example to `optimizer`, `model.cell`
+    or `optimizer[adam].lr`. In brackets stands the kind of section that has the option; PATH and --set may leave it
+    out.
     """
     from rnnlm import config
     from rnnlm.experiment import Config

@@ -35,7 +35,9 @@ def list_(folder):
 @command.command()
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 @directory
-@click.option("--from", "source", metavar="DIR|URL", default="", show_default=False, help="Take the files from there.")
+@click.option(
+    "--from", "source", metavar="DIR|URL", default="", show_default=False, help="A folder or a mirror that has them."
+)
 @click.option("--force", is_flag=True, help="Replace the files that are there.")
 def fetch(names, folder, source, force):
     """Bring corpora into DIR/NAME/; every file is verified."""
@@ -44,7 +46,7 @@ def fetch(names, folder, source, force):
     from rnnlm import datasets
 
     for corpus in [datasets.find(name) for name in names]:
-        # Not a terminal (disable=None): no bar. It goes when it is full: the lines below say what came of it.
+        # disable=None: no bar unless stderr is a terminal.
         with tqdm(desc=corpus.name, unit=corpus.unit, unit_scale=True, disable=None, leave=False) as bar:
 
             def show(done, total, bar=bar):

@@ -55,7 +55,7 @@ def command(source, overrides):
         raise NumericalError(
             f"{source}: the gradient of {worst.name} is wrong: relative error {worst.error:.1e} at {worst.where}, "
             f"analytic {worst.analytic:.6g}, numeric {worst.numeric:.6g}, limit {LIMIT:g}",
-            "a mistake in a backward pass, or weights so extreme that their derivatives cannot be computed",
+            "a mistake in a backward pass, or weights too extreme for numerical derivatives",
         )
     click.echo(f"passed: largest relative error {worst.error:.1e}, in {worst.name}; limit {LIMIT:g}")
 
@@ -63,7 +63,8 @@ def command(source, overrides):
 def table(checks):
     """A row per parameter array, under a heading."""
     width = max(len("parameter"), *(len(check.name) for check in checks))
-    yield f"{'parameter':{width}} {'shape':>12} {'checked':>7} {'error':>8} {'where':>12} {'analytic':>13} {'numeric':>13}"
+    numbers = f"{'error':>8} {'where':>12} {'analytic':>13} {'numeric':>13}"
+    yield f"{'parameter':{width}} {'shape':>12} {'checked':>7} {numbers}"
     for c in checks:
         shape = "x".join(map(str, c.shape))
         numbers = f"{c.error:8.1e} {c.where:>12} {c.analytic:13.6e} {c.numeric:13.6e}"

@@ -46,7 +46,7 @@ def command(texts, output, level, max_size, min_count, lower, keep, blank_lines,
     kept = _count([keep], level, lower, blank_lines).tokens if keep else ()
     vocab = build(counts, max_size, min_count, kept)
     if output == "-":
-        click.get_binary_stream("stdout").write(vocab.to_bytes())
+        sys.stdout.buffer.write(vocab.to_bytes())
     else:
         vocab.save(output)
     name = "<stdout>" if output == "-" else output

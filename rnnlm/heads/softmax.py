@@ -75,7 +75,7 @@ class CrossEntropy:
         """o = c + y V^T (N, K) -> -log softmax(o)[target], (N,). y (N, D), V (K, D), c (K,), targets (N,)."""
         self.y, self.targets = y, targets
         nats = self._forward(y, V, c, shifted=False)
-        if not np.isfinite(nats).all():  # exp overflowed, or lost a whole row: subtract each row's maximum, as one must
+        if not np.all((self.Z > 1e-30) & (self.Z < 1e30)):  # exp or 1 / Z left float32: subtract each row's maximum
             nats = self._forward(y, V, c, shifted=True)
         return nats
 

@@ -1,0 +1,65 @@
+"""`rnnlm predict`: the likeliest next words after each word of a text."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from pathlib import Path
+
+import click
+
+from rnnlm.errors import UsageError
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("text", default="-")
+@click.option("-k", type=click.IntRange(min=1), default=5, help="How many words.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line of text.")
+def command(model, text, k, as_json):
+    """The K likeliest next words, and their probabilities, at the start of each line of TEXT and after each word of it.
+
+    TEXT is the text itself, or `-` for the lines of standard input; each line is a sentence of its own. For a character
+    model the words are characters. <s>, which never follows anything, is not listed; </s> and <unk> are.
+
+    --json: {"text": the line, "predictions": [{"after": "<s>", "next": [{"word": "the", "p": 0.1}, ...]}, ...]}, the
+    first after "<s>".
+    """
+    from rnnlm.corpus import lines
+    from rnnlm.experiment import load_model
+    from rnnlm.scoring import NetworkScorer
+
+    loaded = load_model(model)
+    vocab = loaded.vocab
+    if k >= len(vocab):
+        raise UsageError(f"-k {k}: only {len(vocab) - 1} words of the vocabulary can come next", "ask for fewer")
+    scorer = NetworkScorer(loaded.network, loaded.stream)
+    for line in lines("-") if text == "-" else text.split("\n"):
+        words = vocab.split(line)
+        predictions = zip(["<s>", *words], scorer.likeliest(words, k))
+        if as_json:
+            rows = [{"after": word, "next": [{"word": w, "p": p} for w, p in best]} for word, best in predictions]
+            click.echo(json.dumps({"text": line, "predictions": rows}, ensure_ascii=False))
+        else:
+            for row in table(predictions, words, k):
+                click.echo(row)
+            click.echo()
+
+
+def table(predictions, words, k):
+    """A row per prediction: the word, then probabilities and next words in columns."""
+    cells = [[visible(word), *(f"{p:.4f} {visible(w)}" for w, p in best)] for word, best in predictions]
+    widths = [max(map(width, column)) for column in zip(*cells)]
+    for row in cells:
+        yield "   ".join(cell + " " * (wide - width(cell)) for cell, wide in zip(row, widths)).rstrip()
+
+
+def visible(word):
+    """A name for a character that does not show."""
+    names = {" ": "<space>", "\t": "<tab>", "\u3000": "<wide space>"}
+    return word if word.isprintable() and word not in names else names.get(word, repr(word)[1:-1])
+
+
+def width(text):
+    """Columns on a terminal: Chinese characters take two, combining marks none."""
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)

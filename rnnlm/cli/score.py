@@ -1,0 +1,29 @@
+"""`rnnlm score`: one log-probability per line."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("text", default="-")
+def command(model, text):
+    """The log-probability (base 10) of each line of TEXT under MODEL, `</s>` included.
+
+    TEXT is a file, or `-` for standard input. Exactly one line of output per line of input, as soon as it is known: that
+    of an empty line is the score of `</s>` alone. Words out of the vocabulary count as <unk>. Each line is a sentence of
+    its own, so the sum is the logprob_unk of `rnnlm eval --independent --json` where no line is empty.
+    """
+    from rnnlm.corpus import blocks
+    from rnnlm.experiment import load_model
+    from rnnlm.scoring import NetworkScorer
+
+    loaded = load_model(model)
+    scorer = NetworkScorer(loaded.network, loaded.stream)
+    for block in blocks(text):  # what there is so far, so that a program that waits for an answer gets it
+        for log_p in scorer.log_probs(map(loaded.vocab.split, block)):
+            click.echo(f"{log_p.sum(dtype=float) / math.log(10):.8f}")

@@ -1,0 +1,299 @@
+"""What holds for every cell, and the vanilla cell against a naive transcription of its definition."""
+
+import numpy as np
+import pytest
+from examples import CELLS, K, memory, parameters, random_like
+
+from rnnlm.cells import Stack, Vanilla
+from rnnlm.ops import dropout_mask
+from rnnlm.train import leaves
+
+T, B, D = 5, 2, 3
+
+every_cell = pytest.mark.parametrize("name", CELLS)
+every_input = pytest.mark.parametrize("ids", [True, False], ids=["ids", "vectors"])
+
+
+class Run:
+    """A cell with its parameters, inputs and state, ready to run windows of any length."""
+
+    def __init__(self, cell, ids=False, dtype=np.float64, T=T, seed=1):
+        rng = np.random.default_rng(seed)
+        self.cell, self.dtype = cell, dtype
+        self.x = rng.integers(0, K, (T, B), np.int32) if ids else rng.standard_normal((T, B, D)).astype(dtype)
+        self.p = parameters(cell.specs(K if ids else D), dtype)
+        self.state = random_like(cell.initial_state(self.p, B), rng)
+        self.dy = rng.standard_normal((T, B, cell.n_out)).astype(dtype)
+        self.dlast = random_like(self.state, rng)
+
+    def forward(self, x=None, state=None, rng=None):
+        x = self.x if x is None else x
+        self.work = self.cell.workspace(self.p, len(x), B, memory(self.dtype))
+        return self.cell.forward(self.p, x, self.state if state is None else state, self.work, rng)
+
+    def backward(self, dlast=None):
+        self.g = self.p.zeros_like()
+        self.dx = None if self.x.dtype.kind == "i" else np.full_like(self.x, np.nan)
+        return self.cell.backward(self.p, self.g, self.dy.copy(), dlast, self.work, self.dx)
+
+
+def assert_close(a, b, rtol=1e-12):
+    for one, other in zip(leaves(a), leaves(b), strict=True):
+        np.testing.assert_allclose(one, other, rtol=rtol, atol=rtol)
+
+
+# --- every cell
+
+
+@every_input
+@every_cell
+def test_a_window_at_once_is_its_steps_one_by_one(name, ids):
+    run = Run(CELLS[name], ids)
+    y, last = run.forward()
+    y, state = y.copy(), run.state
+    for t in range(T):
+        y_t, state = run.forward(run.x[t : t + 1], state)
+        assert_close(y_t[0], y[t])
+    assert_close(state, last)
+
+
+@every_input
+@every_cell
+def test_two_windows_with_carried_state_are_one(name, ids):
+    run = Run(CELLS[name], ids, T=2 * T)
+    y, last = run.forward()
+    first, state = run.forward(run.x[:T])
+    second, state = run.forward(run.x[T:], state)
+    assert_close((y[:T], y[T:], last), (first, second, state))
+
+
+@every_input
+@every_cell
+def test_a_causal_cell_ignores_the_future(name, ids):
+    run = Run(CELLS[name], ids)
+    assert run.cell.causal
+    before = run.forward()[0].copy()
+    run.x[3:] = run.x[3:] + 1 if not ids else (run.x[3:] + 1) % K
+    after, _ = run.forward()
+    np.testing.assert_array_equal(after[:3], before[:3])
+    assert (after[3:] != before[3:]).any()
+
+
+@every_input
+@every_cell
+def test_gradients_add_up(name, ids):
+    run = Run(CELLS[name], ids)
+    run.forward(rng=np.random.default_rng(2))
+    run.backward(run.dlast)
+    once = run.g.flat.copy()
+    run.forward(rng=np.random.default_rng(2))
+    run.cell.backward(run.p, run.g, run.dy.copy(), run.dlast, run.work, run.dx)
+    assert once.any()
+    np.testing.assert_allclose(run.g.flat, 2 * once, rtol=1e-14)
+
+
+@every_cell
+def test_no_gradient_from_behind_is_a_zero_gradient(name):
+    run = Run(CELLS[name])
+    run.forward()
+    dstate, dx, g = run.backward(None), run.dx, run.g
+    zero = random_like(run.state, np.random.default_rng(2))
+    for array in leaves(zero):
+        array[...] = 0
+    run.forward()
+    assert_close((run.backward(zero), run.dx, run.g.flat), (dstate, dx, g.flat), rtol=0)
+
+
+@every_input
+@every_cell
+def test_float32_stays_float32(name, ids):
+    run = Run(CELLS[name], ids, np.float32)
+    y, last = run.forward(rng=np.random.default_rng(2))
+    dstate = run.backward(run.dlast)
+    initial = run.cell.initial_state(run.p, B)
+    arrays = [y, run.g.flat, *leaves((initial, last, dstate)), *([] if ids else [run.dx])]
+    assert {array.dtype for array in arrays} == {np.dtype(np.float32)}
+    exact = Run(CELLS[name], ids)
+    exact_y, _ = exact.forward(rng=None)
+    np.testing.assert_allclose(run.forward()[0], exact_y, rtol=1e-4, atol=1e-5)
+
+
+@every_cell
+def test_states_and_inputs_are_not_touched(name):
+    run = Run(CELLS[name])
+    x, state = run.x.copy(), [h.copy() for h in leaves(run.state)]
+    _, last = run.forward(rng=np.random.default_rng(2))
+    dstate = run.backward(run.dlast)
+    kept = [array.copy() for array in leaves((last, dstate))]
+    run.cell.forward(run.p, run.x[::-1].copy(), last, run.work)  # the same memory, for another window
+    run.cell.backward(run.p, run.g, run.dy.copy(), None, run.work, run.dx)
+    assert_close(tuple(leaves((last, dstate))), tuple(kept), rtol=0)
+    assert_close((run.x, *leaves(run.state)), (x, *state), rtol=0)
+
+
+@every_cell
+def test_shapes(name):
+    run = Run(CELLS[name])
+    y, last = run.forward()
+    initial = run.cell.initial_state(run.p, B)
+    assert y.shape == (T, B, run.cell.n_out)
+    assert [h.shape for h in leaves(last)] == [h.shape for h in leaves(initial)]
+    assert all(not h.any() for h in leaves(initial))
+
+
+# --- dropout
+
+
+@pytest.mark.parametrize(
+    ("thinned", "whole"),
+    [
+        (Vanilla(size=4, dropconnect=0.5), Vanilla(size=4)),
+        (Stack([Vanilla(size=4), Vanilla(size=3)], dropout=0.5), Stack([Vanilla(size=4), Vanilla(size=3)])),
+    ],
+    ids=["dropconnect", "stack"],
+)
+def test_nothing_is_dropped_in_evaluation(thinned, whole):
+    np.testing.assert_array_equal(Run(thinned).forward()[0], Run(whole).forward()[0])
+    assert (Run(thinned).forward(rng=np.random.default_rng(2))[0] != Run(whole).forward()[0]).any()
+
+
+def test_dropconnect_is_one_mask_on_W_for_the_window():
+    run = Run(Vanilla(size=4, dropconnect=0.5))
+    y, _ = run.forward(rng=np.random.default_rng(2))
+    mask = np.empty((4, 4))
+    dropout_mask(0.5, np.random.default_rng(2), mask)
+    assert set(mask.ravel()) == {0, 2}
+    run.p["W"][...] *= mask
+    np.testing.assert_array_equal(y, run.forward()[0])
+
+
+def test_dropout_between_layers_is_one_mask_per_sequence_for_the_window():
+    # Without W and with the same input all the time, all steps are alike if and only if their masks are.
+    layers = [Vanilla(size=20, activation="identity"), Vanilla(size=20, activation="identity")]
+    run = Run(Stack(layers, dropout=0.5))
+    for layer in ("layer0", "layer1"):
+        run.p[layer]["W"][...] = 0
+    run.x[...] = run.x[0, 0]
+    y, _ = run.forward(rng=np.random.default_rng(2))
+    np.testing.assert_allclose(y, y[:1].repeat(T, axis=0), rtol=1e-12)
+    assert (y[:, 0] != y[:, 1]).any()
+    again, _ = run.forward(rng=np.random.default_rng(3))
+    assert (again != y).any()
+
+
+# --- the vanilla cell against its definition, one step, one sequence and one output at a time
+
+FORMULAS = {  # f(a) and f'(a)
+    "tanh": (np.tanh, lambda a: 1 / np.cosh(a) ** 2),
+    "relu": (lambda a: np.where(a > 0, a, 0), lambda a: np.where(a > 0, 1.0, 0.0)),
+    "sigmoid": (lambda a: 1 / (1 + np.exp(-a)), lambda a: np.exp(-a) / (1 + np.exp(-a)) ** 2),
+    "identity": (lambda a: a, lambda a: np.ones_like(a)),
+}
+
+
+def naive_forward(run, n):
+    """The n-th sequence: lists of x_t, h_{t-1}, a_t and h_t, for each t."""
+    f, _ = FORMULAS[run.cell.activation]
+    W, U, b = run.p["W"], run.p["U"], run.p.get("b", 0)
+    x = [np.eye(K)[x_t[n]] if x_t.dtype.kind == "i" else x_t[n] for x_t in run.x]
+    past, a, h = [], [], []
+    for t in range(len(x)):
+        past.append(h[-1] if h else run.state[0][n])
+        a.append(b + W.T @ past[t] + U.T @ x[t])
+        h.append(f(a[t]))
+    return x, past, a, h
+
+
+def naive_backward(run, k, dlast=None):
+    """Truncated BPTT as textbooks define it: for each output, follow its error back at most k steps."""
+    _, slope = FORMULAS[run.cell.activation]
+    W, U = run.p["W"], run.p["U"]
+    dW, dU, db = np.zeros_like(W), np.zeros_like(U), np.zeros(len(W))
+    dx, dh0 = np.zeros((*run.x.shape[:2], len(U))), np.zeros_like(run.state[0])
+    for n in range(B):
+        x, past, a, _ = naive_forward(run, n)
+        for t in range(len(a)):
+            dh = run.dy[t, n]
+            if dlast is not None and t == len(a) - 1:
+                dh = dh + dlast[0][n]
+            for s in range(t, max(t - k, 0) - 1, -1):
+                delta = dh * slope(a[s])
+                dW += np.outer(past[s], delta)
+                dU += np.outer(x[s], delta)
+                db += delta
+                dx[s, n] += U @ delta
+                dh = W @ delta
+            if t < k:
+                dh0[n] += dh
+    return {"W": dW, "U": dU, "b": db, "x": dx, "h0": dh0}
+
+
+def gradients(run, dlast=None):
+    """What the cell computes, under the same names."""
+    run.forward()
+    (dh0,) = run.backward(dlast)
+    return {**run.g.named, "h0": dh0} | ({} if run.dx is None else {"x": run.dx})
+
+
+def assert_equal_gradients(found, wanted):
+    for name, array in found.items():
+        np.testing.assert_allclose(array, wanted[name], rtol=1e-10, atol=1e-10, err_msg=name)
+
+
+every_activation = pytest.mark.parametrize("activation", FORMULAS)
+
+
+@every_input
+@every_activation
+@pytest.mark.parametrize("bias", [True, False])
+def test_forward_is_the_definition(activation, bias, ids):
+    run = Run(Vanilla(size=4, activation=activation, bias=bias), ids)
+    y, (last,) = run.forward()
+    for n in range(B):
+        *_, h = naive_forward(run, n)
+        np.testing.assert_allclose(y[:, n], h, rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(last[n], h[-1], rtol=1e-12, atol=1e-12)
+
+
+@every_input
+@every_activation
+def test_full_backpropagation_is_the_definition(activation, ids):
+    run = Run(Vanilla(size=4, activation=activation), ids, T=7)
+    assert_equal_gradients(gradients(run, run.dlast), naive_backward(run, 7, run.dlast))
+
+
+@every_input
+@every_activation
+@pytest.mark.parametrize("k", [0, 1, 4, 7, 20])
+def test_truncated_backpropagation_is_the_definition(k, activation, ids):
+    run = Run(Vanilla(size=4, activation=activation, truncate=k), ids, T=7)
+    assert_equal_gradients(gradients(run), naive_backward(run, k))
+    assert_equal_gradients(gradients(run, run.dlast), naive_backward(run, k, run.dlast))
+
+
+@every_input
+@pytest.mark.parametrize("k", [7, 8, 100])
+def test_truncation_beyond_the_window_is_none(k, ids):
+    whole = Run(Vanilla(size=4), ids, T=7)
+    cut = Run(Vanilla(size=4, truncate=k), ids, T=7)
+    assert_equal_gradients(gradients(cut, cut.dlast), gradients(whole, whole.dlast))
+
+
+def test_truncation_changes_the_gradient():
+    whole, cut = Run(Vanilla(size=4), T=7), Run(Vanilla(size=4, truncate=4), T=7)
+    assert not np.allclose(gradients(cut)["W"], gradients(whole)["W"], rtol=1e-6)
+
+
+# --- mistakes
+
+
+def test_a_stack_needs_a_cell():
+    with pytest.raises(ValueError, match=r"^cells: expected at least one cell, found none$"):
+        Stack([])
+
+
+def test_a_stack_is_causal_only_if_its_cells_are():
+    class Clairvoyant(Vanilla):
+        causal = False
+
+    assert not Stack([Vanilla(), Clairvoyant()]).causal
