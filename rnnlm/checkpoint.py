@@ -7,7 +7,6 @@ the state of every random stream.
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import zipfile

@@ -21,6 +21,7 @@ import sys
 import tempfile
 import zlib
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -30,7 +31,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from rnnlm.errors import DataError
-from rnnlm.vocab import BOS, EOS, UNK, Vocabulary
+from rnnlm.vocab import BOS, EOS, SPECIALS, UNK, Counts, Vocabulary
 
 TextPath = str | os.PathLike[str]
 STDIN = "-"
@@ -148,6 +149,15 @@ class Corpus:
     def oovs(self) -> int:
         """Tokens outside the vocabulary."""
         return sum(int((self.ids[i : i + BLOCK] < 0).sum()) for i in range(0, len(self.ids), BLOCK))
+
+    def counts(self, vocab: Vocabulary) -> Counts:
+        """What was counted to get here, for a vocabulary that knows every word of the text."""
+        ids = np.zeros(len(vocab), np.int64)
+        for i in range(0, len(self.ids), BLOCK):
+            block = np.asarray(self.ids[i : i + BLOCK])
+            ids += np.bincount(block[block >= 0], minlength=len(vocab))
+        tokens = Counter({word: int(n) for word, n in zip(vocab.words, ids) if n and word != SPECIALS[EOS]})
+        return Counts(tokens, self.sentences, self.blank, vocab.level, vocab.lower)
 
     def split(self, fraction: float) -> tuple[Corpus, Corpus]:
         """Head and tail: the tail has `fraction` of the tokens, to the nearest sentence end, and neither is empty.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -34,8 +33,8 @@ class Data:
     )
     lower: bool = option(False, "lowercase the text")
     blank_lines: bool = option(False, "at level char: keep empty lines, as line ends of their own")
-    vocab: str | None = option(None, "vocabulary file; none: built from the training text")
-    max_size: int | None = option(None, "largest vocabulary, specials included (none: no limit)", low=4)
+    vocab: str | None = option(None, "vocabulary file; null: built from the training text")
+    max_size: int | None = option(None, "largest vocabulary, specials included (null: no limit)", low=4)
     min_count: int = option(1, "a word must occur this often to enter the vocabulary", low=1)
 
     def __post_init__(self):
@@ -91,13 +90,13 @@ def reading_of(settings: Config, corpus: Corpus) -> Stream | Sentences:
 
 def texts(data: Data) -> tuple[Vocabulary, Corpus, Corpus | None]:
     """The vocabulary, which knows the training text alone, and the two corpora."""
-    share = data.valid if isinstance(data.valid, float) else None
+    share, valid_text = (data.valid, None) if isinstance(data.valid, float) else (None, data.valid)
     words = Vocabulary.load(data.vocab) if data.vocab else _vocabulary(data, share)
     train = encode(data.train, words, data.blank_lines)
     if share is not None:
         train, valid = train.split(share)
         return words, train, valid
-    return words, train, encode([data.valid], words, data.blank_lines) if data.valid else None
+    return words, train, encode([valid_text], words, data.blank_lines) if valid_text else None
 
 
 def _vocabulary(data: Data, share: float | None) -> Vocabulary:
@@ -106,10 +105,7 @@ def _vocabulary(data: Data, share: float | None) -> Vocabulary:
     counts = vocab.count(text, data.level, data.lower, data.blank_lines)
     if share is not None:  # where to cut is known only in tokens: encode with every word, cut, count the head
         every = vocab.build(counts)
-        head, _ = encode(data.train, every, data.blank_lines).split(share)
-        ids = np.bincount(head.ids[head.ids >= 0], minlength=len(every))
-        counts.tokens = Counter({word: int(n) for word, n in zip(every.words, ids) if n and word != "</s>"})
-        counts.sentences = head.sentences
+        counts = encode(data.train, every, data.blank_lines).split(share)[0].counts(every)
     return vocab.build(counts, data.max_size, data.min_count)
 
 
@@ -136,9 +132,9 @@ def load_model(path: str | Path) -> Loaded:
     hint = "the file is damaged, or from another version: train again"
     try:
         settings = config.build(Config, saved.config, str(file))
-        words = Vocabulary.from_bytes(saved.vocab)
+        words = Vocabulary.from_bytes(saved.vocab, f"{file}: vocabulary")
     except (UsageError, DataError) as error:
-        raise DataError(f"{file}: {error.message}", hint) from None
+        raise DataError(error.message, hint) from None
     network = Network(settings.model, words, np.dtype(settings.dtype))
     load_weights(network, saved, file)
     return Loaded(file, settings, words, network, saved.figures)
@@ -155,6 +151,11 @@ def load_weights(network: Network, saved: checkpoint.Checkpoint, file: Path) -> 
                 "model and configuration (or vocabulary) do not belong together",
             )
         array[...] = found
+
+
+def config_file(path: str | Path) -> Path:
+    """The configuration that a path means: a file itself, or that of a run directory."""
+    return Path(path, "config.yaml") if Path(path).is_dir() else Path(path)
 
 
 def model_file(path: Path) -> Path:

@@ -43,7 +43,7 @@ def check_network(network: Network, seed: int = 0, elements: int = 20) -> list[C
     Where errors are followed back at most k steps, the window is short enough for that to be the whole gradient.
     """
     rng = np.random.default_rng(seed)
-    T = exact_window(network.model, WINDOW)
+    T = exact_window(network.model)
     batch = synthetic_batch(len(network.vocab), T, BATCH, rng)
     _, state = network.loss(batch, None)  # the batch is fresh: this makes a state that is not zero
     return check_batch(network, batch._replace(fresh=False), state, seed, elements)
@@ -69,10 +69,10 @@ def check_arrays(
 ) -> list[Check]:
     """Compare `grads` with the numerical derivatives of loss() by `arrays`, which are float64 and are varied in place.
 
-    At most `elements` of each array are looked at one by one, and one random direction. Errors are relative to the
-    largest of the analytic value, the numeric value and the root mean square of the array's analytic gradient, so that
-    neither the rounding of tiny elements counts, nor a zero that should not be one escapes. An array whose gradient is
-    rightly zero is compared with a thousandth of the root mean square of all.
+    Of each array, `elements` at random are looked at one by one, as many where `grads` is not zero, and one random
+    direction. Errors are relative to the largest of the analytic value, the numeric value and the root mean square of
+    the array's analytic gradient, so that neither the rounding of tiny elements counts, nor a zero that should not be
+    one escapes. An array whose gradient is rightly zero is compared with a thousandth of the root mean square of all.
     """
     rng = np.random.default_rng(seed)
     least = 1e-3 * _rms(np.concatenate([grads[name].ravel() for name in arrays]))
@@ -80,7 +80,9 @@ def check_arrays(
 
 
 def _check(loss, name, array, grad, least, rng, elements) -> Check:
-    chosen = rng.permutation(array.size)[:elements]
+    order = rng.permutation(array.size)
+    busy = order[grad.flat[order] != 0]  # few rows of a large table of words are
+    chosen = np.union1d(order[:elements], busy[:elements])
     direction = rng.standard_normal(array.shape)
     direction /= np.linalg.norm(direction)
     places: list[tuple[str, Any, Any]] = [("direction", ..., direction)]
@@ -126,26 +128,31 @@ def _relative_error(analytic: float, numeric: float, floor: float) -> float:
     return abs(analytic - numeric) / scale if scale else 0.0
 
 
-def exact_window(model: Model, longest: int) -> int:
+def exact_window(model: Model, longest: int = WINDOW) -> int:
     """The longest window, up to `longest` steps, in which truncated errors still reach every step: k + 1."""
-    return min([longest, *(k + 1 for k in _truncations(plain(model)))])
+    return min([longest, *(k + 1 for k in _values(plain(model), "truncate"))])
 
 
-def _truncations(section: Any) -> Iterator[int]:
-    """The value of every `truncate` in a plain configuration."""
-    if isinstance(section, dict):
-        if section.get("truncate") is not None:
-            yield section["truncate"]
-        section = list(section.values())
-    if isinstance(section, list):
-        for part in section:
-            yield from _truncations(part)
+def enough_words(model: Model) -> int:
+    """The size of a small vocabulary for the model: larger than the cutoffs of its head, if it has any."""
+    return WORDS + max((cutoffs[-1] for cutoffs in _values(plain(model), "cutoffs")), default=0)
 
 
-def synthetic_vocab(size: int = WORDS) -> Vocabulary:
+def synthetic_vocab(size: int) -> Vocabulary:
     """A vocabulary of K = `size` words with falling counts."""
     words = [*SPECIALS, *(f"w{i}" for i in range(size - len(SPECIALS)))]
     return Vocabulary(words, [0, *range(size - 1, 0, -1)])
+
+
+def _values(section: Any, key: str) -> Iterator[Any]:
+    """Every value of an option in a plain configuration, wherever it stands, but for null."""
+    if isinstance(section, dict):
+        if section.get(key) is not None:
+            yield section[key]
+        section = list(section.values())
+    if isinstance(section, list):
+        for part in section:
+            yield from _values(part, key)
 
 
 def synthetic_batch(K: int, T: int, B: int, rng: np.random.Generator) -> Batch:

@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnnlm.threads import THREADS
+from rnnlm.threads import threads
 
+THREADS = threads()
 SMALL = 1 << 20  # multiply-adds of a product that is done before another thread has woken up
 
 
@@ -43,7 +44,7 @@ def project_backward(x: np.ndarray, da: np.ndarray, U: np.ndarray, dU: np.ndarra
 def scatter_add(table: np.ndarray, ids: np.ndarray, values: np.ndarray) -> None:
     """table[ids[n]] += values[n] for every n, equal ids adding up. table (K, D), ids (N,), values (N, D)."""
     K, N = len(table), len(ids)
-    if K <= min(N, 256):  # a small vocabulary: one product with the one-hot rows themselves; beyond, sorting is faster
+    if K <= 256:  # a small vocabulary: one product with the one-hot rows themselves; above, sorting is faster
         onehot = np.zeros((K, N), table.dtype)
         onehot[ids, np.arange(N)] = 1
         table += onehot @ values
@@ -54,7 +55,7 @@ def scatter_add(table: np.ndarray, ids: np.ndarray, values: np.ndarray) -> None:
         table[run[starts]] += np.add.reduceat(values[order], starts, axis=0)
 
 
-def in_parallel(work: Callable[[slice], None], n: int) -> None:
+def in_parallel(work: Callable[[slice], object], n: int) -> None:
     """work(part) for slices that cover range(n), one per thread: NumPy lets go of the interpreter lock in its loops.
 
     Matrix products are cut here too, and the BLAS is kept to one thread (see `rnnlm.threads`): its own threads wait for

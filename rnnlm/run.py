@@ -16,7 +16,7 @@ import numpy as np
 from rnnlm import __version__, checkpoint, config
 from rnnlm.checkpoint import Checkpoint, write_whole
 from rnnlm.errors import DataError, UsageError
-from rnnlm.experiment import Config, Experiment, load_weights
+from rnnlm.experiment import Experiment, load_weights
 from rnnlm.train import Validation
 
 # What may differ between a run and its continuation: how long and how closely it is watched, not what is computed.
@@ -70,7 +70,7 @@ class Run:
         self._write("config.yaml", config.dump(experiment.config))
         self._write("command.txt", shlex.join(["rnnlm", *command]) + "\n")
         self._write("env.json", json.dumps(env, indent=1) + "\n")
-        write_whole(self.path / "vocab.txt", lambda file: file.write(experiment.vocab.to_bytes()))
+        experiment.vocab.save(self.path / "vocab.txt")
 
     def log(self, record: dict[str, Any]) -> None:
         """Append one JSON object to log.jsonl."""
@@ -86,7 +86,9 @@ class Run:
 
     def save_last(self, experiment: Experiment) -> None:
         """Write the checkpoint from which `--resume` goes on."""
-        checkpoint.save(self.last, self._model(experiment, experiment.trainer.network.params.named, **experiment.trainer.save()))
+        checkpoint.save(
+            self.last, self._model(experiment, experiment.trainer.network.params.named, **experiment.trainer.save())
+        )
 
     def save_best(self, experiment: Experiment) -> None:
         """Write the model file of the weights as they are."""
@@ -103,9 +105,15 @@ class Run:
                 "resume with the run's own configuration, or start anew with --init-from or --force",
             )
         if saved.vocab != experiment.vocab.to_bytes():
-            raise DataError(f"{self.path}: the vocabulary has changed since the run began", "restore the text, or start anew with --force")
+            raise DataError(
+                f"{self.path}: the vocabulary has changed since the run began",
+                "restore the text, or start anew with --force",
+            )
         if saved.figures["train_sha256"] != experiment.train.sha256:
-            raise DataError(f"{self.path}: the training text has changed since the run began", "restore it, or start anew with --force")
+            raise DataError(
+                f"{self.path}: the training text has changed since the run began",
+                "restore it, or start anew with --force",
+            )
         load_weights(experiment.trainer.network, saved, self.last)
         best = checkpoint.load(self.best).weights if self.best.exists() else saved.weights
         experiment.trainer.restore(saved, best)
@@ -126,11 +134,13 @@ class Run:
         write_whole(self.path / name, lambda file: file.write(text.encode()))
 
 
-def init_from(experiment: Experiment, path: Path) -> None:
+def start_from(experiment: Experiment, path: Path) -> None:
     """Start from the weights of another model of the same shapes and vocabulary."""
     saved = checkpoint.load(path)
     if saved.vocab != experiment.vocab.to_bytes():
-        raise DataError(f"{path}: its vocabulary is not that of this configuration", "set data.vocab to the vocab.txt of its run")
+        raise DataError(
+            f"{path}: its vocabulary is not that of this configuration", "set data.vocab to the vocab.txt of its run"
+        )
     load_weights(experiment.trainer.network, saved, path)
     experiment.trainer.best[...] = experiment.trainer.network.params.flat
 

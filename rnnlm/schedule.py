@@ -66,8 +66,8 @@ class Cosine(Schedule, kind="cosine"):
 class Newbob(Schedule, kind="newbob"):
     """Full rate until validation stalls; then multiply by `gamma` at every validation; stop at the second stall.
 
-    A stall is a ratio of entropies, previous best over current, below `ratio`. A validation worse than the best is undone
-    (the rule of Mikolov's RNNLM toolkit).
+    A stall is a ratio of entropies, previous best over current, below `ratio`. A validation worse than the best is
+    undone (the rule of Mikolov's RNNLM toolkit).
     """
 
     ratio: float = option(1.003, "smallest improvement that counts, as a ratio of entropies", low=1)

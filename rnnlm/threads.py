@@ -7,13 +7,21 @@ loaded first: then products are left to the BLAS and its threads, and ours is on
 import os
 import sys
 
-VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
-CHOSEN = "RNNLM_THREADS"
+BLAS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
+OURS = "RNNLM_THREADS"
 
-if "numpy" not in sys.modules and not any(name in os.environ for name in VARIABLES):
-    os.environ.update(dict.fromkeys(VARIABLES, "1"))
+if "numpy" not in sys.modules and not any(name in os.environ for name in BLAS):
+    os.environ.update(dict.fromkeys(BLAS, "1"))
 
-THREADS = 1
-if os.environ.get(VARIABLES[0]) == "1":
-    told = os.environ.get(CHOSEN, "")
-    THREADS = int(told) if told.isdigit() and int(told) else len(os.sched_getaffinity(0))
+
+def set_threads(number: int) -> None:
+    """Compute with this many threads; to be called before the first computation."""
+    os.environ[OURS] = str(number)
+
+
+def threads() -> int:
+    """The number of threads to compute with: as told, or the cores at hand."""
+    if os.environ.get(BLAS[0]) != "1":
+        return 1
+    told = os.environ.get(OURS, "")
+    return int(told) if told.isdigit() and int(told) else len(os.sched_getaffinity(0))

@@ -27,10 +27,10 @@ class Training:
     epochs: int = option(10, "passes over the training text", low=1)
     batch: int = option(20, "B, sequences side by side", low=1)
     window: int = option(35, "T, steps of a window of the stream, through which errors are followed back", low=1)
-    clip_norm: float | None = option(None, "longest gradient, by Euclidean norm (none: no limit)", above=0)
-    clip_value: float | None = option(None, "largest element of a gradient (none: no limit)", above=0)
-    validate_every: int | None = option(None, "updates between validations (none: at each epoch's end)", low=1)
-    patience: int | None = option(None, "stop after this many validations without a new best (none: never)", low=1)
+    clip_norm: float | None = option(None, "longest gradient, by Euclidean norm (null: no limit)", above=0)
+    clip_value: float | None = option(None, "largest element of a gradient (null: no limit)", above=0)
+    validate_every: int | None = option(None, "updates between validations (null: at each epoch's end)", low=1)
+    patience: int | None = option(None, "stop after this many validations without a new best (null: never)", low=1)
     save_every: Duration = option(Duration(300.0), "time between checkpoints within an epoch", above=0)
     samples: int = option(2, "lines sampled after each validation", low=0)
 
@@ -81,7 +81,7 @@ class Validation(NamedTuple):
 
 
 class Trainer:
-    """Trains a network in place. All state is in its attributes; `save` and `restore` make a run resumable bit for bit."""
+    """Trains a network in place. All state is in attributes; `save` and `restore` make a run resumable bit for bit."""
 
     def __init__(
         self,
@@ -161,7 +161,7 @@ class Trainer:
         return bool(every and progress.updates and progress.step % every == 0)
 
     def _validation(self) -> Validation:
-        """Look at the validation text (without one, at the training loss), keep the best weights, decide what follows."""
+        """Look at the validation text (without one, at the training loss), keep the best weights, and decide."""
         progress, lr = self.progress, self.lr
         train = Loss(progress.nats, progress.tokens)
         valid = self.validate(self.network) if self.validate else train

@@ -42,7 +42,9 @@ class Vanilla(Cell, kind="vanilla"):
     bias: bool = option(True, "whether a_t has the bias b")
     init_W: Init = option(Orthogonal(), "start of W (with relu and identity: the IRNN)")
     init_U: Init = option(Glorot(), "start of U")
-    truncate: int | None = option(None, "follow each error back at most this many steps (none: the whole window)", low=0)
+    truncate: int | None = option(
+        None, "follow each error back at most this many steps (null: the whole window)", low=0
+    )
     dropconnect: float = option(0.0, "share of W's weights dropped in each window", low=0, below=1)
 
     @property

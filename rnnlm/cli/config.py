@@ -18,11 +18,11 @@ def command():
 @click.argument("config")
 @click.option("--set", "overrides", multiple=True, metavar="A.B=C", help="Override a value; repeatable.")
 def show(config, overrides):
-    """Print CONFIG with all defaults filled in."""
+    """Print CONFIG (YAML, or a run directory) with all defaults filled in."""
     from rnnlm.config import dump, load
-    from rnnlm.experiment import Config
+    from rnnlm.experiment import Config, config_file
 
-    settings, messages = load(config, Config, overrides)
+    settings, messages = load(config_file(config), Config, overrides)
     for message in messages:
         click.echo(message, err=True)
     click.echo(dump(settings), nl=False)
@@ -35,12 +35,12 @@ def check(configs):
 
     The exit status is 2 if there is any."""
     from rnnlm.config import load
-    from rnnlm.experiment import Config
+    from rnnlm.experiment import Config, config_file
 
     wrong = False
     for config in configs:
         try:
-            load(config, Config)
+            load(config_file(config), Config)
         except UsageError as error:
             click.echo(error.message)
             wrong = True

@@ -35,12 +35,12 @@ def command(source, overrides):
         network.params.flat[...] = loaded.network.params.flat
     else:
         settings, messages = config.load(source, Config, overrides)
-        rng = np.random.default_rng(settings.seed)
-        network = Network(settings.model, gradcheck.synthetic_vocab(), np.float64, rng)
+        vocab = gradcheck.synthetic_vocab(gradcheck.enough_words(settings.model))
+        network = Network(settings.model, vocab, np.float64, np.random.default_rng(settings.seed))
     for message in messages:
         click.echo(message, err=True)
 
-    T = gradcheck.exact_window(settings.model, gradcheck.WINDOW)
+    T = gradcheck.exact_window(settings.model)
     sizes = f"{len(network.params.flat):,} parameters, K {len(network.vocab):,}, T {T}, B {gradcheck.BATCH}"
     click.echo(f"{source}: {sizes}, float64, seed {settings.seed}")
     if T < gradcheck.WINDOW:

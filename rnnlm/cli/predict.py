@@ -22,8 +22,9 @@ def command(model, text, k, as_json):
     TEXT is the text itself, or `-` for the lines of standard input; each line is a sentence of its own. For a character
     model the words are characters. <s>, which never follows anything, is not listed; </s> and <unk> are.
 
-    --json: {"text": the line, "predictions": [{"after": "<s>", "next": [{"word": "the", "p": 0.1}, ...]}, ...]}, the
-    first after "<s>".
+    What begins a line is shown as the model knows it: <s>, or </s> if it was trained on a stream.
+
+    --json: {"text": the line, "predictions": [{"after": "<s>", "next": [{"word": "the", "p": 0.1}, ...]}, ...]}
     """
     from rnnlm.corpus import lines
     from rnnlm.experiment import load_model
@@ -36,17 +37,17 @@ def command(model, text, k, as_json):
     scorer = NetworkScorer(loaded.network, loaded.stream)
     for line in lines("-") if text == "-" else text.split("\n"):
         words = vocab.split(line)
-        predictions = zip(["<s>", *words], scorer.likeliest(words, k))
+        predictions = zip([vocab.words[scorer.start], *words], scorer.likeliest(words, k))
         if as_json:
             rows = [{"after": word, "next": [{"word": w, "p": p} for w, p in best]} for word, best in predictions]
             click.echo(json.dumps({"text": line, "predictions": rows}, ensure_ascii=False))
         else:
-            for row in table(predictions, words, k):
+            for row in table(predictions):
                 click.echo(row)
             click.echo()
 
 
-def table(predictions, words, k):
+def table(predictions):
     """A row per prediction: the word, then probabilities and next words in columns."""
     cells = [[visible(word), *(f"{p:.4f} {visible(w)}" for w, p in best)] for word, best in predictions]
     widths = [max(map(width, column)) for column in zip(*cells)]

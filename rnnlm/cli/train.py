@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import json
 import math
-import os
 import signal
+import statistics
 import sys
 import time
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rnnlm.errors import UsageError
+from rnnlm.threads import set_threads
 
 if TYPE_CHECKING:
     from rnnlm.experiment import Experiment
@@ -26,35 +29,43 @@ PLAIN_INTERVAL = 30.0  # seconds between progress lines where there is no termin
 @click.command()
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Run directory.  [default: runs/NAME of CONFIG]")
-@click.option("--train", multiple=True, metavar="FILE", help="Training text instead of the configuration's; repeatable.")
+@click.option(
+    "--train", multiple=True, metavar="FILE", help="Training text instead of the configuration's; repeatable."
+)
 @click.option("--valid", metavar="FILE|SHARE", help="Validation text, or the share at the end of the training text.")
-@click.option("--set", "overrides", multiple=True, metavar="A.B=C", help="Override a value of the configuration; repeatable.")
+@click.option(
+    "--set", "overrides", multiple=True, metavar="A.B=C", help="Override a value of the configuration; repeatable."
+)
 @click.option("--seed", type=int, help="Override the configuration's seed.")
 @click.option("--resume", is_flag=True, help="Go on with the run in the run directory.")
-@click.option("--init-from", type=click.Path(path_type=Path), metavar="MODEL", help="Start from the weights of a model.")
+@click.option(
+    "--init-from", type=click.Path(path_type=Path), metavar="MODEL", help="Start from the weights of a model."
+)
 @click.option("--force", is_flag=True, help="Overwrite the run directory's earlier run.")
 @click.option("--dry-run", is_flag=True, help="Say what would be trained, and how long an epoch takes; write nothing.")
-@click.option("--threads", type=click.IntRange(min=1), help="Threads of the matrix products.  [default: all cores]")
+@click.option("--threads", type=click.IntRange(min=1), help="Threads to compute with.  [default: all cores]")
 @click.option("--max-time", metavar="TIME", help="Save and stop after this time, such as 90m or 2h.")
 @click.option("-q", "--quiet", is_flag=True, help="Errors only.")
 @click.option("-v", "--verbose", is_flag=True, help="Say more: the resolved configuration.")
-def command(config, output, train, valid, overrides, seed, resume, init_from, force, dry_run, threads, max_time, quiet, verbose):
+def command(
+    config, output, train, valid, overrides, seed, resume, init_from, force, dry_run, threads, max_time, quiet, verbose
+):
     """Train a model as CONFIG (YAML, or a run directory) says.
 
     Ctrl-C saves and exits with status 130; --resume goes on bit for bit as if nothing had happened.
     """
     if resume + bool(init_from) + force > 1:
         raise UsageError("--resume, --init-from and --force exclude each other", "give one of them")
-    if threads:  # before NumPy is loaded, which reads these once
-        os.environ |= {name: str(threads) for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")}
+    if threads:
+        set_threads(threads)
     from rnnlm import config as configuration
     from rnnlm.experiment import Config, model_file, prepare
-    from rnnlm.run import Run, init_from as start_from
+    from rnnlm.run import Run, start_from
 
     if config.is_dir():
         output, config = output or config, config / "config.yaml"
-    flags = [f"data.train=[{', '.join(train)}]"] if train else []
-    flags += [f"data.valid={valid}"] if valid else []
+    flags = [f"data.train={json.dumps(train)}"] if train else []  # JSON is YAML, whatever the names contain
+    flags += [f"data.valid={valid if valid.replace('.', '', 1).isdigit() else json.dumps(valid)}"] if valid else []
     flags += [f"seed={seed}"] if seed is not None else []
     settings, messages = configuration.load(config, Config, [*overrides, *flags])
     limit = configuration.seconds(max_time) if max_time else None
@@ -89,7 +100,9 @@ def check_output(run: Run, resume: bool, force: bool) -> None:
     if resume and not run.last.exists():
         raise UsageError(f"{run.path}: nothing to resume: no last.npz in it", "train without --resume")
     if run.exists() and not (resume or force):
-        raise UsageError(f"{run.path}: exists already", "go on with --resume, overwrite with --force, or choose another with -o")
+        raise UsageError(
+            f"{run.path}: exists already", "go on with --resume, overwrite with --force, or choose another with -o"
+        )
 
 
 def introduce(experiment: Experiment, say: Screen) -> None:
@@ -98,30 +111,30 @@ def introduce(experiment: Experiment, say: Screen) -> None:
     for name, corpus in (("train", experiment.train), ("valid", experiment.valid)):
         if corpus is not None:
             share = corpus.oovs / max(corpus.words, 1)
-            say.line(f"{name}: {corpus.sentences:,} sentences, {corpus.words:,} {experiment.vocab.level}s, {share:.2%} OOV  ({corpus.name})")
+            say.line(
+                f"{name}: {corpus.sentences:,} sentences, {corpus.words:,} {experiment.vocab.level}s, {share:.2%} OOV  ({corpus.name})"
+            )
     if trainer.reading.note:
         say.line(f"note: {trainer.reading.note}")
     sizes = ", ".join(f"{name} {'x'.join(map(str, a.shape))}" for name, a in network.params.named.items())
     copies = 3 + len(trainer.slots)  # weights, gradient, best weights, slots
     say.line(f"vocabulary: {len(experiment.vocab):,} entries")
-    say.line(f"parameters: {len(network.params.flat):,} ({sizes}), {copies * network.params.flat.nbytes / 1e6:.0f} MB with gradient and optimizer")
+    say.line(
+        f"parameters: {len(network.params.flat):,} ({sizes}), {copies * network.params.flat.nbytes / 1e6:.0f} MB with gradient and optimizer"
+    )
 
 
 def estimate(experiment: Experiment, say: Screen) -> None:
     """Time a few steps: the first loss against ln K, and the time of an epoch."""
-    import itertools
-    import statistics
-
-    trainer, times = experiment.trainer, []
-    first = None
+    trainer, times, losses = experiment.trainer, [], []
     for batch in itertools.islice(trainer.reading.batches(), 8):
         clock = time.perf_counter()
-        update = trainer.step(batch)
+        losses.append(trainer.step(batch).loss.mean)
         times.append(time.perf_counter() - clock)
-        first = first or update
-    say.line(f"first loss: {first.loss.mean:.3f} nats per token (uniform over the vocabulary: {math.log(len(experiment.vocab)):.3f})")
-    step = statistics.median(times[1:] or times)
-    say.line(f"time: {1000 * step:.1f} ms a step, {len(trainer.reading):,} steps and about {duration(step * len(trainer.reading))} an epoch")
+    uniform = math.log(len(experiment.vocab))
+    say.line(f"first loss: {losses[0]:.3f} nats per token (uniform over the vocabulary: {uniform:.3f})")
+    step, steps = statistics.median(times[1:] or times), len(trainer.reading)
+    say.line(f"time: {1000 * step:.1f} ms a step, {steps:,} steps and about {duration(step * steps)} an epoch")
 
 
 def follow(experiment: Experiment, run: Run, say: Screen, limit: float | None) -> int:
@@ -179,7 +192,9 @@ def conclude(experiment: Experiment, run: Run, say: Screen) -> None:
     data, progress = experiment.config.data, experiment.trainer.progress
     best = min(progress.history)
     name = "valid" if experiment.valid is not None else "train"
-    say.line(f"best: validation {progress.best + 1}, {name} ppl {math.exp(best):.2f} ({best:.4f} nats); model {run.best}")
+    say.line(
+        f"best: validation {progress.best + 1}, {name} ppl {math.exp(best):.2f} ({best:.4f} nats); model {run.best}"
+    )
     say.line("next:")
     say.line(f"  rnnlm eval {run.path}" + ("" if data.test else " TEXT"))
     say.line(f"  rnnlm sample {run.path} -n 10")

@@ -77,7 +77,10 @@ class Adaptive(Head, kind="adaptive"):
             specs["V"] = Spec((k, n_in), self.init_V)
             for i, part in enumerate(self._parts(K), 1):
                 d = max(1, round(n_in / self.narrow**i))
-                specs[f"tail{i}"] = {"P": Spec((n_in, d), self.init_V), "V": Spec((part.stop - part.start, d), self.init_V)}
+                specs[f"tail{i}"] = {
+                    "P": Spec((n_in, d), self.init_V),
+                    "V": Spec((part.stop - part.start, d), self.init_V),
+                }
         return specs
 
     def _parts(self, K: int) -> list[slice]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -59,8 +59,8 @@ class CrossEntropy:
     e: np.ndarray  # (N, K) the logits, then exp(o), unnormalised
     Z: np.ndarray  # (N, 1) its sums over the words
     buf: np.ndarray  # (N, D)
-    y: np.ndarray | None = None  # (N, D)
-    targets: np.ndarray | None = None  # (N,)
+    y: Any = None  # (N, D)
+    targets: Any = None  # (N,)
 
     @classmethod
     def workspace(cls, N: int, K: int, D: int, empty: Empty) -> CrossEntropy:
@@ -100,9 +100,7 @@ class CrossEntropy:
         in_parallel(rows_of, len(y))
         return nats
 
-    def backward(
-        self, V: np.ndarray, dV: np.ndarray, dc: np.ndarray | None, scale: np.ndarray, dy: np.ndarray
-    ) -> None:
+    def backward(self, V: np.ndarray, dV: np.ndarray, dc: np.ndarray | None, scale: np.ndarray, dy: np.ndarray) -> None:
         """The gradient of L = sum_n scale_n nats_n: adds into dV (K, D) and dc (K,), writes dy (N, D).
 
         do = scale (p - onehot(target)) has N K entries and is never formed: with p = e / Z, the factor scale / Z goes to

@@ -49,7 +49,9 @@ class Model(Choice, default="lm"):
 class Network:
     """Parameters, gradients and workspaces of a model: the only object with memory."""
 
-    def __init__(self, model: Model, vocab: Vocabulary, dtype: Any = np.float32, rng: np.random.Generator | None = None):
+    def __init__(
+        self, model: Model, vocab: Vocabulary, dtype: Any = np.float32, rng: np.random.Generator | None = None
+    ):
         """Allocate the parameters; with `rng`, start them."""
         self.model, self.vocab = model, vocab
         self.params = Parameters(model.specs(vocab), dtype, rng)

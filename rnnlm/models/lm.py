@@ -42,7 +42,7 @@ class LanguageModel(Model, kind="lm"):
 
     cell: Cell = option(Vanilla(), "the recurrence")
     head: Head = option(Softmax(), "from hidden vectors to words")
-    embedding: int | None = option(None, "size D of the word vectors; none: one-hot input", low=1)
+    embedding: int | None = option(None, "size D of the word vectors; null: one-hot input", low=1)
     init_E: Init = option(Uniform(0.05), "start of the embedding E")
     init_P: Init = option(Glorot(), "start of the projection P")
     dropout_input: float = option(0.0, "share of the word vectors' components dropped", low=0, below=1)

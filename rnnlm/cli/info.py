@@ -1,0 +1,109 @@
+"""`rnnlm info`: what a model or a run is made of."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, on one line.")
+def command(model, as_json):
+    """Kind, parameters, vocabulary, training and configuration of MODEL (a model file, or a run directory).
+
+    Of a run directory the best model is shown, and where its training stands.
+
+    Keys of --json: model, bytes, rnnlm (version), kind, dtype, count, parameters (a list of name, shape, count, norm),
+    vocabulary (size, level, lower, sha256), training (epoch, step, train_sha256, valid: the validation text, nats: one
+    per validation so far, best: its number from 1, best_nats, best_ppl), run (path, epoch, step, finished; null for a
+    model file), config. A number that is not finite is null.
+    """
+    from rnnlm import config
+    from rnnlm.experiment import load_model
+
+    loaded = load_model(model)
+    facts = describe(loaded, model)
+    if as_json:
+        click.echo(json.dumps(facts | {"config": config.plain(loaded.config)}, ensure_ascii=False))
+        return
+    for line in report(facts):
+        click.echo(line)
+    click.echo("configuration")
+    click.echo(indented(config.dump(loaded.config)))
+
+
+def describe(loaded, path):
+    """All but the configuration, as a dictionary; the keys are documented in the command's help."""
+    import numpy as np
+
+    from rnnlm import checkpoint
+
+    network, vocab, figures = loaded.network, loaded.vocab, loaded.figures
+    nats = figures["valid_nats"]
+    best = min(nats, default=None)
+    run = None
+    if path.is_dir() and (path / "last.npz").exists():
+        progress = checkpoint.load(path / "last.npz").progress
+        run = {"path": str(path)} | {key: progress[key] for key in ("epoch", "step", "finished")}
+    return {
+        "model": str(loaded.path),
+        "bytes": loaded.path.stat().st_size,
+        "rnnlm": figures["rnnlm"],
+        "kind": network.model.kind,
+        "dtype": str(network.params.flat.dtype),
+        "count": network.params.flat.size,
+        "parameters": [
+            {"name": name, "shape": array.shape, "count": array.size, "norm": finite(np.linalg.norm(array))}
+            for name, array in network.params.named.items()
+        ],
+        "vocabulary": {
+            "size": len(vocab), "level": vocab.level, "lower": vocab.lower, "sha256": vocab.fingerprint,
+        },
+        "training": {
+            "epoch": figures["epoch"], "step": figures["step"], "train_sha256": figures["train_sha256"],
+            "valid": loaded.config.data.valid, "nats": [finite(x) for x in nats],
+            "best": None if best is None else nats.index(best) + 1, "best_nats": finite(best),
+            "best_ppl": None if best is None else finite(math.exp(min(best, 700))),
+        },
+        "run": run,
+    }  # fmt: skip
+
+
+def finite(x):
+    """x, or None where JSON has no number for it."""
+    return None if x is None or not math.isfinite(x) else float(x)
+
+
+def report(facts):
+    """The same as lines of text."""
+    vocab, training, run = facts["vocabulary"], facts["training"], facts["run"]
+    yield f"model       {facts['model']} ({facts['bytes'] / 1e6:.1f} MB, by rnnlm {facts['rnnlm']})"
+    yield f"kind        {facts['kind']}"
+    yield f"parameters  {facts['count']:,} {facts['dtype']}"
+    rows = [("name", "shape", "count", "norm")]
+    for p in facts["parameters"]:
+        norm = "not finite" if p["norm"] is None else f"{p['norm']:.4g}"
+        rows.append((p["name"], "x".join(map(str, p["shape"])), f"{p['count']:,}", norm))
+    name, *others = (max(map(len, column)) for column in zip(*rows))
+    for row in rows:
+        yield "  ".join(["           ", row[0].ljust(name), *(cell.rjust(n) for cell, n in zip(row[1:], others))])
+    lower = ", lowercase" if vocab["lower"] else ""
+    yield f"vocabulary  {vocab['size']:,} {vocab['level']}s{lower} (sha256 {vocab['sha256']})"
+    yield f"training    epoch {training['epoch']}, step {training['step']:,}, on text with sha256 {training['train_sha256']}"
+    if training["best"] is None:
+        yield "validation  none yet"
+    else:
+        text = "training text" if training["valid"] is None else f"valid: {training['valid']}"
+        best = f"ppl {training['best_ppl']:.2f}, {training['best_nats']:.4f} nats per token"
+        yield f"validation  best: number {training['best']} of {len(training['nats'])}, {best} ({text})"
+    if run:
+        how = "finished" if run["finished"] else f"unfinished; go on with: rnnlm train {run['path']} --resume"
+        yield f"run         epoch {run['epoch']}, step {run['step']:,}, {how}"
+
+
+def indented(text):
+    return "\n".join(f"  {line}" for line in text.splitlines())

@@ -1,0 +1,118 @@
+"""`rnnlm sample`: text drawn from a model."""
+
+from __future__ import annotations
+
+import json
+import math
+import secrets
+from pathlib import Path
+
+import click
+
+from rnnlm.errors import UsageError
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("-n", "number", type=click.IntRange(min=1), help="How many samples.  [default: 10; with --greedy 1]")
+@click.option(
+    "--unit",
+    type=click.Choice(["sentences", "tokens"]),
+    help="A sample ends with its sentence, or after --max-tokens.  [default: sentences; of a character model tokens]",
+)
+@click.option("--max-tokens", type=click.IntRange(min=1), default=200, help="Longest sample, the prompt not counted.")
+@click.option("--prompt", metavar="TEXT|@FILE|-", default="", help="Text that each sample continues.")
+@click.option("--temperature", type=float, default=1.0, help="Below 1: more predictable; above 1: more surprising.")
+@click.option("--top-k", type=click.IntRange(min=1), metavar="K", help="Draw from the K likeliest words only.")
+@click.option("--top-p", type=float, metavar="P", help="Draw from the fewest words with probability P together.")
+@click.option("--greedy", is_flag=True, help="Always take the likeliest word.")
+@click.option("--seed", type=click.IntRange(min=0), help="Draw the same text again.  [default: a new one, reported]")
+@click.option("--allow-unk", is_flag=True, help="Let <unk> be drawn.")
+@click.option("--logprob", is_flag=True, help="The log-probability (base 10) and a tab before each sample.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per sample, on one line.")
+def command(
+    model, number, unit, max_tokens, prompt, temperature, top_k, top_p, greedy, seed, allow_unk, logprob, as_json
+):
+    """Draw text from MODEL (a model file, or a run directory).
+
+    A sample is a line; where samples can have several, a line `---` stands between them. A prompt is printed as part of
+    its samples. It is cut into words as the model's training text was; words that the model does not know are read as
+    <unk>, with a note.
+
+    --logprob is that of the words drawn, under the model itself whatever the temperature, and without the prompt.
+
+    Keys of --json: text, prompt, tokens (drawn, </s> included), logprob (base 10), finished (whether it ended with </s>),
+    seed.
+    """
+    if greedy:
+        given = {"--temperature": temperature != 1, "--top-k": top_k, "--top-p": top_p}
+        for option in [name for name, value in given.items() if value]:
+            raise UsageError(f"--greedy and {option} exclude each other", "--greedy always takes the likeliest word")
+    if not 0 < temperature < math.inf:
+        hint = "--greedy always takes the likeliest word"
+        raise UsageError(f"--temperature {temperature:g}: expected a number above 0", hint)
+    if top_p is not None and not 0 < top_p <= 1:
+        raise UsageError(f"--top-p {top_p:g}: expected a probability above 0 and at most 1", "0.9 is usual")
+    import numpy as np
+
+    from rnnlm.experiment import load_model
+    from rnnlm.sample import Choosing, sample
+
+    loaded = load_model(model)
+    vocab = loaded.vocab
+    number = number or (1 if greedy else 10)
+    sentences = unit == "sentences" if unit else vocab.level == "word"
+    prompt = read_prompt(prompt, vocab)
+    if seed is None:
+        seed = secrets.randbits(32)
+        if not greedy:
+            click.echo(f"seed {seed} (--seed {seed} draws the same text again)", err=True)
+    choosing = Choosing(temperature, top_k, top_p, greedy, allow_unk)
+    rng, ids = np.random.default_rng(seed), prompt_ids(prompt, vocab)
+    samples = sample(loaded.network, number, loaded.stream, rng, choosing, max_tokens, ids, sentences)
+    separate = not sentences or "\n" in prompt
+    for i, one in enumerate(samples):
+        text = joined(prompt, one.text(loaded.network), vocab)
+        log10 = one.log_p / math.log(10)
+        if as_json:
+            tokens = len(one.ids) + one.finished
+            row = {"text": text, "prompt": prompt, "tokens": tokens, "logprob": log10, "finished": one.finished}
+            click.echo(json.dumps(row | {"seed": seed}, ensure_ascii=False))
+        else:
+            if i and separate:
+                click.echo("---")
+            click.echo(f"{log10:.6f}\t{text}" if logprob else text)
+
+
+def read_prompt(prompt, vocab):
+    """The prompt's text as the vocabulary sees it: case, and white space between words, are normalised."""
+    from rnnlm.corpus import lines
+
+    if prompt == "-" or prompt.startswith("@"):
+        text = list(lines(prompt.removeprefix("@")))
+    elif any("\ud800" <= c <= "\udfff" for c in prompt):  # what Python makes of bytes that it cannot decode
+        raise UsageError(f"--prompt: {ascii(prompt)} is not UTF-8", "pass it in a file (@FILE) or on standard input (-)")
+    else:
+        text = prompt.split("\n")
+    return "\n".join(vocab.join(vocab.split(line)) for line in text)
+
+
+def prompt_ids(prompt, vocab):
+    """The ids of a prompt, with a sentence end for each line end in it. Words out of the vocabulary are noted."""
+    from rnnlm.vocab import EOS
+
+    ids, unknown = [], {}
+    for line in prompt.split("\n"):
+        words = vocab.split(line)
+        ids += [EOS, *vocab.ids(words)]
+        unknown |= dict.fromkeys(word for word in words if word not in vocab.index)
+    if unknown:
+        names = ", ".join(map(repr, unknown))
+        click.echo(f"note: not in the vocabulary, read as <unk>: {names}", err=True)
+    return ids[1:]
+
+
+def joined(prompt, text, vocab):
+    """The prompt and what follows it."""
+    between = prompt and text and not prompt.endswith("\n") and not text.startswith("\n")
+    return prompt + (vocab.join(["", ""]) if between else "") + text
