@@ -6,7 +6,7 @@ and a hint that says what to do. Anything else that escapes is a bug.
 
 
 class RnnlmError(Exception):
-    """A failure that the user can do something about: `message` in one line, `hint` saying what to do (may be empty)."""
+    """A failure that the user can do something about: `message` in one line, `hint` saying what to do (or empty)."""
 
     exit_code = 1
 

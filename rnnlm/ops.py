@@ -52,7 +52,15 @@ def scatter_add(table: np.ndarray, ids: np.ndarray, values: np.ndarray) -> None:
         order = np.argsort(ids, kind="stable")
         run = ids[order]
         starts = np.flatnonzero(np.r_[True, run[1:] != run[:-1]])
-        table[run[starts]] += np.add.reduceat(values[order], starts, axis=0)
+        ends = np.r_[starts[1:], N]
+
+        def add_runs(part):
+            if part.start < part.stop:
+                first, last = starts[part.start], ends[part.stop - 1]
+                sums = np.add.reduceat(values[order[first:last]], starts[part] - first, axis=0)
+                table[run[starts[part]]] += sums
+
+        in_parallel(add_runs, len(starts))
 
 
 def in_parallel(work: Callable[[slice], object], n: int) -> None:

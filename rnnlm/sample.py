@@ -40,7 +40,8 @@ class Choosing:
         if self.greedy:
             return log_p.argmax(axis=1)
         log_p -= log_p.max(axis=1, keepdims=True)
-        log_p /= self.temperature
+        with np.errstate(over="ignore"):  # the likeliest stands at 0, whatever the temperature
+            log_p /= self.temperature
         if self.top_k is not None and self.top_k < log_p.shape[1]:
             least = np.partition(log_p, -self.top_k, axis=1)[:, -self.top_k]
             log_p[log_p < least[:, None]] = -np.inf

@@ -27,7 +27,7 @@ Empty = Callable[..., np.ndarray]  # empty(T, B, H): an uninitialised array in t
 
 
 class Cell(Choice, default="vanilla"):
-    """A recurrence over a window of T steps. A frozen dataclass of hyperparameters: it holds no weights, state or memory.
+    """A recurrence over a window of T steps: a frozen dataclass of hyperparameters, without weights, state or memory.
 
     A new kind is one file with a subclass, `class MyCell(Cell, kind="mine")`, one import in `cells/__init__.py` and one
     example in `tests/examples.py`.

@@ -24,7 +24,8 @@ class Work:
 class Stack(Cell, kind="stack"):
     """The outputs of each cell are the inputs of the next: x^{l+1}_t = mask^l y^l_t.
 
-    The mask drops units between layers; it is the same for all steps of a window (locked dropout, Gal & Ghahramani 2016).
+    The mask drops units between layers; it is the same for all steps of a window (locked dropout: Gal & Ghahramani
+    2016).
     """
 
     cells: list[Cell] = option(doc="from the input upwards")

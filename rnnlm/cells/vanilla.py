@@ -10,7 +10,7 @@ import numpy as np
 from rnnlm.cells.base import Cell
 from rnnlm.config import option
 from rnnlm.initializers import Glorot, Init, Orthogonal, Zeros
-from rnnlm.ops import ACTIVATIONS, dropout_mask, project, project_backward, rows
+from rnnlm.ops import ACTIVATIONS, dropout_mask, in_parallel, product, project, project_backward, rows
 from rnnlm.params import Spec
 
 
@@ -23,6 +23,7 @@ class Work:
     da: np.ndarray  # (T, B, H)
     dh: np.ndarray  # (B, H)
     buf: np.ndarray  # (B, H)
+    dW: np.ndarray  # (H, H)
     delta: np.ndarray | None  # (2, T, B, H): truncated BPTT, the errors i and i+1 steps back
     mask: np.ndarray | None  # (H, H): DropConnect's mask of this window
     W: np.ndarray | None  # (H, H): W as this window used it
@@ -62,7 +63,7 @@ class Vanilla(Cell, kind="vanilla"):
     def workspace(self, p, T, B, empty):
         H = self.size
         return Work(
-            x=None, h=empty(T + 1, B, H), da=empty(T, B, H), dh=empty(B, H), buf=empty(B, H),
+            x=None, h=empty(T + 1, B, H), da=empty(T, B, H), dh=empty(B, H), buf=empty(B, H), dW=empty(H, H),
             delta=None if self.truncate is None else empty(2, T, B, H),
             mask=empty(H, H) if self.dropconnect else None, W=empty(H, H) if self.dropconnect else None,
         )  # fmt: skip
@@ -74,10 +75,14 @@ class Vanilla(Cell, kind="vanilla"):
         project(x, p["U"], out=h[1:])  # U x_t for every t: one gather (ids), or one matrix product (vectors)
         if self.bias:
             h[1:] += p["b"]
-        for t in range(1, len(h)):  # only W h_{t-1} has to wait for the past
-            np.dot(h[t - 1], W, out=buf)
-            h[t] += buf
-            f.apply(h[t], out=h[t])
+
+        def steps(B):  # the sequences B, which know nothing of each other: each thread takes its own
+            for t in range(1, len(h)):  # only W h_{t-1} has to wait for the past
+                np.dot(h[t - 1, B], W, out=buf[B])
+                h[t, B] += buf[B]
+                f.apply(h[t, B], out=h[t, B])
+
+        in_parallel(steps, len(buf))
         return h[1:], (h[-1].copy(),)
 
     def backward(self, p, g, dy, dstate, work, dx=None):
@@ -86,14 +91,20 @@ class Vanilla(Cell, kind="vanilla"):
         f.slope(h[1:], out=da)  # f'(a_t), from the output, for every t
         if self.truncate is None:
             dh[...] = 0 if dstate is None else dstate[0]
-            for t in reversed(range(len(da))):
-                np.add(dy[t], dh, out=buf)  # dL/dh_t: from above and from t+1
-                da[t] *= buf
-                np.dot(da[t], W.T, out=dh)
+
+            def steps(B):
+                for t in reversed(range(len(da))):
+                    np.add(dy[t, B], dh[B], out=buf[B])  # dL/dh_t: from above and from t+1
+                    da[t, B] *= buf[B]
+                    np.dot(da[t, B], W.T, out=dh[B])
+
+            in_parallel(steps, len(buf))
         else:
             self._truncated(W, dy, dstate, work)
-        dW = rows(h[:-1]).T @ rows(da)  # the sum over t as one product
-        g["W"] += dW if work.mask is None else dW * work.mask
+        product(rows(h[:-1]).T, rows(da), out=work.dW)  # the sum over t as one product
+        if work.mask is not None:
+            work.dW *= work.mask
+        g["W"] += work.dW
         if self.bias:
             g["b"] += rows(da).sum(axis=0)
         project_backward(work.x, da, p["U"], g["U"], dx)
@@ -102,7 +113,7 @@ class Vanilla(Cell, kind="vanilla"):
     def _truncated(self, W, dy, dstate, work):
         """da_t = sum_{i=0..k} delta^i_t, with delta^0_t = f'(a_t) dy_t and delta^i_t = f'(a_t) W^T delta^{i-1}_{t+1}.
 
-        delta^i_t is the error of output t+i, i steps back. One product moves the errors of all outputs one step further,
+        delta^i_t is the error of output t+i, i steps back. One product moves the errors of all outputs one step back,
         so k products do what the textbooks' loop over outputs does in T k small ones.
         """
         da, (delta, back) = work.da, work.delta
@@ -112,7 +123,7 @@ class Vanilla(Cell, kind="vanilla"):
         np.multiply(slope, dy, out=delta)
         da[...], work.dh[...] = delta, 0
         for _ in range(self.truncate):
-            np.dot(rows(delta), W.T, out=rows(back))
+            product(rows(delta), W.T, out=rows(back))
             work.dh += back[0]  # reaches the state before the window
             np.multiply(back[1:], slope[:-1], out=delta[:-1])
             delta[-1] = 0

@@ -44,7 +44,7 @@ def describe(loaded, path):
 
     network, vocab, figures = loaded.network, loaded.vocab, loaded.figures
     nats = figures["valid_nats"]
-    best = min(nats, default=None)
+    best = min(filter(math.isfinite, nats), default=None)
     run = None
     if path.is_dir() and (path / "last.npz").exists():
         progress = checkpoint.load(path / "last.npz").progress
@@ -66,8 +66,8 @@ def describe(loaded, path):
         "training": {
             "epoch": figures["epoch"], "step": figures["step"], "train_sha256": figures["train_sha256"],
             "valid": loaded.config.data.valid, "nats": [finite(x) for x in nats],
-            "best": None if best is None else nats.index(best) + 1, "best_nats": finite(best),
-            "best_ppl": None if best is None else finite(math.exp(min(best, 700))),
+            "best": None if best is None else nats.index(best) + 1, "best_nats": best,
+            "best_ppl": None if best is None else math.exp(min(best, 700)),
         },
         "run": run,
     }  # fmt: skip
@@ -75,7 +75,7 @@ def describe(loaded, path):
 
 def finite(x):
     """x, or None where JSON has no number for it."""
-    return None if x is None or not math.isfinite(x) else float(x)
+    return float(x) if math.isfinite(x) else None
 
 
 def report(facts):

@@ -41,10 +41,10 @@ class Work:
 class Adaptive(Head, kind="adaptive"):
     """p(w) = p_0(w) for the k most frequent words;  p(w) = p_0(cluster i) p_i(w) for a word of cluster i.
 
-    p_0 = softmax over k words and C clusters of V_0 y + c_0; p_i = softmax of V_i P_i y + c_i over the words of cluster i
-    (Grave et al. 2017). Exact probabilities, at the cost of the words that are needed: most tokens never open a cluster.
-    Ids must stand in the order of frequency, as in every vocabulary built here. P_i narrows to D / narrow^i; with `tied`
-    the rows of all V_i are those of the input embedding, and nothing is narrowed.
+    p_0 = softmax(c_0 + V_0 y) over k words and C clusters; p_i = softmax(c_i + V_i P_i y) over the words of cluster i
+    (Grave et al. 2017). Exact probabilities at the cost of the words that are needed: most tokens open no cluster. Ids
+    must stand in the order of frequency, as in every vocabulary built here. P_i narrows to D / narrow^i; with `tied` the
+    rows of all V_i are those of the input embedding, and nothing is narrowed.
     """
 
     cutoffs: list[int] = option(doc="first word of each cluster of rare words, such as [2000, 10000]")

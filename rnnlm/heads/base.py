@@ -56,7 +56,7 @@ class Head(Choice, default="softmax"):
         raise NotImplementedError
 
     def backward(self, p: Any, g: Any, scale: np.ndarray, work: Any, dy: np.ndarray) -> None:
-        """The gradient of L = sum_n scale_n (-log p(target_n)): adds that of the parameters into g, writes dL/dy (N, D)."""
+        """The gradient of L = sum_n scale_n (-log p(target_n)): adds into g, and writes dL/dy (N, D) into dy."""
         raise NotImplementedError
 
     def log_probs(self, p: Any, y: np.ndarray) -> np.ndarray:

@@ -103,8 +103,8 @@ class CrossEntropy:
     def backward(self, V: np.ndarray, dV: np.ndarray, dc: np.ndarray | None, scale: np.ndarray, dy: np.ndarray) -> None:
         """The gradient of L = sum_n scale_n nats_n: adds into dV (K, D) and dc (K,), writes dy (N, D).
 
-        do = scale (p - onehot(target)) has N K entries and is never formed: with p = e / Z, the factor scale / Z goes to
-        the narrow side of each product, and the one-hot part touches one row of V per token.
+        do = scale (p - onehot(target)) has N K entries and is never formed: with p = e / Z, the factor scale / Z goes
+        to the narrow side of each product, and the one-hot part touches one row of V per token.
         """
         y, targets, e, buf, scale = self.y, self.targets, self.e, self.buf, scale[:, None]
         r = scale / self.Z

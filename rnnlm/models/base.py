@@ -15,7 +15,7 @@ from rnnlm.vocab import Vocabulary
 
 
 class Model(Choice, default="lm"):
-    """A network for a task: it lists its parameters, and runs forwards and backwards over a batch. It holds no memory."""
+    """A network for a task: it lists its parameters, and runs forwards and backwards over a batch, without memory."""
 
     def specs(self, vocab: Vocabulary) -> Specs:
         """All parameters, nested as the model's parts are."""
@@ -104,7 +104,7 @@ class Network:
         return self.model.log_probs(self._p, inputs, state, self._work(*inputs.shape))
 
     def _work(self, T: int, B: int) -> Any:
-        """The workspace for windows of this shape. All shapes share one arena: only one window is under way at a time."""
+        """The workspace for windows of this shape. All shapes share one arena: one window is under way at a time."""
         if (T, B) not in self._works:
             sizes: list[int] = []
 
