@@ -30,9 +30,17 @@ bench: dev
 
 demo: install
 	$(BIN)/rnnlm data fetch python-docs
-	$(BIN)/rnnlm train configs/demo.yaml -o $(RUN) --force
-	$(BIN)/rnnlm eval $(RUN) data/python-docs/test.txt
-	$(BIN)/rnnlm sample $(RUN) -n 10 --seed 1
+	$(BIN)/rnnlm vocab data/python-docs/train.txt -o data/python-docs/vocab.txt --max-size 8000 --force \
+		--check data/python-docs/test.txt
+	$(BIN)/rnnlm train configs/demo.yaml --set data.vocab=data/python-docs/vocab.txt -o $(RUN) --force
+	$(BIN)/rnnlm eval $(RUN)
+	$(BIN)/rnnlm sample $(RUN) -n 10 --seed 1 --temperature 0.8
+	@printf '%s\n' '' 'next:' \
+		'  . .venv/bin/activate' \
+		'  rnnlm sample $(RUN) --prompt "this method"' \
+		'  rnnlm predict $(RUN) "return the name of the"' \
+		'  rnnlm info $(RUN)' \
+		'  rnnlm --help'
 
 clean:
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -7,13 +7,13 @@ the state of every random stream.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import zipfile
-import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -25,15 +25,15 @@ VERSION = 1
 
 @dataclass
 class Checkpoint:
-    """What a file holds. `arrays` by group: weights, and in a checkpoint slots and state."""
+    """What a file holds: a model file the first four, a checkpoint all."""
 
     config: dict[str, Any]
     vocab: bytes  # the vocabulary file
     weights: dict[str, np.ndarray]
-    figures: dict[str, Any] = field(default_factory=dict)
-    slots: dict[str, np.ndarray] = field(default_factory=dict)
-    state: list[np.ndarray] = field(default_factory=list)
-    progress: dict[str, Any] = field(default_factory=dict)
+    figures: dict[str, Any] = field(default_factory=dict)  # how far training was, and on which text
+    slots: dict[str, np.ndarray] = field(default_factory=dict)  # of the optimizer
+    state: list[np.ndarray] = field(default_factory=list)  # hidden, as carried to the next window
+    progress: dict[str, Any] = field(default_factory=dict)  # see `rnnlm.train.Progress`
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
@@ -50,7 +50,7 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
     write_whole(path, lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]
 
 
-def write_whole(path: Path, write) -> None:
+def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Call write(binary file) on a temporary name beside `path`, sync it and rename it.
 
     Raises DataError when the disk is full, the folder read-only, or gone; what stood at `path` is then untouched.
@@ -68,20 +68,23 @@ def write_whole(path: Path, write) -> None:
         finally:
             os.close(folder)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
-        hint = "make room or choose another folder, then go on with --resume" if path.suffix == ".npz" else ""
-        raise DataError(f"{path}: cannot be written: {error.strerror or error}", hint) from None
+        raise DataError(
+            f"{path}: cannot be written: {error.strerror or error}", "make room there, or choose another folder"
+        ) from None
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()  # there is none if all went well
 
 
 def load(path: Path) -> Checkpoint:
     """Read a model or checkpoint. Raises DataError when the file is missing, damaged, or something else."""
     hint = "expected a model file or run directory written by `rnnlm train`"
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
-        meta = json.loads(arrays.pop("meta").tobytes())
+        meta = json.loads(arrays["meta"].tobytes())
         if meta["format"] != FORMAT:
-            raise KeyError("format")
+            raise ValueError(meta["format"])
         if meta["version"] != VERSION:
             raise DataError(
                 f"{path}: model format {meta['version']}, expected {VERSION}",
@@ -92,12 +95,14 @@ def load(path: Path) -> Checkpoint:
             vocab=arrays["vocab"].tobytes(), weights=_group(arrays, "weights/"), slots=_group(arrays, "slots/"),
             state=[arrays[f"state/{i}"] for i in range(meta["states"])],
         )  # fmt: skip
+    except DataError:
+        raise
     except FileNotFoundError:
         raise DataError(f"{path}: no such model (looked in {path.absolute()})", hint) from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}", hint) from None
-    except (KeyError, ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error):
-        raise DataError(f"{path}: not a model file, or a damaged one", hint) from None
+    except Exception as error:  # on other files zipfile, its decompressors, NumPy and json raise a dozen kinds
+        raise DataError(f"{path}: not a model file, or a damaged one", hint) from error
 
 
 def _text(text: str) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -40,6 +41,8 @@ class Data:
     def __post_init__(self):
         if not self.train:
             raise ValueError("train: expected at least one file, found none")
+        if "-" in self.train:
+            raise ValueError("train: the training text is read more than once, which standard input cannot be")
         if isinstance(self.valid, float) and not 0 < self.valid < 1:
             raise ValueError(f"valid: expected a file or a share between 0 and 1, found {self.valid:g}")
 
@@ -69,34 +72,40 @@ class Experiment:
 
 
 def prepare(settings: Config) -> Experiment:
-    """Read or build the vocabulary, encode the texts, start the network. Raises DataError for missing or broken text."""
+    """Read or build the vocabulary, encode the texts, start the network.
+
+    Raises DataError for missing or broken text, UsageError for a vocabulary of another level than the configuration's.
+    """
+    training, seed = settings.training, settings.seed
     words, train, valid = texts(settings.data)
-    network = Network(settings.model, words, np.dtype(settings.dtype), np.random.default_rng([settings.seed, 0]))
-    carried = settings.data.reading == "stream"
-    reading = reading_of(settings, train)
-    validate = None if valid is None else (lambda net: evaluate.loss(net, valid, carried))
-    trainer = Trainer(
-        network, reading, settings.optimizer, settings.schedule, settings.training, validate, settings.seed
-    )
+    stream = settings.data.reading == "stream"
+    reading = Stream(train, training.batch, training.window) if stream else Sentences(train, training.batch)
+    network = Network(settings.model, words, np.dtype(settings.dtype), np.random.default_rng([seed, 0]))
+    validate = None if valid is None else (lambda network: evaluate.loss(network, valid, stream))
+    tokens = None if stream else len(train.ids) / len(reading)
+    trainer = Trainer(network, reading, settings.optimizer, settings.schedule, training, validate, seed, tokens)
     return Experiment(settings, words, train, valid, trainer)
-
-
-def reading_of(settings: Config, corpus: Corpus) -> Stream | Sentences:
-    """The training text, cut into batches."""
-    if settings.data.reading == "stream":
-        return Stream(corpus, settings.training.batch, settings.training.window)
-    return Sentences(corpus, settings.training.batch)
 
 
 def texts(data: Data) -> tuple[Vocabulary, Corpus, Corpus | None]:
     """The vocabulary, which knows the training text alone, and the two corpora."""
-    share, valid_text = (data.valid, None) if isinstance(data.valid, float) else (None, data.valid)
-    words = Vocabulary.load(data.vocab) if data.vocab else _vocabulary(data, share)
+    share = data.valid if isinstance(data.valid, float) else None
+    words = _vocabulary(data, share) if data.vocab is None else _given_vocabulary(data, data.vocab)
     train = encode(data.train, words, data.blank_lines)
     if share is not None:
-        train, valid = train.split(share)
-        return words, train, valid
-    return words, train, encode([valid_text], words, data.blank_lines) if valid_text else None
+        return words, *train.split(share)
+    return words, train, None if data.valid is None else encode([str(data.valid)], words, data.blank_lines)
+
+
+def _given_vocabulary(data: Data, path: str) -> Vocabulary:
+    words = Vocabulary.load(path)
+    if (words.level, words.lower) != (data.level, data.lower):
+        raise UsageError(
+            f"{path}: a vocabulary of level {words.level} and lower {json.dumps(words.lower)}, "
+            f"but data.level is {data.level} and data.lower {json.dumps(data.lower)}",
+            "set data.level and data.lower to what the vocabulary was built with",
+        )
+    return words
 
 
 def _vocabulary(data: Data, share: float | None) -> Vocabulary:
@@ -126,7 +135,10 @@ class Loaded:
 
 
 def load_model(path: str | Path) -> Loaded:
-    """Read a model file, or the best model of a run directory. Raises DataError if it is missing, broken or no model."""
+    """Read a model file, or the best model of a run directory.
+
+    Raises DataError if it is missing, broken, or something else.
+    """
     file = model_file(Path(path))
     saved = checkpoint.load(file)
     hint = "the file is damaged, or from another version: train again"
@@ -142,20 +154,26 @@ def load_model(path: str | Path) -> Loaded:
 
 def load_weights(network: Network, saved: checkpoint.Checkpoint, file: Path) -> None:
     """Copy the weights of a file into a network of the same shapes. Raises DataError naming the first that differs."""
-    for name, array in network.params.named.items():
-        found = saved.weights.get(name)
-        if found is None or found.shape != array.shape:
-            what = "missing" if found is None else f"shape {found.shape}"
+    shapes = {name: array.shape for name, array in network.params.named.items()}
+    found = {name: array.shape for name, array in saved.weights.items()}
+    for name in shapes | found:
+        if found.get(name) != shapes.get(name):
             raise DataError(
-                f"{file}: weight {name}: {what}, expected shape {array.shape}",
+                f"{file}: weight {name}: found {found.get(name, 'none')}, expected {shapes.get(name, 'none')}",
                 "model and configuration (or vocabulary) do not belong together",
             )
-        array[...] = found
+    for name, array in network.params.named.items():
+        array[...] = saved.weights[name]
 
 
 def config_file(path: str | Path) -> Path:
     """The configuration that a path means: a file itself, or that of a run directory."""
-    return Path(path, "config.yaml") if Path(path).is_dir() else Path(path)
+    path = Path(path)
+    if not path.is_dir():
+        return path
+    if not (path / "config.yaml").exists():
+        raise UsageError(f"{path}: no config.yaml in this directory", "expected a YAML file, or a run directory")
+    return path / "config.yaml"
 
 
 def model_file(path: Path) -> Path:

@@ -20,9 +20,9 @@ PROMPT = 64  # tokens of a prompt read at a time
 class Choosing:
     """How the next token is drawn from the model's distribution p.
 
-    temperature: draw from p^(1/temperature), renormalised; top_k: only from the k likeliest tokens; top_p: only from the
-    fewest that together have probability p (Holtzman et al. 2020); greedy: always the likeliest. The temperature comes
-    first, then top_k, then top_p.
+    temperature: draw from p^(1/temperature), renormalised; top_k: only from the k likeliest tokens; top_p: only from
+    the fewest that together have probability p (Holtzman et al. 2020); greedy: always the likeliest. The temperature
+    comes first, then top_k, then top_p.
     """
 
     temperature: float = 1.0
@@ -106,7 +106,7 @@ def sample(
             for n, one in enumerate(samples):
                 if not one.finished:
                     one.log_p += float(p[n, ids[n]])
-                    one.finished = sentences and ids[n] == EOS
+                    one.finished = bool(sentences and ids[n] == EOS)
                     if not one.finished:
                         one.ids.append(int(ids[n]))
             if not remaining or all(one.finished for one in samples):

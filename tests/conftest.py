@@ -3,12 +3,22 @@ import rnnlm  # noqa: F401, I001  (first: it decides about threads before NumPy 
 import random
 
 import pytest
+from hypothesis import settings
 
 from rnnlm import config
 from rnnlm.experiment import Config, prepare
 from rnnlm.run import Run
 from rnnlm.train import Validation
 
+settings.register_profile("unhurried", deadline=None)  # no test asserts a time
+settings.load_profile("unhurried")
+
+TINY = """\
+data: {train: train.txt, valid: valid.txt}
+model: {embedding: 6, cell: {size: 8}}
+optimizer: {kind: adam, lr: 0.01}
+training: {epochs: 2, batch: 5, window: 6, samples: 1}
+"""
 NOUNS, VERBS = ["cat", "dog", "bird", "fish"], ["sees", "likes", "finds"]
 
 
@@ -47,9 +57,21 @@ def _train(path, data):
         "training": {"epochs": 2, "batch": 10, "window": 20},
     }
     experiment, run = prepare(config.build(Config, settings)), Run(path)
-    run.lock()
+    path.mkdir()
     run.describe(experiment, ["train", "tiny.yaml"])
     for event in experiment.trainer.run():
         if isinstance(event, Validation) and event.best:
             run.save_best(experiment)
     run.save_last(experiment)
+
+
+@pytest.fixture
+def tiny(tmp_path, monkeypatch):
+    """In a working directory with train.txt, valid.txt and tiny.yaml: a function from overrides to an experiment."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RNNLM_CACHE", str(tmp_path / "cache"))
+    rng = random.Random(2)
+    for name, number in (("train", 60), ("valid", 20)):
+        (tmp_path / f"{name}.txt").write_text("".join(sentence(rng) + "\n" for _ in range(number)))
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    return lambda *overrides: prepare(config.load("tiny.yaml", Config, overrides)[0])

@@ -56,6 +56,7 @@ MODELS = {
     "tied adaptive": LanguageModel(cell=Vanilla(size=4), embedding=3, head=Adaptive(cutoffs=[4, 7], tied=True)),
     "adaptive": LanguageModel(cell=Vanilla(size=4), head=Adaptive(cutoffs=[4, 7], narrow=2)),
     "input dropout": LanguageModel(cell=Vanilla(size=4), embedding=3, dropout_input=0.4),
+    "word dropout": LanguageModel(cell=Vanilla(size=4), embedding=3, dropout_words=0.3),
     "output dropout": LanguageModel(cell=Vanilla(size=4), dropout_output=0.4),
     "tutorial": LanguageModel(cell=Vanilla(size=4, bias=False, truncate=TRUNCATE), head=Softmax(bias="none")),
     "all dropouts": LanguageModel(

@@ -113,7 +113,7 @@ def test_mistakes(run, tmp_path, arguments, status, message):
 def test_wrong_usage(run, arguments):
     status, out, err = run(*arguments)
     assert (status, out) == (2, "")
-    assert "Error: " in err
+    assert err.startswith("rnnlm: error: ")
 
 
 def test_as_a_process_whatever_the_locale(tmp_path):

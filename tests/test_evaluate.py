@@ -81,15 +81,13 @@ def test_undefined_and_infinite_figures():
 
 
 def test_memory_does_not_grow_with_the_text():
-    sentences = itertools.repeat(["a", "bc", "zzz"])
-    peaks = []
-    for number in (100, 20_000):
-        tracemalloc.start()
-        total = sum((s.figures for s in evaluate(Uniform(), VOCAB, itertools.islice(sentences, number))), Evaluation())
-        peaks.append(tracemalloc.get_traced_memory()[1])
-        tracemalloc.stop()
-        assert total.words == 3 * number
-    assert peaks[1] < 2 * peaks[0]
+    sentences = itertools.repeat(["a", "bc", "zzz"], 10_000)
+    tracemalloc.start()
+    total = sum((s.figures for s in evaluate(Uniform(), VOCAB, sentences)), Evaluation())
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert total.words == 30_000
+    assert peak < 500_000  # bytes; the arrays of log-probabilities alone would take more
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
-import os
 import sys
+import traceback
+from typing import NoReturn
 
 import click
 
 from rnnlm import __version__
-from rnnlm.errors import RnnlmError
+from rnnlm.errors import RnnlmError, UsageError
 
 # The order of a user's first hour. Each name is a module of this package with a click command `command`.
 COMMANDS = {
@@ -34,6 +36,14 @@ class Commands(click.Group):
     def get_command(self, context, name):
         return importlib.import_module(f"rnnlm.cli.{name}").command if name in COMMANDS else None
 
+    def resolve_command(self, context, args):
+        name = args[0]
+        if name not in COMMANDS:
+            close = difflib.get_close_matches(name, COMMANDS, n=1)
+            meant = f"; did you mean '{close[0]}'?" if close else ""
+            raise UsageError(f"unknown command '{name}'{meant} (known: {', '.join(COMMANDS)})", "try 'rnnlm --help'")
+        return super().resolve_command(context, args)
+
     def format_commands(self, context, formatter):
         # From the table above: importing every command to ask for its first line would cost what laziness saves.
         with formatter.section("Commands"):
@@ -48,27 +58,31 @@ def cli(debug):
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 failure, 2 usage, 3 numerical, 130 interrupted."""
+    """Run the command line and exit: 0 done, 1 failure, 2 usage, 3 numerical, 130 interrupted.
+
+    Click itself ends quietly, with status 1, when the reader of standard output has gone (`| head`).
+    """
     argv = sys.argv[1:] if argv is None else argv
     try:
-        sys.exit(cli.main(args=argv, prog_name="rnnlm", standalone_mode=False))
+        sys.exit(cli.main(args=argv or ["--help"], prog_name="rnnlm", standalone_mode=False))
     except RnnlmError as error:
         if "--debug" in argv:
-            raise
-        click.echo(f"rnnlm: error: {error.message}", err=True)
-        if error.hint:
-            click.echo(f"  hint: {error.hint}", err=True)
-        sys.exit(error.exit_code)
-    except click.UsageError as error:
-        error.show()
-        sys.exit(2)
+            traceback.print_exc()
+        fail(error.message, error.hint, error.exit_code)
     except click.ClickException as error:
-        click.echo(f"rnnlm: error: {error.format_message()}", err=True)
-        sys.exit(error.exit_code)
+        message, context = error.format_message().rstrip("."), getattr(error, "ctx", None)
+        if message.startswith("Usage: "):  # a group without a command: the message is its help
+            click.echo(message, err=True)
+            sys.exit(error.exit_code)
+        fail(message, f"try '{context.command_path if context else 'rnnlm'} --help'", error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         sys.exit(EXIT_INTERRUPTED)
-    except BrokenPipeError:
-        # The reader has gone (`| head`): nothing is wrong. Python would complain once more when it flushes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+
+
+def fail(message: str, hint: str, status: int) -> NoReturn:
+    """Say what is wrong and what to do about it, and exit."""
+    click.echo(f"rnnlm: error: {message}", err=True)
+    if hint:
+        click.echo(f"  hint: {hint}", err=True)
+    sys.exit(status)

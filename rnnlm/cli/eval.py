@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
+from rnnlm.cli.predict import visible
 from rnnlm.errors import DataError, UsageError
 
 
@@ -39,8 +40,8 @@ def command(model, texts, verbosity, independent, as_json):
     lines are skipped. `ppl` leaves words out of the vocabulary (OOVs) out, and `ppl1` besides does not count sentence
     ends in its denominator, both as SRILM defines them; the line `# OOV as <unk>` counts everything, as training does.
 
-    A first word is predicted from `</s>` by a model trained on a stream, and from `<s>` by one trained on sentences, also
-    when --independent or --continuous has it read the other way.
+    A model trained on a stream predicts a first word from `</s>`, one trained on sentences from `<s>`, whichever way it
+    is made to read by --independent and --continuous.
 
     Keys of --json: model, file, level (word or char), sentences, words, oovs, zeroprobs, characters, blank_lines,
     logprob (base 10, without OOVs), ppl, ppl1; with OOVs as <unk>: logprob_unk (base 10), ppl_unk, nats_per_token,
@@ -59,7 +60,7 @@ def command(model, texts, verbosity, independent, as_json):
     scorer = NetworkScorer(loaded.network, loaded.stream, carried)
     for path in texts or [loaded.config.data.test]:
         started = time.perf_counter()
-        total, blank = evaluate_text(loaded, scorer, path, verbosity, as_json)
+        total, blank = evaluate_text(loaded, scorer, path, verbosity)
         seconds = time.perf_counter() - started
         if as_json:
             click.echo(json.dumps(record(loaded, scorer, path, total, blank, seconds)))
@@ -67,7 +68,7 @@ def command(model, texts, verbosity, independent, as_json):
             report(loaded, scorer, path, total, seconds)
 
 
-def evaluate_text(loaded, scorer, path, verbosity, as_json):
+def evaluate_text(loaded, scorer, path, verbosity):
     """-> the figures of a text, and how many empty lines were skipped. With `verbosity`, prints its sentences."""
     from rnnlm.corpus import lines, text_name
     from rnnlm.evaluate import Evaluation, evaluate
@@ -110,7 +111,8 @@ def show(sentence, vocab, scorer, verbosity, first):
         for word, log_p, known in zip([*sentence.words, "</s>"], sentence.log_p, sentence.known):
             p, log10 = (math.exp(log_p), log_p / math.log(10)) if known else (0, -math.inf)
             kind = "rnn" if known else "OOV"
-            click.echo(f"\tp( {word} | {context} {'...' if more else ''}) \t= [{kind}] {p:.6g} [ {log10:.6g} ]")
+            event = f"{visible(word)} | {visible(context)} {'...' if more else ''}"
+            click.echo(f"\tp( {event}) \t= [{kind}] {p:.6g} [ {log10:.6g} ]")
             context, more = word, True
     click.echo(listing(sentence.figures) + "\n")
 

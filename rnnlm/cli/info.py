@@ -93,7 +93,8 @@ def report(facts):
         yield "  ".join(["           ", row[0].ljust(name), *(cell.rjust(n) for cell, n in zip(row[1:], others))])
     lower = ", lowercase" if vocab["lower"] else ""
     yield f"vocabulary  {vocab['size']:,} {vocab['level']}s{lower} (sha256 {vocab['sha256']})"
-    yield f"training    epoch {training['epoch']}, step {training['step']:,}, on text with sha256 {training['train_sha256']}"
+    text = f"on text with sha256 {training['train_sha256']}"
+    yield f"training    epoch {training['epoch']}, step {training['step']:,}, {text}"
     if training["best"] is None:
         yield "validation  none yet"
     else:

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import click
 
+from rnnlm.cli.sample import utf8
 from rnnlm.errors import UsageError
 
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
-@click.argument("text", default="-")
+@click.argument("text", default="-", metavar="[TEXT|-]", callback=utf8)
 @click.option("-k", type=click.IntRange(min=1), default=5, help="How many words.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line of text.")
 def command(model, text, k, as_json):

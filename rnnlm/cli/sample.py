@@ -12,6 +12,13 @@ import click
 from rnnlm.errors import UsageError
 
 
+def utf8(context, parameter, text):
+    """The text of an argument. Raises UsageError for bytes that are not UTF-8, for which Python has lone surrogates."""
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise UsageError(f"{ascii(text)}: not UTF-8", "convert it, for example with: iconv -f ISO-8859-1 -t UTF-8")
+    return text
+
+
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("-n", "number", type=click.IntRange(min=1), help="How many samples.  [default: 10; with --greedy 1]")
@@ -21,7 +28,14 @@ from rnnlm.errors import UsageError
     help="A sample ends with its sentence, or after --max-tokens.  [default: sentences; of a character model tokens]",
 )
 @click.option("--max-tokens", type=click.IntRange(min=1), default=200, help="Longest sample, the prompt not counted.")
-@click.option("--prompt", metavar="TEXT|@FILE|-", default="", help="Text that each sample continues.")
+@click.option(
+    "--prompt",
+    metavar="TEXT|@FILE|-",
+    callback=utf8,
+    default="",
+    show_default=False,
+    help="Text that each sample continues.",
+)
 @click.option("--temperature", type=float, default=1.0, help="Below 1: more predictable; above 1: more surprising.")
 @click.option("--top-k", type=click.IntRange(min=1), metavar="K", help="Draw from the K likeliest words only.")
 @click.option("--top-p", type=float, metavar="P", help="Draw from the fewest words with probability P together.")
@@ -41,8 +55,7 @@ def command(
 
     --logprob is that of the words drawn, under the model itself whatever the temperature, and without the prompt.
 
-    Keys of --json: text, prompt, tokens (drawn, </s> included), logprob (base 10), finished (whether it ended with </s>),
-    seed.
+    Keys of --json: text, prompt, tokens (drawn, </s> included), logprob (base 10), finished (ended with </s>), seed.
     """
     if greedy:
         given = {"--temperature": temperature != 1, "--top-k": top_k, "--top-p": top_p}
@@ -63,10 +76,9 @@ def command(
     number = number or (1 if greedy else 10)
     sentences = unit == "sentences" if unit else vocab.level == "word"
     prompt = read_prompt(prompt, vocab)
-    if seed is None:
+    if seed is None and not greedy:
         seed = secrets.randbits(32)
-        if not greedy:
-            click.echo(f"seed {seed} (--seed {seed} draws the same text again)", err=True)
+        click.echo(f"seed {seed} (--seed {seed} draws the same text again)", err=True)
     choosing = Choosing(temperature, top_k, top_p, greedy, allow_unk)
     rng, ids = np.random.default_rng(seed), prompt_ids(prompt, vocab)
     samples = sample(loaded.network, number, loaded.stream, rng, choosing, max_tokens, ids, sentences)
@@ -88,12 +100,8 @@ def read_prompt(prompt, vocab):
     """The prompt's text as the vocabulary sees it: case, and white space between words, are normalised."""
     from rnnlm.corpus import lines
 
-    if prompt == "-" or prompt.startswith("@"):
-        text = list(lines(prompt.removeprefix("@")))
-    elif any("\ud800" <= c <= "\udfff" for c in prompt):  # what Python makes of bytes that it cannot decode
-        raise UsageError(f"--prompt: {ascii(prompt)} is not UTF-8", "pass it in a file (@FILE) or on standard input (-)")
-    else:
-        text = prompt.split("\n")
+    in_file = prompt == "-" or prompt.startswith("@")
+    text = lines(prompt.removeprefix("@")) if in_file else prompt.split("\n")
     return "\n".join(vocab.join(vocab.split(line)) for line in text)
 
 

@@ -10,13 +10,13 @@ import click
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
-@click.argument("text", default="-")
+@click.argument("text", default="-", metavar="[TEXT|-]")
 def command(model, text):
     """The log-probability (base 10) of each line of TEXT under MODEL, `</s>` included.
 
-    TEXT is a file, or `-` for standard input. Exactly one line of output per line of input, as soon as it is known: that
-    of an empty line is the score of `</s>` alone. Words out of the vocabulary count as <unk>. Each line is a sentence of
-    its own, so the sum is the logprob_unk of `rnnlm eval --independent --json` where no line is empty.
+    TEXT is a file, or `-` for standard input. Exactly one line of output per line of input, as soon as it is known; an
+    empty line has the score of `</s>` alone. Words out of the vocabulary count as <unk>. Each line is a sentence of its
+    own, so where none is empty the sum is the logprob_unk of `rnnlm eval --independent --json`.
     """
     from rnnlm.corpus import blocks
     from rnnlm.experiment import load_model

@@ -6,10 +6,13 @@ import contextlib
 import itertools
 import json
 import math
+import shlex
 import signal
 import statistics
 import sys
 import time
+import warnings
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,9 +24,10 @@ from rnnlm.threads import set_threads
 if TYPE_CHECKING:
     from rnnlm.experiment import Experiment
     from rnnlm.run import Run
-    from rnnlm.train import Update, Validation
+    from rnnlm.train import Trainer, Update, Validation
 
 PLAIN_INTERVAL = 30.0  # seconds between progress lines where there is no terminal
+BAR = "{} {{percentage:3.0f}}%|{{bar}}| {} ETA {{remaining}}"
 
 
 @click.command()
@@ -56,20 +60,16 @@ def command(
     """
     if resume + bool(init_from) + force > 1:
         raise UsageError("--resume, --init-from and --force exclude each other", "give one of them")
+    warnings.simplefilter("ignore", RuntimeWarning)  # where NumPy warns of overflow, NumericalError says more
     if threads:
         set_threads(threads)
     from rnnlm import config as configuration
-    from rnnlm.experiment import Config, model_file, prepare
+    from rnnlm.experiment import Config, config_file, model_file, prepare
     from rnnlm.run import Run, start_from
 
-    if config.is_dir():
-        output, config = output or config, config / "config.yaml"
-    flags = [f"data.train={json.dumps(train)}"] if train else []  # JSON is YAML, whatever the names contain
-    flags += [f"data.valid={valid if valid.replace('.', '', 1).isdigit() else json.dumps(valid)}"] if valid else []
-    flags += [f"seed={seed}"] if seed is not None else []
-    settings, messages = configuration.load(config, Config, [*overrides, *flags])
-    limit = configuration.seconds(max_time) if max_time else None
-    run = Run(output or Path("runs") / config.stem)
+    limit = time_limit(max_time)
+    settings, messages = configuration.load(config_file(config), Config, [*overrides, *as_set(train, valid, seed)])
+    run = Run(output or (config if config.is_dir() else Path("runs", config.stem)))
     say = Screen(quiet)
     for message in messages:
         say.line(message)
@@ -80,23 +80,46 @@ def command(
     experiment = prepare(settings)
     if init_from:
         start_from(experiment, model_file(init_from))
-    introduce(experiment, say)
     if dry_run:
+        introduce(experiment, say)
         estimate(experiment, say)
         return
-    run.lock()
-    if resume:
-        run.resume(experiment)
-        progress = experiment.trainer.progress
-        say.line(f"resuming at epoch {progress.epoch + 1}, step {progress.step}")
-    else:
-        run.clear()
+    with run.lock():
+        if resume:
+            run.resume(experiment)
+        else:
+            run.clear()
         run.describe(experiment, sys.argv[1:])
-    sys.exit(follow(experiment, run, say, limit))
+        say.run = run
+        introduce(experiment, say)
+        sys.exit(follow(experiment, run, say, limit))
+
+
+def time_limit(text: str | None) -> float | None:
+    """The seconds that --max-time asks for."""
+    from rnnlm import config
+
+    try:
+        return None if text is None else config.seconds(text)
+    except UsageError as error:
+        raise UsageError(f"--max-time: {error.message}") from None
+
+
+def as_set(train: Sequence[str], valid: str | None, seed: int | None) -> Iterator[str]:
+    """The flags as --set has them. JSON is YAML, whatever the names of files contain."""
+    if train:
+        yield f"data.train={json.dumps(train, ensure_ascii=False)}"
+    if valid is not None:
+        share = valid.replace(".", "", 1).isdigit()
+        yield f"data.valid={valid if share else json.dumps(valid, ensure_ascii=False)}"
+    if seed is not None:
+        yield f"seed={seed}"
 
 
 def check_output(run: Run, resume: bool, force: bool) -> None:
     """Never overwrite a run by accident, nor resume one that is not there."""
+    if run.path.exists() and not run.path.is_dir():
+        raise UsageError(f"{run.path}: a file; expected a directory for the run", "choose another with -o")
     if resume and not run.last.exists():
         raise UsageError(f"{run.path}: nothing to resume: no last.npz in it", "train without --resume")
     if run.exists() and not (resume or force):
@@ -106,35 +129,42 @@ def check_output(run: Run, resume: bool, force: bool) -> None:
 
 
 def introduce(experiment: Experiment, say: Screen) -> None:
-    """What is about to be trained: sizes, out-of-vocabulary rates, parameters, memory."""
-    trainer, network = experiment.trainer, experiment.trainer.network
+    """What is about to be trained: sizes, out-of-vocabulary rates, parameters, memory; where a resumed run stands."""
+    trainer, vocab, params = experiment.trainer, experiment.vocab, experiment.trainer.network.params
     for name, corpus in (("train", experiment.train), ("valid", experiment.valid)):
         if corpus is not None:
-            share = corpus.oovs / max(corpus.words, 1)
-            say.line(
-                f"{name}: {corpus.sentences:,} sentences, {corpus.words:,} {experiment.vocab.level}s, {share:.2%} OOV  ({corpus.name})"
-            )
+            sizes = f"{corpus.sentences:,} sentences, {corpus.words:,} {vocab.level}s"
+            say.line(f"{name}: {sizes}, {corpus.oovs / max(corpus.words, 1):.2%} OOV  ({corpus.name})")
     if trainer.reading.note:
         say.line(f"note: {trainer.reading.note}")
-    sizes = ", ".join(f"{name} {'x'.join(map(str, a.shape))}" for name, a in network.params.named.items())
-    copies = 3 + len(trainer.slots)  # weights, gradient, best weights, slots
-    say.line(f"vocabulary: {len(experiment.vocab):,} entries")
-    say.line(
-        f"parameters: {len(network.params.flat):,} ({sizes}), {copies * network.params.flat.nbytes / 1e6:.0f} MB with gradient and optimizer"
-    )
+    say.line(f"vocabulary: {len(vocab):,} entries")
+    shapes = ", ".join(f"{name} {'x'.join(map(str, array.shape))}" for name, array in params.named.items())
+    megabytes = (3 + len(trainer.slots)) * params.flat.nbytes / 1e6  # weights, gradient, best weights, slots
+    say.line(f"parameters: {params.flat.size:,} ({shapes}), {megabytes:.0f} MB with gradient and optimizer")
+    if trainer.progress.step:
+        done = "; nothing is left to do" if trainer.finished else ""
+        say.line(f"resuming after step {trainer.progress.step:,}{done}")
 
 
 def estimate(experiment: Experiment, say: Screen) -> None:
     """Time a few steps: the first loss against ln K, and the time of an epoch."""
-    trainer, times, losses = experiment.trainer, [], []
-    for batch in itertools.islice(trainer.reading.batches(), 8):
-        clock = time.perf_counter()
-        losses.append(trainer.step(batch).loss.mean)
-        times.append(time.perf_counter() - clock)
-    uniform = math.log(len(experiment.vocab))
-    say.line(f"first loss: {losses[0]:.3f} nats per token (uniform over the vocabulary: {uniform:.3f})")
+    from rnnlm.train import Update
+
+    trainer = experiment.trainer
+    times: list[float] = []
+    for event in itertools.islice(trainer.run(), 8):
+        if isinstance(event, Update):
+            if not times:
+                say.line(first_loss(experiment, event))
+            times.append(trainer.progress.seconds - sum(times))
     step, steps = statistics.median(times[1:] or times), len(trainer.reading)
     say.line(f"time: {1000 * step:.1f} ms a step, {steps:,} steps and about {duration(step * steps)} an epoch")
+
+
+def first_loss(experiment: Experiment, update: Update) -> str:
+    """The loss before anything is learnt, against ln K."""
+    uniform = math.log(len(experiment.vocab))
+    return f"first loss: {update.loss.mean:.3f} nats per token (uniform over the vocabulary: {uniform:.3f})"
 
 
 def follow(experiment: Experiment, run: Run, say: Screen, limit: float | None) -> int:
@@ -144,10 +174,12 @@ def follow(experiment: Experiment, run: Run, say: Screen, limit: float | None) -
 
     trainer, signals = experiment.trainer, Signals()
     started = saved = time.monotonic()
-    say.begin(experiment)
+    say.begin(trainer)
     with signals, contextlib.closing(say):
         for event in trainer.run():
             if isinstance(event, Update):
+                if trainer.progress.step == 1:
+                    say.line(first_loss(experiment, event))
                 say.update(event)
             else:
                 if event.best:
@@ -155,7 +187,6 @@ def follow(experiment: Experiment, run: Run, say: Screen, limit: float | None) -
                 run.log(record(event))
                 lines = sampled(experiment)
                 say.validation(event, lines)
-                run.append("train.log", row(event))
                 heading = f"# epoch {event.epoch:.2f}  valid ppl {event.valid.perplexity:.2f}"
                 run.append("samples.txt", "\n".join([heading, *lines]))
             now = time.monotonic()
@@ -165,13 +196,12 @@ def follow(experiment: Experiment, run: Run, say: Screen, limit: float | None) -
                 saved = now
             if stop:
                 break
-        run.save_last(experiment)
-    if not trainer.progress.finished:
-        say.line(f"stopped at step {trainer.progress.step}; saved {run.last}")
-        say.line(f"go on with: rnnlm train {run.path} --resume")
-        return 128 + signals.received if signals.received else 0
-    conclude(experiment, run, say)
-    return 0
+    if trainer.finished:
+        conclude(experiment, run, say)
+        return 0
+    say.line(f"stopped after step {trainer.progress.step:,}; saved {run.last}")
+    say.line(f"go on with: rnnlm train {shlex.quote(str(run.path))} --resume")
+    return 128 + signals.received if signals.received else 0
 
 
 def sampled(experiment: Experiment) -> list[str]:
@@ -189,16 +219,15 @@ def sampled(experiment: Experiment) -> list[str]:
 
 def conclude(experiment: Experiment, run: Run, say: Screen) -> None:
     """The result, and the exact commands to type next."""
-    data, progress = experiment.config.data, experiment.trainer.progress
-    best = min(progress.history)
-    name = "valid" if experiment.valid is not None else "train"
-    say.line(
-        f"best: validation {progress.best + 1}, {name} ppl {math.exp(best):.2f} ({best:.4f} nats); model {run.best}"
-    )
+    progress, path = experiment.trainer.progress, shlex.quote(str(run.path))
+    nats = progress.history[progress.best]
+    name = "train" if experiment.valid is None else "valid"
+    ppl = math.exp(min(nats, 700))
+    say.line(f"best: validation {progress.best + 1}, {name} ppl {ppl:.2f} ({nats:.4f} nats); model {run.best}")
     say.line("next:")
-    say.line(f"  rnnlm eval {run.path}" + ("" if data.test else " TEXT"))
-    say.line(f"  rnnlm sample {run.path} -n 10")
-    say.line(f"  rnnlm info {run.path}")
+    say.line(f"  rnnlm eval {path}" + ("" if experiment.config.data.test else " TEXT"))
+    say.line(f"  rnnlm sample {path} -n 10")
+    say.line(f"  rnnlm info {path}")
 
 
 class Signals:
@@ -221,41 +250,49 @@ class Signals:
 
 
 class Screen:
-    """The course of training on stderr: a bar on a terminal, otherwise a plain line now and then."""
+    """The course of training on stderr: a bar on a terminal, otherwise a plain line now and then.
+
+    All but the bar goes into the run's train.log too, once `run` is set.
+    """
 
     def __init__(self, quiet: bool):
-        self.quiet, self.bar, self.printed = quiet, None, 0.0
+        self.quiet, self.bar, self.run = quiet, None, None
 
     def line(self, text: str) -> None:
         """A permanent line, above the bar if there is one."""
+        if self.run is not None:
+            self.run.append("train.log", text)
         if not self.quiet:
             click.echo(text, err=True) if self.bar is None else self.bar.write(text, file=sys.stderr)
 
-    def begin(self, experiment: Experiment) -> None:
-        """Show the header of the table of validations, and the bar."""
-        self.trainer, self.printed = experiment.trainer, time.monotonic()
-        self.line(HEADER)
+    def begin(self, trainer: Trainer) -> None:
+        """Show the bar, of all epochs."""
+        self.trainer, self.rows, self.printed = trainer, 0, time.monotonic()
+        self.steps = trainer.settings.epochs * len(trainer.reading)
         if not self.quiet and sys.stderr.isatty():
             from tqdm import tqdm
 
-            self.bar = tqdm(total=len(self.trainer.reading), file=sys.stderr, leave=False, dynamic_ncols=True,
-                            bar_format="{desc} {percentage:3.0f}%|{bar}| {postfix} ETA {remaining}")  # fmt: skip
+            self.bar = tqdm(
+                total=self.steps, initial=trainer.progress.step, file=sys.stderr, leave=False, dynamic_ncols=True,
+                bar_format=BAR.format("", ""),
+            )  # fmt: skip
 
     def update(self, update: Update) -> None:
         """Show where training stands."""
         progress = self.trainer.progress
+        epoch = f"epoch {progress.epoch + bool(progress.position)}/{self.trainer.settings.epochs}"
         if self.bar is not None:
-            self.bar.set_description_str(f"epoch {progress.epoch + 1}/{self.trainer.settings.epochs}", refresh=False)
-            self.bar.set_postfix_str(self._status(update), refresh=False)
-            self.bar.n = progress.position
-            self.bar.update(0)
-        elif not self.quiet and time.monotonic() - self.printed > PLAIN_INTERVAL:
+            self.bar.bar_format = BAR.format(epoch, self._status(update))
+            self.bar.update()
+        elif time.monotonic() - self.printed > PLAIN_INTERVAL:
             self.printed = time.monotonic()
-            share = progress.position / len(self.trainer.reading)
-            self.line(f"epoch {progress.epoch + 1}/{self.trainer.settings.epochs} {share:4.0%}  {self._status(update)}")
+            self.line(f"{epoch} {progress.step / self.steps:4.0%}  {self._status(update)}")
 
     def validation(self, validation: Validation, lines: list[str]) -> None:
-        """A row of the table, and the sampled lines."""
+        """A row of the table, under its heading, and the sampled lines."""
+        if not self.rows:
+            self.line(HEADER)
+        self.rows += 1
         self.line(row(validation))
         for line in lines:
             self.line("    " + line.replace("\n", "\n    "))

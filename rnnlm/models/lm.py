@@ -21,6 +21,7 @@ from rnnlm.params import Spec, Views
 class Work:
     inputs: np.ndarray | None  # (T, B) ids
     x: np.ndarray | None  # (T, B, D) embedded words, under the input mask; None: the cell reads ids
+    mask_words: np.ndarray | None  # (K, 1)
     mask_x: np.ndarray | None  # (B, D)
     cell: Any
     h: np.ndarray | None  # (T, B, H) the cell's outputs
@@ -37,7 +38,8 @@ class LanguageModel(Model, kind="lm"):
     """x_t = E[w_t];  h_t = cell(x_t, h_{t-1});  y_t = P h_t;  p(w_{t+1} | w_1 ... w_t) = head(y_t).
 
     E (K, D) is the embedding; without it the ids go straight into the cell's U, which is one-hot input. P (H, D) exists
-    only where the head is tied to E and the cell's width H is not D. Dropout masks stay for a window (locked).
+    only where the head is tied to E and the cell's width H is not D. Dropout masks stay for a window (locked); `dropout_words`
+    drops whole rows of E (Gal & Ghahramani 2016).
     """
 
     cell: Cell = option(Vanilla(), "the recurrence")
@@ -45,14 +47,16 @@ class LanguageModel(Model, kind="lm"):
     embedding: int | None = option(None, "size D of the word vectors; null: one-hot input", low=1)
     init_E: Init = option(Uniform(0.05), "start of the embedding E")
     init_P: Init = option(Glorot(), "start of the projection P")
+    dropout_words: float = option(0.0, "share of the vocabulary whose word vectors are dropped", low=0, below=1)
     dropout_input: float = option(0.0, "share of the word vectors' components dropped", low=0, below=1)
     dropout_output: float = option(0.0, "share of the head's inputs dropped", low=0, below=1)
 
     def __post_init__(self):
         if self.embedding is None and self.head.tied:
             raise ValueError("head.tied: needs an embedding to share; set model.embedding to its size")
-        if self.embedding is None and self.dropout_input:
-            raise ValueError("dropout_input: needs an embedding; set model.embedding to its size")
+        for name in ("dropout_words", "dropout_input"):
+            if self.embedding is None and getattr(self, name):
+                raise ValueError(f"{name}: needs an embedding; set model.embedding to its size")
         if not self.cell.causal:
             raise ValueError("cell: a language model may not see the words that it predicts; use a causal cell")
 
@@ -80,7 +84,8 @@ class LanguageModel(Model, kind="lm"):
         D, H = self.embedding, self.cell.n_out
         n_y = D if self._projected else H
         return Work(
-            inputs=None, x=empty(T, B, D) if D else None, mask_x=empty(B, D) if D else None,
+            inputs=None, x=empty(T, B, D) if D else None, mask_words=empty(len(p["E"]), 1) if D else None,
+            mask_x=empty(B, D) if D else None,
             cell=self.cell.workspace(p["cell"], T, B, empty), h=None,
             y=empty(T, B, n_y), mask_y=empty(B, n_y), head=self.head.workspace(p["head"], T * B, empty),
             dy=empty(T, B, n_y), dh=empty(T, B, H) if self._projected else None, dx=empty(T, B, D) if D else None,
@@ -101,6 +106,9 @@ class LanguageModel(Model, kind="lm"):
         if self.embedding is not None:
             x = work.x
             project(inputs, p["E"], out=x)
+            if self.dropout_words:
+                dropout_mask(self.dropout_words, rng, out=work.mask_words)
+                x *= work.mask_words[inputs]
             if self.dropout_input:
                 dropout_mask(self.dropout_input, rng, out=work.mask_x)
                 x *= work.mask_x
@@ -126,4 +134,6 @@ class LanguageModel(Model, kind="lm"):
         if self.embedding is not None:
             if self.dropout_input:
                 dx *= work.mask_x
+            if self.dropout_words:
+                dx *= work.mask_words[work.inputs]
             project_backward(work.inputs, dx, p["E"], g["E"], None)

@@ -1,0 +1,217 @@
+"""Model files: what is saved comes back, what is not whole is refused, and nothing whole is ever lost."""
+
+import errno
+import io
+import json
+import os
+import pickle
+import zipfile
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rnnlm import checkpoint
+from rnnlm.checkpoint import Checkpoint
+from rnnlm.errors import DataError
+
+HINT = "expected a model file or run directory written by `rnnlm train`"
+
+
+def example():
+    rng = np.random.default_rng(1)
+    return Checkpoint(
+        config={"seed": 1, "data": {"train": ["ü, [x].txt"]}},
+        vocab="<s>\t0\n猫\t2\n".encode(),
+        weights={"cell.W": rng.random((3, 3), np.float32), "E": rng.random((2, 3), np.float32)},
+        figures={"valid_nats": [1.5, 0.1 + 0.2]},
+        slots={"m": rng.random(15, np.float32)},
+        state=[rng.random((4, 3)), rng.random((4, 2))],
+        progress={"step": 3, "dropout": {"state": 2**127 + 1}},
+    )
+
+
+def assert_same(found, wanted):
+    np.testing.assert_equal(asdict(found), asdict(wanted))
+    assert [array.dtype for array in found.weights.values()] == [array.dtype for array in wanted.weights.values()]
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """The bytes of a checkpoint, and a path to put others at."""
+    path = tmp_path_factory.mktemp("checkpoint") / "last.npz"
+    checkpoint.save(path, example())
+    return path.read_bytes(), path.with_name("other.npz")
+
+
+def rewritten(data, path, **arrays):
+    """A checkpoint's bytes with some arrays replaced, or left out (None), at `path`."""
+    with np.load(io.BytesIO(data)) as archive:
+        entries = {name: archive[name] for name in archive.files} | arrays
+    np.savez(path, **{name: array for name, array in entries.items() if array is not None})
+    return path
+
+
+def test_what_is_saved_comes_back(tmp_path):
+    path = tmp_path / "last.npz"
+    checkpoint.save(path, example())
+    assert_same(checkpoint.load(path), example())
+    model = Checkpoint(config={}, vocab=b"", weights={"b": np.zeros(0)})
+    checkpoint.save(path, model)
+    assert_same(checkpoint.load(path), model)
+    assert os.listdir(tmp_path) == ["last.npz"]
+
+
+def test_the_same_model_is_the_same_file(tmp_path):
+    for name in "ab":
+        checkpoint.save(tmp_path / name, example())
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+# --- writing -------------------------------------------------------------------------------------------------------
+
+
+def test_a_file_that_cannot_be_finished_leaves_the_old_one(tmp_path):
+    path = tmp_path / "best.npz"
+    path.write_bytes(b"precious")
+
+    def write(file):
+        file.write(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(DataError) as error:
+        checkpoint.write_whole(path, write)
+    assert error.value.message == f"{path}: cannot be written: No space left on device"
+    assert error.value.hint == "make room there, or choose another folder"
+    assert path.read_bytes() == b"precious"
+    assert os.listdir(tmp_path) == ["best.npz"]
+
+
+def test_an_interrupted_write_leaves_the_old_one(tmp_path):
+    path = tmp_path / "best.npz"
+    path.write_bytes(b"precious")
+
+    def write(file):
+        file.write(b"half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        checkpoint.write_whole(path, write)
+    assert path.read_bytes() == b"precious"
+    assert os.listdir(tmp_path) == ["best.npz"]
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"), [("none/best.npz", "No such file or directory"), ("file/best.npz", "Not a directory")]
+)
+def test_places_that_cannot_be_written(tmp_path, name, problem):
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError) as error:
+        checkpoint.save(tmp_path / name, example())
+    assert error.value.message == f"{tmp_path / name}: cannot be written: {problem}"
+
+
+# --- reading what is no checkpoint ---------------------------------------------------------------------------------
+
+
+def refused(path):
+    with pytest.raises(DataError) as error:
+        checkpoint.load(path)
+    return error.value.message, error.value.hint
+
+
+def test_a_missing_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = checkpoint.Path("none.npz")
+    assert refused(path) == (f"none.npz: no such model (looked in {tmp_path}/none.npz)", HINT)
+
+
+def test_a_directory(tmp_path):
+    assert refused(tmp_path) == (f"{tmp_path}: cannot be read: Is a directory", HINT)
+
+
+def test_other_files(tmp_path, saved):
+    data, _ = saved
+    path = tmp_path / "model"
+    npy = io.BytesIO()
+    np.save(npy, np.zeros(3))
+    empty_zip = io.BytesIO()
+    zipfile.ZipFile(empty_zip, "w").close()
+    for content in (
+        b"", b"the cat sat on the mat\n", b"PK\x03\x04", data[: len(data) // 2], data[:-1], npy.getvalue(),
+        npy.getvalue()[:50], empty_zip.getvalue(), pickle.dumps({"format": "rnnlm model"}),
+    ):  # fmt: skip
+        path.write_bytes(content)
+        assert refused(path) == (f"{path}: not a model file, or a damaged one", HINT)
+
+
+def test_archives_of_other_arrays(tmp_path, saved):
+    data, _ = saved
+    path = tmp_path / "model.npz"
+
+    def text(value):
+        return np.frombuffer(json.dumps(value).encode(), np.uint8)
+
+    for arrays in (
+        {"meta": None}, {"vocab": None}, {"state/1": None}, {"meta": np.zeros(3)}, {"meta": text([1, 2])},
+        {"meta": text({"format": "another", "version": 1})}, {"meta": text({"format": "rnnlm model", "version": 1})},
+    ):  # fmt: skip
+        rewritten(data, path, **arrays)
+        assert refused(path) == (f"{path}: not a model file, or a damaged one", HINT)
+    np.savez(path, a=np.zeros(3))
+    assert refused(path) == (f"{path}: not a model file, or a damaged one", HINT)
+
+
+class Payload:
+    """A pickle that would show if it were ever loaded."""
+
+    def __reduce__(self):
+        return os.mkdir, ("loaded",)
+
+
+def test_pickles_are_not_loaded(tmp_path, monkeypatch, saved):
+    monkeypatch.chdir(tmp_path)
+    data, _ = saved
+    path = rewritten(data, tmp_path / "model.npz", **{"weights/E": np.array([Payload()], object)})
+    assert refused(path) == (f"{path}: not a model file, or a damaged one", HINT)
+    assert os.listdir(tmp_path) == ["model.npz"]
+
+
+def test_another_version(tmp_path, saved):
+    data, _ = saved
+    meta = np.frombuffer(json.dumps({"format": "rnnlm model", "version": 2}).encode(), np.uint8)
+    path = rewritten(data, tmp_path / "model.npz", meta=meta)
+    assert refused(path) == (
+        f"{path}: model format 2, expected 1",
+        "it was written by another version of rnnlm; use that version, or train again",
+    )
+
+
+def assert_whole_or_refused(data, path):
+    path.write_bytes(data)
+    try:
+        found = checkpoint.load(path)
+    except DataError:
+        return
+    assert_same(found, example())
+
+
+@given(data=st.binary(max_size=300))
+def test_arbitrary_bytes(saved, data):
+    assert_whole_or_refused(data, saved[1])
+
+
+@given(where=st.floats(0, 1, exclude_max=True), junk=st.binary(min_size=1, max_size=8), insert=st.booleans())
+def test_damaged_bytes(saved, where, junk, insert):
+    data, path = saved
+    i = int(where * len(data))
+    assert_whole_or_refused(data[:i] + junk + data[i if insert else i + len(junk) :], path)
+
+
+def test_every_flipped_byte_of_the_directory(saved):
+    """The part of the archive that no checksum covers."""
+    data, path = saved
+    for i in range(data.index(b"PK\x01\x02"), len(data), 7):
+        assert_whole_or_refused(data[:i] + bytes([data[i] ^ 0xFF]) + data[i + 1 :], path)

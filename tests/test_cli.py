@@ -1,0 +1,105 @@
+"""The command line as a whole: how errors look, and how it ends."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from rnnlm import __version__
+from rnnlm.cli import COMMANDS, main
+
+KNOWN = "(known: data, vocab, train, eval, sample, predict, score, info, gradcheck, config)"
+
+
+@pytest.fixture
+def rnnlm(capfd):
+    """A function that runs `rnnlm ...`: -> exit status, what is on stdout and stderr."""
+
+    def rnnlm(*arguments):
+        with pytest.raises(SystemExit) as exit:
+            main([str(argument) for argument in arguments])
+        return exit.value.code or 0, *capfd.readouterr()
+
+    return rnnlm
+
+
+def test_help_lists_the_commands_in_order(rnnlm):
+    status, out, err = rnnlm("--help")
+    assert (status, err) == (0, "")
+    listed = [line.split()[0] for line in out.partition("Commands:\n")[2].splitlines() if line.strip()]
+    assert listed == list(COMMANDS)
+    assert rnnlm() == rnnlm("-h") == (status, out, err)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself(rnnlm, name):
+    status, out, err = rnnlm(name, "-h")
+    assert (status, err) == (0, "")
+    assert out.startswith(f"Usage: rnnlm {name} ")
+
+
+def test_version(rnnlm):
+    assert rnnlm("--version") == (0, f"rnnlm, version {__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "hint"),
+    [
+        (["bogus"], f"unknown command 'bogus' {KNOWN}", "try 'rnnlm --help'"),
+        (["trian", "x"], f"unknown command 'trian'; did you mean 'train'? {KNOWN}", "try 'rnnlm --help'"),
+        (["config", "bogus"], "No such command 'bogus'", "try 'rnnlm config --help'"),
+        (["train"], "Missing argument 'CONFIG'", "try 'rnnlm train --help'"),
+        (["train", "a", "b"], "Got unexpected extra argument (b)", "try 'rnnlm train --help'"),
+        (["train", "a", "--xyz"], "No such option '--xyz'", "try 'rnnlm train --help'"),
+        (["--xyz"], "No such option '--xyz'", "try 'rnnlm --help'"),
+        (["train", "a", "-o"], "Option '-o' requires an argument", "try 'rnnlm --help'"),
+        (
+            ["train", "a", "--seed", "x"],
+            "Invalid value for '--seed': 'x' is not a valid integer",
+            "try 'rnnlm train --help'",
+        ),
+        (
+            ["vocab", "a", "-o", "b", "--level", "x"],
+            "Invalid value for '--level': 'x' is not one of 'word', 'char'",
+            "try 'rnnlm vocab --help'",
+        ),
+    ],
+)
+def test_wrong_usage_is_one_line_and_a_hint(rnnlm, arguments, message, hint):
+    status, out, err = rnnlm(*arguments)
+    assert (status, out) == (2, "")
+    # Older clicks end "No such option" with a colon.
+    assert err.replace("option: --xyz", "option '--xyz'") == f"rnnlm: error: {message}\n  hint: {hint}\n"
+
+
+@pytest.mark.parametrize("group", ["config", "data"])
+def test_a_group_without_a_command_shows_its_help(rnnlm, group):
+    _, out, err = rnnlm(group)
+    assert (out + err).startswith(f"Usage: rnnlm {group} [OPTIONS] COMMAND [ARGS]...\n")
+
+
+def test_debug_shows_the_traceback_of_an_error(rnnlm, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    plain = rnnlm("train", "none.yaml")
+    assert plain == (
+        2, "", f"rnnlm: error: none.yaml: no such file (tried {tmp_path}/none.yaml)\n"
+        "  hint: a relative path starts at the working directory\n",
+    )  # fmt: skip
+    status, out, err = rnnlm("--debug", "train", "none.yaml")
+    assert (status, out) == plain[:2]
+    assert err.startswith("Traceback (most recent call last):\n")
+    assert err.endswith(f"\nrnnlm.errors.UsageError: none.yaml: no such file (tried {tmp_path}/none.yaml)\n{plain[2]}")
+
+
+def test_a_closed_pipe_is_quiet():
+    """As in `rnnlm config explain | head -1`, whoever is quicker."""
+    read, write = os.pipe()
+    with subprocess.Popen(
+        [sys.executable, "-m", "rnnlm", "config", "explain"], stdout=write, stderr=subprocess.PIPE
+    ) as process:
+        os.close(write)
+        assert os.read(read, 5) == b"data:"
+        os.close(read)
+        assert process.stderr.read() == b""
+    assert process.returncode in (0, 1)

@@ -1,0 +1,227 @@
+"""From a configuration to ready objects, and from a file to a model."""
+
+import re
+
+import numpy as np
+import pytest
+
+from rnnlm import checkpoint, config
+from rnnlm.errors import DataError, UsageError
+from rnnlm.experiment import Config, config_file, load_model, model_file
+from rnnlm.run import Run, start_from
+from rnnlm.train import Update
+
+
+def settings(*overrides):
+    return config.load("tiny.yaml", Config, overrides)[0]
+
+
+def refused(kind, function, *arguments):
+    with pytest.raises(kind) as error:
+        function(*arguments)
+    return error.value.message, error.value.hint
+
+
+# --- texts and vocabularies ----------------------------------------------------------------------------------------
+
+
+def test_vocabulary_comes_from_the_training_text_alone(tiny, tmp_path):
+    (tmp_path / "train.txt").write_text("a a a a b b b c c d\n")
+    (tmp_path / "valid.txt").write_text("a b c d e\n")
+    experiment = tiny("data.min_count=2", "data.max_size=5")
+    assert experiment.vocab.words[3:] == ["a", "b"]
+    assert (experiment.train.oovs, experiment.valid.oovs) == (3, 3)
+
+
+def test_vocabulary_of_a_split_text_does_not_know_the_tail(tiny, tmp_path):
+    (tmp_path / "train.txt").write_text("a b c d\n" * 9 + "a b c tail\n")
+    experiment = tiny("data.valid=0.1")
+    assert set(experiment.vocab.words[3:]) == set("abcd")
+    assert (experiment.train.sentences, experiment.valid.sentences, experiment.valid.oovs) == (9, 1, 1)
+    assert experiment.vocab.counts[3:].sum() == experiment.train.words
+
+
+def test_several_training_texts_are_one(tiny, tmp_path):
+    whole = (tmp_path / "train.txt").read_text().splitlines(keepends=True)
+    (tmp_path / "1.txt").write_text("".join(whole[:20]))
+    (tmp_path / "2.txt").write_text("".join(whole[20:]))
+    experiment, parts = tiny(), tiny("data.train=[1.txt, 2.txt]")
+    assert np.array_equal(parts.train.ids, experiment.train.ids)
+    assert parts.vocab.to_bytes() == experiment.vocab.to_bytes()
+
+
+def test_a_vocabulary_of_ones_own(tiny, tmp_path):
+    tiny("data.max_size=6").vocab.save("v.txt")
+    experiment = tiny("data.vocab=v.txt")
+    assert len(experiment.vocab) == 6
+    assert experiment.train.oovs > 0
+
+
+def test_a_vocabulary_of_another_kind(tiny):
+    tiny("data.level=char", "data.lower=true").vocab.save("v.txt")
+    assert refused(UsageError, tiny, "data.vocab=v.txt") == (
+        "v.txt: a vocabulary of level char and lower true, but data.level is word and data.lower false",
+        "set data.level and data.lower to what the vocabulary was built with",
+    )
+    assert tiny("data.vocab=v.txt", "data.level=char", "data.lower=true").vocab.level == "char"
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("data.train=[]", "expected at least one file, found none"),
+        ("data.train='-'", "the training text is read more than once, which standard input cannot be"),
+        ("data.valid=1.5", "expected a file or a share between 0 and 1, found 1.5"),
+        ("data.valid=0", "expected a file or a share between 0 and 1, found 0"),
+        ("data.max_size=3", "expected an integer of at least 4 or null, found 3"),
+    ],
+)
+def test_data_that_cannot_be(tiny, override, message):
+    assert refused(UsageError, tiny, override) == (
+        f"--set {override}: {message}", "`rnnlm config explain` lists every option",
+    )  # fmt: skip
+
+
+# --- tiny corpora --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reading", ["stream", "sentences"])
+@pytest.mark.parametrize("text", ["hello\n", "hello", "a b\n", "a a a a a a a a a\n", "a\nb\nc\n"])
+def test_the_smallest_texts_train(tiny, tmp_path, reading, text):
+    (tmp_path / "train.txt").write_text(text)
+    experiment = tiny(f"data.reading={reading}", "data.valid=null")
+    events = list(experiment.trainer.run())
+    tokens = sum(event.loss.tokens for event in events if isinstance(event, Update))
+    assert tokens == 2 * (experiment.train.words + experiment.train.sentences)
+    sizes = f"{tokens // 2} tokens in {experiment.train.sentences} sentences"
+    assert experiment.trainer.reading.note.startswith(f"train.txt: only {sizes}: ")
+
+
+def test_a_text_of_one_word_is_learnt(tiny, tmp_path):
+    (tmp_path / "train.txt").write_text("a a a a a\n" * 50)
+    experiment = tiny("data.valid=null", "training.epochs=20", "data.reading=sentences")
+    for _ in experiment.trainer.run():
+        pass
+    assert experiment.trainer.progress.history[-1] < 0.1
+
+
+def test_the_smallest_split(tiny, tmp_path):
+    (tmp_path / "train.txt").write_text("a\nb\n")
+    experiment = tiny("data.valid=0.1")
+    assert (experiment.train.sentences, experiment.valid.sentences, experiment.vocab.words[3:]) == (1, 1, ["a"])
+    (tmp_path / "train.txt").write_text("a b c\n")
+    assert refused(DataError, tiny, "data.valid=0.5") == (
+        "train.txt: cannot be split: it has one sentence", "name a text of its own for each part",
+    )  # fmt: skip
+
+
+# --- models --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def run(tiny, tmp_path):
+    """A run directory with a model of one step."""
+    run, experiment = Run(tmp_path / "run"), tiny()
+    run.path.mkdir()
+    next(experiment.trainer.run())
+    run.save_best(experiment)
+    run.describe(experiment, ["train", "tiny.yaml"])
+    run.experiment = experiment
+    return run
+
+
+def test_a_model_file_is_all_that_is_needed(run, tmp_path):
+    for path in tmp_path.glob("*.txt"):
+        path.unlink()
+    loaded = load_model(run.path)
+    assert loaded.path == run.best
+    assert loaded.config == run.experiment.config
+    assert loaded.stream
+    assert loaded.vocab.to_bytes() == run.experiment.vocab.to_bytes()
+    assert loaded.figures["step"] == 1
+    trained = run.experiment.trainer.network.params.flat
+    assert loaded.network.params.flat.tobytes() == trained.tobytes()
+    assert load_model(str(run.best)).network.params.flat.tobytes() == trained.tobytes()
+
+
+def test_the_model_that_a_path_means(run, tmp_path):
+    assert model_file(run.path) == run.best
+    run.best.rename(run.last)
+    assert model_file(run.path) == run.last
+    assert model_file(tmp_path / "any.file") == tmp_path / "any.file"
+    run.last.unlink()
+    assert refused(DataError, model_file, run.path) == (
+        f"{run.path}: no model in this directory", "expected a run directory of `rnnlm train`",
+    )  # fmt: skip
+
+
+def test_the_configuration_that_a_path_means(run, tmp_path):
+    assert config_file("tiny.yaml") == checkpoint.Path("tiny.yaml")
+    assert config_file(run.path) == run.path / "config.yaml"
+    assert config.load(config_file(run.path), Config)[0] == run.experiment.config
+    (run.path / "config.yaml").unlink()
+    assert refused(UsageError, config_file, run.path) == (
+        f"{run.path}: no config.yaml in this directory", "expected a YAML file, or a run directory",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"weights": {}}, r"weight E: found none, expected \(\d+, 6\)"),
+        (
+            {"config": {"data": {"train": "x"}, "model": {"embedding": 7}}},
+            r"weight E: found \(\d+, 6\), expected .*, 7\)",
+        ),
+        ({"config": {"data": {"train": "x"}}}, r"weight cell.U: found \(6, 8\), expected \(\d+, 100\)"),
+        ({"vocab": b""}, r"vocabulary:1: found '', wanted a word, a tab and its count"),
+        ({"config": {}}, r"data: missing required key; expected a section \(known: .*\)"),
+        ({"config": {"data": {"train": "x"}, "sede": 1}}, r"sede: unknown key; did you mean 'seed'\? .*"),
+    ],
+)
+def test_files_whose_parts_do_not_fit(run, change, message):
+    saved = checkpoint.load(run.best)
+    for name, value in change.items():
+        setattr(saved, name, value)
+    checkpoint.save(run.best, saved)
+    what, hint = refused(DataError, load_model, run.best)
+    assert re.fullmatch(f"{re.escape(str(run.best))}: {message}", what)
+    assert hint in (
+        "model and configuration (or vocabulary) do not belong together",
+        "the file is damaged, or from another version: train again",
+    )
+
+
+def test_weights_that_the_model_does_not_have(run, tiny):
+    saved = checkpoint.load(run.best)
+    saved.weights["P"] = np.zeros((2, 3))
+    checkpoint.save(run.best, saved)
+    assert refused(DataError, load_model, run.best) == (
+        f"{run.best}: weight P: found (2, 3), expected none",
+        "model and configuration (or vocabulary) do not belong together",
+    )
+
+
+# --- starting from another model -----------------------------------------------------------------------------------
+
+
+def test_start_from_takes_the_weights_alone(run, tiny):
+    experiment = tiny("optimizer=sgd", "seed=5")
+    start_from(experiment, run.best)
+    trainer = experiment.trainer
+    assert trainer.network.params.flat.tobytes() == run.experiment.trainer.network.params.flat.tobytes()
+    assert trainer.best.tobytes() == trainer.network.params.flat.tobytes()
+    assert (trainer.progress.step, trainer.progress.history) == (0, [])
+
+
+def test_start_from_with_another_text_and_the_model_s_vocabulary(run, tiny, tmp_path):
+    (tmp_path / "train.txt").write_text("the cat sees a dog\n" * 20)
+    assert refused(DataError, start_from, tiny(), run.best) == (
+        f"{run.best}: its vocabulary is not that of this configuration", "set data.vocab to the vocab.txt of its run",
+    )  # fmt: skip
+    start_from(tiny(f"data.vocab={run.path}/vocab.txt"), run.best)
+
+
+def test_start_from_a_model_of_another_size(run, tiny):
+    message, _ = refused(DataError, start_from, tiny("model.cell.size=9"), run.best)
+    assert message == f"{run.best}: weight cell.U: found (6, 8), expected (6, 9)"
