@@ -206,6 +206,8 @@ def test_threads(start, tmp_path):
         process = start("tiny.yaml", "--force", "-q", "--threads", threads, "--set", "training.epochs=1")
         assert process.communicate() == ("", "")
         assert json.loads((tmp_path / "runs/tiny/env.json").read_text())["threads"] == threads
+    assert start("tiny.yaml", "--resume", "-q").communicate() == ("", "")
+    assert json.loads((tmp_path / "runs/tiny/env.json").read_text())["threads"] == 3
 
 
 # --- earlier runs --------------------------------------------------------------------------------------------------

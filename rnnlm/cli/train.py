@@ -47,7 +47,11 @@ BAR = "{} {{percentage:3.0f}}%|{{bar}}| {} ETA {{remaining}}"
 )
 @click.option("--force", is_flag=True, help="Overwrite the run directory's earlier run.")
 @click.option("--dry-run", is_flag=True, help="Say what would be trained, and how long an epoch takes; write nothing.")
-@click.option("--threads", type=click.IntRange(min=1), help="Threads to compute with.  [default: all cores]")
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    help="Threads to compute with.  [default: all cores; with --resume as before]",
+)
 @click.option("--max-time", metavar="TIME", help="Save and stop after this time, such as 90m or 2h.")
 @click.option("-q", "--quiet", is_flag=True, help="Errors only.")
 @click.option("-v", "--verbose", is_flag=True, help="Say more: the resolved configuration.")
@@ -61,7 +65,8 @@ def command(
     if resume + bool(init_from) + force > 1:
         raise UsageError("--resume, --init-from and --force exclude each other", "give one of them")
     warnings.simplefilter("ignore", RuntimeWarning)  # where NumPy warns of overflow, NumericalError says more
-    if threads:
+    path = output or (config if config.is_dir() else Path("runs", config.stem))
+    if threads or (threads := resume and threads_of(path)):
         set_threads(threads)
     from rnnlm import config as configuration
     from rnnlm.experiment import Config, config_file, model_file, prepare
@@ -69,8 +74,7 @@ def command(
 
     limit = time_limit(max_time)
     settings, messages = configuration.load(config_file(config), Config, [*overrides, *as_set(train, valid, seed)])
-    run = Run(output or (config if config.is_dir() else Path("runs", config.stem)))
-    say = Screen(quiet)
+    run, say = Run(path), Screen(quiet)
     for message in messages:
         say.line(message)
     if verbose:
@@ -93,6 +97,14 @@ def command(
         say.run = run
         introduce(experiment, say)
         sys.exit(follow(experiment, run, say, limit))
+
+
+def threads_of(path: Path) -> int | None:
+    """The number of threads that a run computes with: with another one, sums differ in their last digits."""
+    try:
+        return json.loads((path / "env.json").read_text())["threads"]
+    except (OSError, ValueError, LookupError):
+        return None
 
 
 def time_limit(text: str | None) -> float | None:
