@@ -78,3 +78,21 @@ class Chain(Init, kind="chain"):
 
     def __call__(self, shape, rng):
         return self.scale * np.eye(*shape, k=1) + self.feedback * np.eye(*shape, k=-1)
+
+
+@dataclass(frozen=True)
+class TimeScales(Init, kind="timescales"):
+    """scale diag(alpha), alpha_i = 1 - 1 / tau_i: unit i starts as a leaky memory of tau_i steps.
+
+    tau is spread logarithmically from 1 to `longest`, so that some units follow the last word and others the topic
+    (El Hihi & Bengio 1996; Mikolov et al. 2015, who keep these weights fixed).
+    """
+
+    scale: float = option(1.0, "factor of the diagonal", above=0)
+    longest: float = option(30.0, "time constant of the slowest unit, in steps", low=1)
+
+    def __call__(self, shape, rng):
+        tau = self.longest ** np.linspace(0, 1, min(shape))
+        W = np.zeros(shape)
+        np.fill_diagonal(W, self.scale * (1 - 1 / tau))
+        return W

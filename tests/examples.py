@@ -11,7 +11,7 @@ import numpy as np
 from rnnlm.cells import Stack, Vanilla
 from rnnlm.gradcheck import synthetic_vocab
 from rnnlm.heads import Adaptive, Softmax
-from rnnlm.initializers import Chain, Glorot, Identity, Orthogonal, Uniform, Zeros
+from rnnlm.initializers import Chain, Glorot, Identity, Orthogonal, TimeScales, Uniform, Zeros
 from rnnlm.models import LanguageModel
 from rnnlm.optim import SGD, Adagrad, Adam, Momentum, RMSProp
 from rnnlm.params import Parameters
@@ -93,6 +93,7 @@ INITS = {
     "orthogonal": Orthogonal(0.7),
     "identity": Identity(0.5),
     "chain": Chain(1.02, feedback=-0.1),
+    "timescales": TimeScales(longest=10),
 }
 
 ALL = [CELLS, HEADS, MODELS, OPTIMIZERS, SCHEDULES, INITS]

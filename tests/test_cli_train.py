@@ -332,10 +332,14 @@ def test_training_is_stopped_by_signals_and_goes_on(start, tmp_path):
 
 def test_interrupted_before_there_is_anything_to_save(start, tmp_path):
     os.mkfifo("config.yaml")
-    process = start("config.yaml")
-    with open("config.yaml", "w"):  # opens when the command reads it
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate()
+    process, pipe = start("config.yaml"), None
+    while pipe is None:
+        assert process.poll() is None
+        with contextlib.suppress(OSError):  # until the command begins to read it
+            pipe = os.open("config.yaml", os.O_WRONLY | os.O_NONBLOCK)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate()
+    os.close(pipe)
     assert (process.returncode, out, err.strip()) == (130, "", "interrupted")
     assert not (tmp_path / "runs").exists()
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from examples import INITS
 
-from rnnlm.initializers import Chain, Glorot, Identity, Init, Orthogonal, Uniform, Zeros
+from rnnlm.initializers import Chain, Glorot, Identity, Init, Orthogonal, TimeScales, Uniform, Zeros
 
 
 @pytest.mark.parametrize("name", INITS)
@@ -57,3 +57,8 @@ def test_chain_feeds_the_next_unit():
 
 def test_every_rule_says_how_to_start():
     assert all(kind.__call__ is not Init.__call__ for kind in Init.kinds().values())
+
+
+def test_timescales():
+    W = TimeScales(longest=100)((3, 3), np.random.default_rng(1))
+    np.testing.assert_allclose(W, np.diag([0, 0.9, 0.99]), atol=1e-12)  # time constants 1, 10 and 100
