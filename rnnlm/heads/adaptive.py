@@ -43,8 +43,8 @@ class Adaptive(Head, kind="adaptive"):
 
     p_0 = softmax(c_0 + V_0 y) over k words and C clusters; p_i = softmax(c_i + V_i P_i y) over the words of cluster i
     (Grave et al. 2017). Exact probabilities at the cost of the words that are needed: most tokens open no cluster. Ids
-    must stand in the order of frequency, as in every vocabulary built here. P_i narrows to D / narrow^i; with `tied` the
-    rows of all V_i are those of the input embedding, and nothing is narrowed.
+    must stand in the order of frequency, as in every vocabulary built here. P_i narrows to D / narrow^i; with `tied`
+    the rows of all V_i are those of the input embedding, and nothing is narrowed.
     """
 
     cutoffs: list[int] = option(doc="first word of each cluster of rare words, such as [2000, 10000]")
