@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,7 +48,14 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
     arrays |= {f"weights/{name}": array for name, array in checkpoint.weights.items()}
     arrays |= {f"slots/{name}": array for name, array in checkpoint.slots.items()}
     arrays |= {f"state/{i}": array for i, array in enumerate(checkpoint.state)}
-    write_whole(path, lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]
+
+    def write(file):  # as np.savez does, which in older versions of NumPy complains once more when the disk is full
+        with zipfile.ZipFile(file, "w") as archive:
+            for name, array in arrays.items():
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                    np.lib.format.write_array(member, array, allow_pickle=False)
+
+    write_whole(path, write)
 
 
 def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
