@@ -15,7 +15,7 @@ import numpy as np
 from rnnlm.config import Choice, option
 from rnnlm.ops import in_parallel
 
-BLOCK = 1 << 15  # elements: a rule's operands of one block stay in the processor's cache through all its passes
+BLOCK = 1 << 18  # elements: small enough for the cache, large enough that threads seldom wait for the interpreter
 
 
 def blocks(part: slice) -> Iterator[slice]:
