@@ -41,6 +41,14 @@ def adam(o, theta, g, s, t, lr):
 FORMULAS = {"sgd": sgd, "momentum": momentum, "adagrad": adagrad, "rmsprop": rmsprop, "adam": adam}
 
 
+BLOCK = 1 << 15
+
+
+@pytest.fixture(autouse=True)
+def _several_blocks(monkeypatch):
+    monkeypatch.setattr(optim, "BLOCK", BLOCK)
+
+
 def quadratic(n):
     """The gradient of sum a (theta - m)^2 / 2, and a start."""
     rng = np.random.default_rng(1)
@@ -48,7 +56,7 @@ def quadratic(n):
     return (lambda theta: a * (theta - m)), start
 
 
-def follow(optimizer, dtype=np.float64, n=2 * optim.BLOCK + 5):
+def follow(optimizer, dtype=np.float64, n=2 * BLOCK + 5):
     """Five steps down a quadratic of several blocks, at a rate that changes."""
     slope, start = quadratic(n)
     theta = start.astype(dtype)
@@ -65,7 +73,7 @@ def test_rule_is_its_formula(name, threads, monkeypatch):
     optimizer = OPTIMIZERS[name]
     theta, _ = follow(optimizer)
     slope, start = quadratic(len(theta))
-    for i in (0, 1, optim.BLOCK - 1, optim.BLOCK, 2 * optim.BLOCK, len(theta) - 1):
+    for i in (0, 1, BLOCK - 1, BLOCK, 2 * BLOCK, len(theta) - 1):
         one, slots = start[i], {}
         for t in range(1, STEPS + 1):
             g = slope(np.where(np.arange(len(theta)) == i, one, 0.0))[i]
@@ -84,7 +92,7 @@ def test_float32_stays_float32(name):
 def test_blocks_are_the_same_everywhere(name):
     """The rule works element by element: where an element stands makes no difference."""
     optimizer, rng = OPTIMIZERS[name], np.random.default_rng(1)
-    n = 2 * optim.BLOCK + 5
+    n = 2 * BLOCK + 5
     theta, grad = np.full(n, rng.standard_normal()), np.full(n, rng.standard_normal())
     slots = {slot: np.zeros(n) for slot in optimizer.slots}
     optimizer.step(theta, grad, 0.1, 1, **slots)
