@@ -24,4 +24,6 @@ def threads() -> int:
     if os.environ.get(BLAS[0]) != "1":
         return 1
     told = os.environ.get(OURS, "")
-    return int(told) if told.isdigit() and int(told) else len(os.sched_getaffinity(0))
+    if told.isdigit() and int(told):
+        return int(told)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -338,8 +338,8 @@ def test_interrupted_before_there_is_anything_to_save(start, tmp_path):
         with contextlib.suppress(OSError):  # until the command begins to read it
             pipe = os.open("config.yaml", os.O_WRONLY | os.O_NONBLOCK)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate()
     os.close(pipe)
+    out, err = process.communicate()
     assert (process.returncode, out, err.strip()) == (130, "", "interrupted")
     assert not (tmp_path / "runs").exists()
 

@@ -1,5 +1,6 @@
 """The run directory: what is in it, who may write there, and how a run is taken up again."""
 
+import inspect
 import json
 import math
 import os
@@ -65,7 +66,7 @@ def test_a_validation_as_a_record():
         "epoch": 1.5, "step": 30, "lr": 0.1, "clipped": 0.25, "train_nats": 2.0, "train_ppl": math.exp(2),
         "valid_nats": 800.0, "valid_ppl": None, "best": True, "rolled_back": False, "seconds": 1.23,
     }  # fmt: skip
-    assert all(f"\n    {key} " in record.__doc__ for key in record(looked))
+    assert all(f"\n{key} " in inspect.getdoc(record) for key in record(looked))
 
 
 # --- who may write -------------------------------------------------------------------------------------------------

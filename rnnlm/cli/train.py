@@ -60,13 +60,15 @@ def command(
 ):
     """Train a model as CONFIG (YAML, or a run directory) says.
 
-    Ctrl-C saves and exits with status 130; --resume goes on bit for bit as if nothing had happened.
+    Ctrl-C saves and exits with status 130; --resume goes on bit for bit as if nothing had happened. On one machine and
+    with one number of threads, one seed gives one result.
     """
     if resume + bool(init_from) + force > 1:
         raise UsageError("--resume, --init-from and --force exclude each other", "give one of them")
     warnings.simplefilter("ignore", RuntimeWarning)  # where NumPy warns of overflow, NumericalError says more
     path = output or (config if config.is_dir() else Path("runs", config.stem))
-    if threads or (threads := resume and threads_of(path)):
+    threads = threads or (threads_of(path) if resume else None)
+    if threads:
         set_threads(threads)
     from rnnlm import config as configuration
     from rnnlm.experiment import Config, config_file, model_file, prepare
@@ -103,7 +105,7 @@ def threads_of(path: Path) -> int | None:
     """The number of threads that a run computes with: with another one, sums differ in their last digits."""
     try:
         return json.loads((path / "env.json").read_text())["threads"]
-    except (OSError, ValueError, LookupError):
+    except (OSError, ValueError, LookupError, TypeError):
         return None
 
 
