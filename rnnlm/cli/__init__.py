@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import io
 import sys
 import traceback
 from typing import NoReturn
@@ -63,6 +64,9 @@ def main(argv: list[str] | None = None) -> None:
     Click itself ends quietly, with status 1, when the reader of standard output has gone (`| head`).
     """
     argv = sys.argv[1:] if argv is None else argv
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8")  # as all text here, whatever the locale
     try:
         sys.exit(cli.main(args=argv or ["--help"], prog_name="rnnlm", standalone_mode=False))
     except RnnlmError as error:
