@@ -387,8 +387,6 @@ class Stream:
     is padded. `batch` and `window` are lowered for a corpus that is too short for them, and `note` says so.
     """
 
-    carries = True
-
     def __init__(self, corpus: Corpus, batch: int, window: int):
         N = len(corpus.ids)
         self._ids = np.asarray(corpus.ids)
@@ -415,8 +413,6 @@ class Sentences:
     A batch holds up to `batch` sentences of similar length, T B <= `tokens` in all. A sentence longer than `tokens` is
     read in several windows, the state carried on (`fresh` is False), so memory is bounded whatever the text.
     """
-
-    carries = False
 
     def __init__(self, corpus: Corpus, batch: int, tokens: int | None = None):
         """`tokens` defaults to 64 per sentence of a batch, and to no fewer than 2048."""
