@@ -1,9 +1,12 @@
 """The same training as PyTorch's, from the same weights. Skipped where PyTorch is not installed."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
+from examples import memory, parameters, random_like
 
-from rnnlm.cells import Vanilla
+from rnnlm.cells import LSTM, Cell, Vanilla
 from rnnlm.corpus import Batch
 from rnnlm.gradcheck import synthetic_vocab
 from rnnlm.heads import Softmax
@@ -16,37 +19,109 @@ K, D, H, T, B, STEPS, LR = 30, 8, 12, 7, 4, 10, 0.5
 PRECISIONS = [(np.float32, 1e-5), (np.float64, 1e-10)]
 
 
-class TorchModel(torch.nn.Module):
-    """nn.Embedding, nn.RNN and nn.Linear with the weights of a network."""
+class Twin(NamedTuple):
+    """A cell, the class in PyTorch with its options, and where our columns of gates stand among its rows."""
 
-    def __init__(self, network, activation):
-        super().__init__()
-        p, dtype = network.params, getattr(torch, network.params.flat.dtype.name)
-        self.embedding = torch.nn.Embedding(K, D, dtype=dtype)
-        self.rnn = torch.nn.RNN(D, H, nonlinearity=activation, dtype=dtype)
-        self.linear = torch.nn.Linear(H, K, dtype=dtype)
-        self.rnn.bias_hh_l0.requires_grad_(False)  # a second bias, which we do not have
-        self.ours = {  # name -> their array in our orientation
-            "E": self.embedding.weight, "cell.U": self.rnn.weight_ih_l0.T, "cell.W": self.rnn.weight_hh_l0.T,
-            "cell.b": self.rnn.bias_ih_l0, "head.V": self.linear.weight, "head.c": self.linear.bias,
-        }  # fmt: skip
+    cell: Cell
+    theirs: type[torch.nn.RNNBase]
+    options: dict[str, str] = {}
+    gates: tuple[int, ...] = (0,)
+
+    @property
+    def rows(self):
+        """Their rows in the order of our columns."""
+        return np.concatenate([np.arange(gate * H, (gate + 1) * H) for gate in self.gates])
+
+    def rnn(self, n_in, dtype):
+        """Theirs; of its two biases the second, which we do not have, stays zero."""
+        rnn = self.theirs(n_in, H, **self.options, dtype=getattr(torch, np.dtype(dtype).name))
+        torch.nn.init.zeros_(rnn.bias_hh_l0).requires_grad_(False)
+        return rnn
+
+    def weights(self, rnn, of=lambda weight: weight):
+        """Their weights, or what `of` tells of each, in our orientation and order."""
+        U, W, b = rnn.weight_ih_l0, rnn.weight_hh_l0, rnn.bias_ih_l0
+        return {"U": of(U)[self.rows].T, "W": of(W)[self.rows].T, "b": of(b)[self.rows]}
+
+    def copy(self, p, rnn):
+        """Give theirs the weights of ours."""
         with torch.no_grad():
-            self.rnn.bias_hh_l0.zero_()
-            for name, array in self.ours.items():
+            for name, weight in (("U", rnn.weight_ih_l0), ("W", rnn.weight_hh_l0), ("b", rnn.bias_ih_l0)):
+                weight[self.rows] = torch.from_numpy(np.ascontiguousarray(p[name].T))
+
+
+TWINS = {
+    "tanh": Twin(Vanilla(size=H), torch.nn.RNN),
+    "relu": Twin(Vanilla(size=H, activation="relu"), torch.nn.RNN, {"nonlinearity": "relu"}),
+    "lstm": Twin(LSTM(size=H), torch.nn.LSTM, gates=(3, 0, 1, 2)),
+}
+every_twin = pytest.mark.parametrize("name", TWINS)
+
+
+def theirs_of(state):
+    """A state of ours, (h,) or (h, c), in PyTorch's form, with a layer in front."""
+    state = tuple(torch.from_numpy(h[None].copy()).requires_grad_() for h in state)
+    return state if len(state) > 1 else state[0]
+
+
+@every_twin
+def test_outputs_and_gradients(name):
+    twin, rng = TWINS[name], np.random.default_rng(1)
+    cell, p = twin.cell, parameters(twin.cell.specs(D))
+    x, dy = rng.standard_normal((T, B, D)), rng.standard_normal((T, B, H))
+    state = random_like(cell.initial_state(p, B), rng)
+    dlast = random_like(state, rng)
+    work, g, dx = cell.workspace(p, T, B, memory()), p.zeros_like(), np.empty_like(x)
+    y, last = cell.forward(p, x, state, work)
+    dstate = cell.backward(p, g, dy.copy(), dlast, work, dx)
+
+    rnn = twin.rnn(D, np.float64)
+    twin.copy(p, rnn)
+    their_x, their_state = torch.from_numpy(x).requires_grad_(), theirs_of(state)
+    their_y, their_last = rnn(their_x, their_state)
+    their_states, their_lasts = (s if isinstance(s, tuple) else (s,) for s in (their_state, their_last))
+    torch.autograd.backward([their_y, *their_lasts], [torch.from_numpy(d) for d in (dy, *(d[None] for d in dlast))])
+
+    pairs = {"y": (y, their_y), "dx": (dx, their_x.grad)}
+    pairs |= {f"last {i}": (h, theirs[0]) for i, (h, theirs) in enumerate(zip(last, their_lasts))}
+    pairs |= {f"dstate {i}": (dh, theirs.grad[0]) for i, (dh, theirs) in enumerate(zip(dstate, their_states))}
+    pairs |= {f"d{name}": (g[name], dw) for name, dw in twin.weights(rnn, lambda weight: weight.grad).items()}
+    for quantity, (ours, theirs) in pairs.items():
+        np.testing.assert_allclose(ours, theirs.detach().numpy(), rtol=0, atol=1e-10, err_msg=quantity)
+
+
+class TorchModel(torch.nn.Module):
+    """nn.Embedding, a twin and nn.Linear with the weights of a network."""
+
+    def __init__(self, network, twin):
+        super().__init__()
+        p, dtype = network.params, network.params.flat.dtype
+        self.twin, self.embedding = twin, torch.nn.Embedding(K, D, dtype=getattr(torch, dtype.name))
+        self.rnn, self.linear = twin.rnn(D, dtype), torch.nn.Linear(H, K, dtype=self.embedding.weight.dtype)
+        twin.copy(p["cell"], self.rnn)
+        with torch.no_grad():
+            for name, array in self.others().items():
                 array.copy_(torch.from_numpy(p.named[name]))
+
+    def others(self):
+        return {"E": self.embedding.weight, "head.V": self.linear.weight, "head.c": self.linear.bias}
+
+    def weights(self):
+        """By our names."""
+        return self.others() | {f"cell.{name}": weight for name, weight in self.twin.weights(self.rnn).items()}
 
     def forward(self, ids, state):
         y, state = self.rnn(self.embedding(ids), state)
-        return self.linear(y), state.detach()
+        return self.linear(y), tuple(h.detach() for h in state) if isinstance(state, tuple) else state.detach()
 
 
-@pytest.mark.parametrize("activation", ["tanh", "relu"])
+@every_twin
 @pytest.mark.parametrize(("dtype", "tolerance"), PRECISIONS)
-def test_ten_steps_of_training(dtype, tolerance, activation):
+def test_ten_steps_of_training(dtype, tolerance, name):
     rng = np.random.default_rng(1)
-    model = LanguageModel(cell=Vanilla(size=H, activation=activation), head=Softmax(bias="zeros"), embedding=D)
+    model = LanguageModel(cell=TWINS[name].cell, head=Softmax(bias="zeros"), embedding=D)
     network = Network(model, synthetic_vocab(K), dtype, rng)
-    theirs = TorchModel(network, activation)
+    theirs = TorchModel(network, TWINS[name])
     sgd = torch.optim.SGD([p for p in theirs.parameters() if p.requires_grad], lr=LR)
     text = rng.integers(0, K, (STEPS * T + 1, B), np.int32)
     state = their_state = None
@@ -62,8 +137,9 @@ def test_ten_steps_of_training(dtype, tolerance, activation):
         sgd.step()
         assert loss.mean == pytest.approx(their_loss.item(), rel=tolerance)
 
-    np.testing.assert_allclose(state[0], their_state[0].numpy(), rtol=0, atol=tolerance)
-    for name, array in theirs.ours.items():
+    for h, theirs_h in zip(state, their_state if isinstance(their_state, tuple) else (their_state,)):
+        np.testing.assert_allclose(h, theirs_h[0].numpy(), rtol=0, atol=tolerance)
+    for name, array in theirs.weights().items():
         np.testing.assert_allclose(network.params.named[name], array.detach().numpy(), rtol=0, atol=tolerance)
 
 
