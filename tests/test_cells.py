@@ -42,6 +42,11 @@ def assert_close(a, b, rtol=1e-12):
         np.testing.assert_allclose(one, other, rtol=rtol, atol=rtol)
 
 
+def sequences(state, part):
+    """Those of the sequences of a state."""
+    return tuple(sequences(h, part) for h in state) if isinstance(state, tuple) else state[part]
+
+
 # --- every cell
 
 
@@ -139,6 +144,64 @@ def test_shapes(name):
     assert y.shape == (T, B, run.cell.n_out)
     assert [h.shape for h in leaves(last)] == [h.shape for h in leaves(initial)]
     assert all(not h.any() for h in leaves(initial))
+
+
+LENGTHS = [np.array([3, T]), np.array([1, 2]), np.array([T, T])]
+
+
+@every_input
+@every_cell
+@pytest.mark.parametrize("lengths", LENGTHS, ids=str)
+def test_a_padded_sequence_is_itself_without_its_padding(lengths, name, ids):
+    run = Run(CELLS[name], ids)
+    run.work = run.cell.workspace(run.p, T, B, memory())
+    y, last = run.cell.forward_padded(run.p, run.x, run.state, run.work, lengths)
+    y, g = y.copy(), run.p.zeros_like()
+    dx = None if ids else np.full_like(run.x, np.nan)
+    dfirst = run.cell.backward_padded(run.p, g, run.dy.copy(), run.dlast, run.work, lengths, dx)
+    alone = run.p.zeros_like()
+    for n, length in enumerate(lengths):  # each on its own, at its own length
+        one, part = slice(n, n + 1), (slice(length), slice(n, n + 1))
+        work = run.cell.workspace(run.p, length, 1, memory())
+        y_n, last_n = run.cell.forward(run.p, run.x[part], sequences(run.state, one), work)
+        assert_close((y[part], sequences(last, one)), (y_n, last_n))
+        dx_n = None if ids else np.full_like(run.x[part], np.nan)
+        dlast = sequences(run.dlast, one)
+        assert_close(
+            sequences(dfirst, one), run.cell.backward(run.p, alone, run.dy[part].copy(), dlast, work, dx_n), 1e-11
+        )
+        if not ids:
+            np.testing.assert_allclose(dx[part], dx_n, rtol=1e-11, atol=1e-11)
+            assert not dx[length:, n].any()
+    np.testing.assert_allclose(g.flat, alone.flat, rtol=1e-11, atol=1e-11)
+
+
+@every_cell
+def test_padded_to_the_full_length_or_without_lengths_is_forward(name):
+    run = Run(CELLS[name])
+    y, last = run.forward()
+    expected = y.copy(), last, run.backward(run.dlast), run.g.flat.copy()
+    for lengths in (None, np.array([T, T])):
+        y, last = run.cell.forward_padded(run.p, run.x, run.state, run.work, lengths)
+        g = run.p.zeros_like()
+        dfirst = run.cell.backward_padded(run.p, g, run.dy.copy(), run.dlast, run.work, lengths, run.dx)
+        assert_close((y, last, dfirst, g.flat), expected)
+
+
+@every_cell
+def test_what_lies_beyond_the_end_has_no_effect(name):
+    run, lengths = Run(CELLS[name]), np.array([2, 4])
+    run.forward()
+    results = []
+    for _ in range(2):
+        y, last = run.cell.forward_padded(run.p, run.x, run.state, run.work, lengths)
+        g, seen = run.p.zeros_like(), (y[:2].copy(), y[2:4, 1].copy())
+        dfirst = run.cell.backward_padded(run.p, g, run.dy.copy(), run.dlast, run.work, lengths)
+        results.append((seen, last, dfirst, g.flat))
+        for n, length in enumerate(lengths):
+            run.x[length:, n] += 1
+            run.dy[length:, n] += 1
+    assert_close(results[0], results[1], rtol=1e-14)
 
 
 # --- dropout

@@ -66,3 +66,38 @@ class Cell(Choice, default="vanilla"):
         the forward that filled `work`; may overwrite dy.
         """
         raise NotImplementedError
+
+    def forward_padded(self, p: Any, x: np.ndarray, state: State, work: Any, lengths: np.ndarray | None,
+                       rng: np.random.Generator | None = None):  # fmt: skip
+        """Forward over sequences of which the n-th ends after lengths[n] >= 1 steps (None: all after T).
+
+        -> y, which means nothing beyond the ends, and the state after each sequence's own last step. This is right for
+        cells whose state is their last output, (h,) with y = h; others have their own, and their own backward.
+        """
+        y, last = self.forward(p, x, state, work, rng)
+        return y, last if lengths is None else (ends(y, lengths),)
+
+    def backward_padded(self, p: Any, g: Any, dy: np.ndarray, dstate: State | None, work: Any,
+                        lengths: np.ndarray | None, dx: np.ndarray | None = None):  # fmt: skip
+        """The backward of `forward_padded`, as `backward` is forward's; what dy holds beyond the ends counts as 0."""
+        if lengths is not None:
+            dy[beyond(lengths, len(dy))] = 0
+            if dstate is not None:
+                ends_add(dy, lengths, dstate[0])
+                dstate = None
+        return self.backward(p, g, dy, dstate, work, dx)
+
+
+def beyond(lengths: np.ndarray, T: int) -> np.ndarray:
+    """(T, B): True at the steps after the end of each sequence."""
+    return np.arange(T)[:, None] >= lengths
+
+
+def ends(y: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """What stands in y (T, B, H) at the last step of each sequence: (B, H), a copy."""
+    return y[lengths - 1, np.arange(len(lengths))]
+
+
+def ends_add(dy: np.ndarray, lengths: np.ndarray, dlast: np.ndarray) -> None:
+    """The backward of `ends`: adds dlast (B, H) to dy (T, B, H) at the last steps."""
+    dy[lengths - 1, np.arange(len(lengths))] += dlast

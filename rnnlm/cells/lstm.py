@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rnnlm.cells.base import Cell
+from rnnlm.cells.base import Cell, beyond, ends, ends_add
 from rnnlm.config import option
 from rnnlm.initializers import Glorot, Init, Orthogonal
 from rnnlm.ops import ACTIVATIONS, dropout_mask, in_parallel, product, project, project_backward, rows
@@ -142,6 +142,21 @@ class LSTM(Cell, kind="lstm"):
         g["b"] += rows(da).sum(axis=0)
         project_backward(work.x, da, p["U"], g["U"], dx)
         return dh.copy(), dc.copy()
+
+    def forward_padded(self, p, x, state, work, lengths, rng=None):
+        y, last = self.forward(p, x, state, work, rng)
+        return y, last if lengths is None else (ends(y, lengths), ends(work.c[1:], lengths))
+
+    def backward_padded(self, p, g, dy, dstate, work, lengths, dx=None):
+        if lengths is not None:
+            after = beyond(lengths, len(dy))
+            dy[after] = 0
+            if dstate is not None:
+                ends_add(dy, lengths, dstate[0])
+                _, i, f, _, _ = self._split(work.gates)
+                i[after], f[after] = 0, 1  # steps that keep c, so that its gradient comes down to the end unchanged
+                dstate = 0, dstate[1]
+        return self.backward(p, g, dy, dstate, work, dx)
 
     def _thin(self, W, work, rng):
         """W, or with DropConnect in training W times a mask that stays for the window."""

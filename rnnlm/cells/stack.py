@@ -60,21 +60,27 @@ class Stack(Cell, kind="stack"):
         )
 
     def forward(self, p, x, state, work, rng=None):
+        return self.forward_padded(p, x, state, work, None, rng)
+
+    def backward(self, p, g, dy, dstate, work, dx=None):
+        return self.backward_padded(p, g, dy, dstate, work, None, dx)
+
+    def forward_padded(self, p, x, state, work, lengths, rng=None):
         after = []
         for i, cell in enumerate(self.cells):
             if i and self.dropout:
                 dropout_mask(self.dropout, rng, out=work.masks[i - 1])
                 x = np.multiply(x, work.masks[i - 1], out=work.dropped[i - 1])
-            x, last = cell.forward(p[f"layer{i}"], x, state[i], work.cells[i], rng)
+            x, last = cell.forward_padded(p[f"layer{i}"], x, state[i], work.cells[i], lengths, rng)
             after.append(last)
         return x, tuple(after)
 
-    def backward(self, p, g, dy, dstate, work, dx=None):
+    def backward_padded(self, p, g, dy, dstate, work, lengths, dx=None):
         before: list[Any] = [None] * len(self.cells)
         for i in reversed(range(len(self.cells))):
-            below = work.dy[i - 1] if i else dx
+            below, name = work.dy[i - 1] if i else dx, f"layer{i}"
             last = None if dstate is None else dstate[i]
-            before[i] = self.cells[i].backward(p[f"layer{i}"], g[f"layer{i}"], dy, last, work.cells[i], below)
+            before[i] = self.cells[i].backward_padded(p[name], g[name], dy, last, work.cells[i], lengths, below)
             if i and self.dropout:
                 below *= work.masks[i - 1]
             dy = below
