@@ -10,18 +10,21 @@ Letters as in `rnnlm.cells.base`: T time steps, B sentences side by side, K word
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
+from rnnlm.cells.base import State
 from rnnlm.corpus import Batch
 from rnnlm.models.base import Network
 from rnnlm.vocab import BOS, EOS, OOV, UNK
 
 TOKENS = 1024  # predicted at once: wide enough for fast products
 LOGITS = 1 << 24  # and so many scores at most, so that memory is bounded for any vocabulary
-BLOCK = 8  # sentences are taken in, and sorted by length, so many times TOKENS at a time
+BLOCK = 8  # sentences are taken in, and sorted, so many times TOKENS at a time
+Item = TypeVar("Item")
 
 
 class Scorer(Protocol):
@@ -31,6 +34,13 @@ class Scorer(Protocol):
         """Per sentence of n words, in order, the natural log-probability of each word and of `</s>`, (n + 1,).
 
         A word outside the vocabulary has that of `<unk>`. Sentences are read as they are needed, some ahead.
+        """
+        ...
+
+    def alternatives(self, lists: Iterable[Sequence[Sequence[str]]]) -> Iterator[list[np.ndarray]]:
+        """The same for lists of sentences of which one holds, such as the n best hypotheses of a recogniser.
+
+        A model whose state is carried from sentence to sentence carries that of the first of each list.
         """
         ...
 
@@ -50,13 +60,23 @@ class NetworkScorer:
 
     def log_probs(self, sentences: Iterable[Sequence[str]]) -> Iterator[np.ndarray]:
         """See `Scorer`."""
-        ids = (np.array([*self.network.vocab.ids(words), EOS], np.int32) for words in sentences)
-        return (-nats for nats in self.nats(ids))
+        return (-nats for nats in self.nats(map(self._ids, sentences)))
+
+    def alternatives(self, lists: Iterable[Sequence[Sequence[str]]]) -> Iterator[list[np.ndarray]]:
+        """See `Scorer`. What sentences have in common at their beginning is computed once: see `_tree`."""
+        encoded = ([self._ids(words) for words in sentences] for sentences in lists)
+        groups = ([ids] for ids in encoded) if self.carried else _blocks(encoded, _tokens, BLOCK * self.tokens)
+        state = None
+        for group in groups:
+            nats, after = self._tree([ids for sentences in group for ids in sentences], state)
+            state = after if self.carried else None
+            each = iter(nats)
+            yield from ([-found for found in islice(each, len(sentences))] for sentences in group)
 
     def nats(self, sentences: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """Per sentence of ids, EOS at its end, -log p of each: both (n + 1,)."""
         state = None
-        for block in self._blocks(sentences):
+        for block in _blocks(sentences, len, BLOCK * self.tokens):
             if self.carried:
                 nats, state = self._window(np.concatenate(block)[:, None], state)
                 yield from np.split(nats[:, 0], np.cumsum([len(ids) for ids in block[:-1]]))
@@ -80,17 +100,8 @@ class NetworkScorer:
                 best = best[np.argsort(-row[best], kind="stable")]
                 yield [(vocab.words[i], float(np.exp(row[i]))) for i in best]
 
-    def _blocks(self, sentences: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
-        block: list[np.ndarray] = []
-        size = 0
-        for ids in sentences:
-            block.append(ids)
-            size += len(ids)
-            if size >= BLOCK * self.tokens:
-                yield block
-                block, size = [], 0
-        if block:
-            yield block
+    def _ids(self, words: Sequence[str]) -> np.ndarray:
+        return np.array([*self.network.vocab.ids(words), EOS], np.int32)
 
     def _independent(self, block: list[np.ndarray]) -> list[np.ndarray]:
         """-log p of each sentence's ids, sentences of similar length side by side."""
@@ -122,3 +133,71 @@ class NetworkScorer:
             part = slice(first, first + step)
             nats[part], state = self.network.nats(Batch(inputs[part], targets[part], fresh=state is None), state)
         return nats, state
+
+    def _tree(self, block: list[np.ndarray], state: State | None) -> tuple[list[np.ndarray], State | None]:
+        """-log p of each sentence's ids after `state` (of one sequence; None: the initial one), and the first's state.
+
+        Sorted, sentences that begin alike stand side by side, and of those with the same ids up to step t the leftmost
+        is computed for all. So the distinct beginnings are the rows of one batch, from step to step, as branches of a
+        tree: a row goes on from the state of the row that it was a step before.
+        """
+        block = [np.where(ids == OOV, UNK, ids) for ids in block]
+        order = sorted(range(len(block)), key=lambda i: block[i].tolist())
+        T, n = max(map(len, block), default=0), len(block)
+        targets = np.full((T, n), OOV, np.int32)  # columns sorted, OOV behind the end of a sentence
+        for b, i in enumerate(order):
+            targets[: len(block[i]), b] = block[i]
+        differs = np.logical_or.accumulate(targets[:, 1:] != targets[:, :-1])
+        leftmost = np.concatenate([np.ones((T, min(n, 1)), bool), differs], axis=1) & (targets != OOV)
+        nats = np.empty((T, n), self.network.params.flat.dtype)
+        inputs, after = np.full(n, self.start, np.int32), state
+        row = np.zeros(n, int)  # which one computes a sentence's beginning
+        for t in range(T):
+            new = np.flatnonzero(leftmost[t])
+            before = None if state is None else _take(state, row[new])
+            found, state = self._step(inputs[new], targets[t, new], before)
+            row = np.cumsum(leftmost[t]) - 1
+            nats[t] = found[row]  # also behind the ends of sentences, where nobody looks
+            inputs = targets[t]
+            if t + 1 == len(block[0]):
+                after = _take(state, row[[order.index(0)]])
+        return [nats[: len(ids), b] for ids, b in zip(block, np.argsort(order))], after
+
+    def _step(self, inputs: np.ndarray, targets: np.ndarray, state: State | None) -> tuple[np.ndarray, State]:
+        """-log p of one target per row, both (B,), and the states after the inputs; state None: the initial one."""
+        nats, states = [], []
+        for first in range(0, len(inputs), self.tokens):
+            part = slice(first, first + self.tokens)
+            batch = Batch(inputs[None, part], targets[None, part], fresh=state is None)
+            found, after = self.network.nats(batch, None if state is None else _take(state, part))
+            nats.append(found[0])
+            states.append(after)
+        return np.concatenate(nats), _join(states)
+
+
+def _blocks(items: Iterable[Item], size: Callable[[Item], int], limit: int) -> Iterator[list[Item]]:
+    """Items in lists of `limit` tokens, or as many more as the last of them has."""
+    block: list[Item] = []
+    total = 0
+    for item in items:
+        block.append(item)
+        total += size(item)
+        if total >= limit:
+            yield block
+            block, total = [], 0
+    if block:
+        yield block
+
+
+def _tokens(sentences: Sequence[np.ndarray]) -> int:
+    return sum(map(len, sentences))
+
+
+def _take(state: State, rows: Any) -> State:
+    """The state of these sequences alone."""
+    return tuple(_take(part, rows) for part in state) if isinstance(state, tuple) else state[rows]
+
+
+def _join(states: Sequence[State]) -> State:
+    """The states of several batches as one."""
+    return tuple(map(_join, zip(*states))) if isinstance(states[0], tuple) else np.concatenate(states)

@@ -53,6 +53,41 @@ def test_one_log_probability_per_word_and_one_for_the_end(name, stream, carried,
     np.testing.assert_allclose(np.concatenate(found), np.concatenate(expected), rtol=0, atol=1e-12)
 
 
+LISTS = [SENTENCES, [], [SENTENCES[4], SENTENCES[4][:7], SENTENCES[4][:7], ["unseen", WORDS[1]]], [[]], SENTENCES[::-1]]
+
+
+@pytest.mark.parametrize("tokens", [1, 3, 1024])
+@pytest.mark.parametrize("carried", [False, True])
+@pytest.mark.parametrize("name", MODELS)
+def test_alternatives_are_scored_as_one_by_one(name, carried, tokens):
+    model = network(name)
+    scorer = NetworkScorer(model, True, carried)
+    scorer.tokens = tokens
+    found = list(scorer.alternatives(iter(LISTS)))
+    assert [[len(log_p) for log_p in scores] for scores in found] == [
+        [len(words) + 1 for words in sentences] for sentences in LISTS
+    ]
+    past = []  # the first sentence of each list so far
+    for sentences, scores in zip(LISTS, found):
+        for words, log_p in zip(sentences, scores):
+            expected = list(naive(model, True, carried, [*past, words]))[-1]
+            np.testing.assert_allclose(log_p, expected, rtol=0, atol=1e-12)
+        past += sentences[:1] if carried else []
+
+
+def test_what_alternatives_have_in_common_is_computed_once(monkeypatch):
+    model = network()
+    computed = []
+    nats = model.nats
+    monkeypatch.setattr(model, "nats", lambda batch, state: computed.append(batch.inputs.size) or nats(batch, state))
+    a, b, c = WORDS[:3]
+    list(
+        NetworkScorer(model, True).alternatives([[[a, b, c], [a, b], [a, b, c, c], ["unheard"], ["unseen"]], [[a, b]]])
+    )
+    # a, <unk> | a b, <unk> </s> | a b c, a b </s> | a b c c, a b c </s> | a b c c </s>
+    assert computed == [2, 2, 2, 2, 1]
+
+
 def test_probabilities_of_all_continuations_add_up_to_one():
     scorer = NetworkScorer(network(), stream=False)
     words = [WORDS[0], WORDS[4]]
