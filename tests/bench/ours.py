@@ -12,7 +12,7 @@ import numpy as np
 import rnnlm.models.lm
 import rnnlm.train
 from rnnlm import evaluate, threads
-from rnnlm.cells import Stack, Vanilla
+from rnnlm.cells import Cell, Stack, Vanilla
 from rnnlm.corpus import Corpus, Sentences, Stream
 from rnnlm.gradcheck import synthetic_vocab
 from rnnlm.heads import Adaptive, Softmax
@@ -33,7 +33,8 @@ OPTIMIZERS = {"SGD": SGD(lr=0.1), "Adam": Adam(lr=1e-3)}
 
 
 def model_of(shape: Shape) -> LanguageModel:
-    cell = Vanilla(size=shape.H) if shape.layers == 1 else Stack([Vanilla(size=shape.H)] * shape.layers)
+    cell = Cell.kinds()[shape.cell](size=shape.H)
+    cell = cell if shape.layers == 1 else Stack([cell] * shape.layers)
     return LanguageModel(cell=cell, embedding=shape.D, head=head_of(shape))
 
 

@@ -1,4 +1,4 @@
-"""The same work in PyTorch, as its users write it: nn.Embedding, nn.RNN, nn.Linear, on all cores."""
+"""The same work in PyTorch, as its users write it: nn.Embedding, nn.RNN (nn.LSTM, nn.GRU), nn.Linear, on all cores."""
 
 import itertools
 import re
@@ -11,6 +11,7 @@ from tests.bench.race import CORES, Work
 from tests.bench.shapes import CLIP, WINDOWS, Shape
 
 torch.set_num_threads(CORES)
+RNNS = {"vanilla": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 OPTIMIZERS = {
     "SGD": lambda p: torch.optim.SGD(p, lr=0.1),
     "Adam": lambda p: torch.optim.Adam(p, lr=1e-3),
@@ -22,7 +23,7 @@ class Model(nn.Module):
     def __init__(self, shape: Shape):
         super().__init__()
         self.embedding = nn.Embedding(shape.K, shape.D)
-        self.rnn = nn.RNN(shape.D, shape.H, num_layers=shape.layers)
+        self.rnn = RNNS[shape.cell](shape.D, shape.H, num_layers=shape.layers)
         self.projection = nn.Linear(shape.H, shape.D, bias=False) if shape.projected else nn.Identity()
         self.linear = nn.Linear(shape.D if shape.projected else shape.H, shape.K)
         if shape.tied:
@@ -53,7 +54,7 @@ class Step(Work):
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), CLIP)
         self.optimizer.step()
-        self.state = state.detach()
+        self.state = tuple(h.detach() for h in state) if isinstance(state, tuple) else state.detach()
         return targets.numel()
 
 

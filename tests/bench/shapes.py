@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+GATES = {"vanilla": 1, "lstm": 4, "gru": 3}
 CLIP = 0.01  # by norm, and so small that every step is clipped
 WINDOWS = 8  # different ones, in a cycle
 FORMULA = """\
 Useful work: 2 FLOP per multiply-add of the matrix products, backward twice forward; so a step is
-6 B T (sum over layers of (D H + H H) + H K), D being the width of the layer's input; tied: H D + D K instead of H K.
+6 B T (sum over layers of G (D H + H H) + H K), D being the width of the layer's input; tied: H D + D K instead of H K.
+G is the number of an LSTM's (4) or a GRU's (3) gates and candidates; 1 for tanh.
 Lookups, activations, the exponentials of the softmax, clipping and the update count as nothing."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A language model of tanh layers, and the windows that it is trained on."""
+    """A language model, and the windows that it is trained on."""
 
     K: int  # words
     H: int  # hidden units
@@ -24,10 +26,12 @@ class Shape:
     embedding: int | None = None  # size of the word vectors; None: H
     tied: bool = False
     cutoffs: tuple[int, ...] = ()  # of an adaptive softmax; none: the full one
+    cell: str = "vanilla"  # of GATES
 
     def __str__(self):
         hidden = self.H if self.layers == 1 else f"{self.layers}x{self.H}"
         tied = f" tied {self.D}" if self.tied else ""
+        hidden = hidden if self.cell == "vanilla" else f"{hidden} {self.cell}"
         return f"K={self.K:,} H={hidden}{tied}, {self.B}x{self.T}"
 
     @property
@@ -48,7 +52,7 @@ class Shape:
     @property
     def recurrence(self) -> int:
         """Multiply-adds per token of the layers, forward."""
-        return self.D * self.H + self.H * self.H + (self.layers - 1) * 2 * self.H * self.H
+        return GATES[self.cell] * (self.D * self.H + self.H * self.H + (self.layers - 1) * 2 * self.H * self.H)
 
     @property
     def head(self) -> int:

@@ -13,6 +13,8 @@ SHAPES = [
     Shape(10_000, 650),
     Shape(10_000, 650, layers=2),
     Shape(10_000, 800, embedding=400, tied=True),
+    Shape(10_000, 400, cell="lstm"),
+    Shape(10_000, 400, cell="gru"),
     Shape(65, 128),
     Shape(65, 128, B=64, T=64),
     Shape(65, 512),
