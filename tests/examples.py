@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rnnlm.cells import LSTM, Stack, Vanilla
+from rnnlm.cells import GRU, LSTM, Stack, Vanilla
 from rnnlm.gradcheck import synthetic_vocab
 from rnnlm.heads import Adaptive, Softmax
 from rnnlm.initializers import Chain, Glorot, Identity, Orthogonal, TimeScales, Uniform, Zeros
@@ -33,11 +33,12 @@ CELLS = {
     "truncated dropconnect": Vanilla(size=3, truncate=TRUNCATE, dropconnect=0.3),
     "lstm": LSTM(size=3),
     "lstm dropconnect": LSTM(size=3, dropconnect=0.3),
+    "gru": GRU(size=3),
     "stack": Stack([Vanilla(size=4), Vanilla(size=3), Vanilla(size=2, activation="sigmoid")]),
     "stack of one": Stack([Vanilla(size=3)], dropout=0.4),
     "stack dropout": Stack([Vanilla(size=3, dropconnect=0.3), Vanilla(size=2)], dropout=0.4),
     "stack truncated": Stack([Vanilla(size=3, truncate=TRUNCATE), Vanilla(size=2, truncate=TRUNCATE)]),
-    "stack of kinds": Stack([LSTM(size=3), Vanilla(size=2)], dropout=0.4),
+    "stack of kinds": Stack([LSTM(size=3), GRU(size=4), Vanilla(size=2)], dropout=0.4),
     "stack of stacks": Stack([Stack([Vanilla(size=3), Vanilla(size=2)], dropout=0.4), Vanilla(size=3)], dropout=0.4),
 }
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from examples import memory, parameters, random_like
 
-from rnnlm.cells import LSTM, Cell, Vanilla
+from rnnlm.cells import GRU, LSTM, Cell, Vanilla
 from rnnlm.corpus import Batch
 from rnnlm.gradcheck import synthetic_vocab
 from rnnlm.heads import Softmax
@@ -33,27 +33,35 @@ class Twin(NamedTuple):
         return np.concatenate([np.arange(gate * H, (gate + 1) * H) for gate in self.gates])
 
     def rnn(self, n_in, dtype):
-        """Theirs; of its two biases the second, which we do not have, stays zero."""
+        """Theirs; of its second bias only what the cell has too, c, is not zero and is trained."""
         rnn = self.theirs(n_in, H, **self.options, dtype=getattr(torch, np.dtype(dtype).name))
-        torch.nn.init.zeros_(rnn.bias_hh_l0).requires_grad_(False)
+        ours = torch.zeros_like(torch.nn.init.zeros_(rnn.bias_hh_l0))
+        if "c" in self.cell.specs(n_in):
+            ours[-H:] = 1
+        rnn.bias_hh_l0.register_hook(lambda grad: grad * ours)
         return rnn
 
     def weights(self, rnn, of=lambda weight: weight):
         """Their weights, or what `of` tells of each, in our orientation and order."""
-        U, W, b = rnn.weight_ih_l0, rnn.weight_hh_l0, rnn.bias_ih_l0
-        return {"U": of(U)[self.rows].T, "W": of(W)[self.rows].T, "b": of(b)[self.rows]}
+        U, W, b, c = (of(weight) for weight in rnn.parameters())
+        weights = {"U": U[self.rows].T, "W": W[self.rows].T, "b": b[self.rows], "c": c[-H:]}
+        return {name: weights[name] for name in self.cell.specs(1)}
 
     def copy(self, p, rnn):
         """Give theirs the weights of ours."""
+        U, W, b, c = rnn.parameters()
         with torch.no_grad():
-            for name, weight in (("U", rnn.weight_ih_l0), ("W", rnn.weight_hh_l0), ("b", rnn.bias_ih_l0)):
+            for name, weight in (("U", U), ("W", W), ("b", b)):
                 weight[self.rows] = torch.from_numpy(np.ascontiguousarray(p[name].T))
+            if "c" in p:
+                c[-H:] = torch.from_numpy(p["c"])
 
 
 TWINS = {
     "tanh": Twin(Vanilla(size=H), torch.nn.RNN),
     "relu": Twin(Vanilla(size=H, activation="relu"), torch.nn.RNN, {"nonlinearity": "relu"}),
     "lstm": Twin(LSTM(size=H), torch.nn.LSTM, gates=(3, 0, 1, 2)),
+    "gru": Twin(GRU(size=H), torch.nn.GRU, gates=(0, 1, 2)),
 }
 every_twin = pytest.mark.parametrize("name", TWINS)
 
@@ -122,7 +130,7 @@ def test_ten_steps_of_training(dtype, tolerance, name):
     model = LanguageModel(cell=TWINS[name].cell, head=Softmax(bias="zeros"), embedding=D)
     network = Network(model, synthetic_vocab(K), dtype, rng)
     theirs = TorchModel(network, TWINS[name])
-    sgd = torch.optim.SGD([p for p in theirs.parameters() if p.requires_grad], lr=LR)
+    sgd = torch.optim.SGD(theirs.parameters(), lr=LR)
     text = rng.integers(0, K, (STEPS * T + 1, B), np.int32)
     state = their_state = None
     for step in range(STEPS):
