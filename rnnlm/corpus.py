@@ -14,6 +14,7 @@ import gzip
 import hashlib
 import io
 import itertools
+import mmap
 import os
 import stat
 import struct
@@ -130,6 +131,7 @@ class Corpus:
     name: str
     bytes: int  # of the files that it comes from, unzipped
     sha256: str  # of the same
+    mapping: mmap.mmap | None = None  # the file behind both arrays, if there is one
 
     @property
     def ends(self) -> np.ndarray:
@@ -148,16 +150,28 @@ class Corpus:
     @cached_property
     def oovs(self) -> int:
         """Tokens outside the vocabulary."""
-        return sum(int((self.ids[i : i + BLOCK] < 0).sum()) for i in range(0, len(self.ids), BLOCK))
+        return sum(int((block < 0).sum()) for block in self._blocks())
 
     def counts(self, vocab: Vocabulary) -> Counts:
         """What was counted to get here, for a vocabulary that knows every word of the text."""
         ids = np.zeros(len(vocab), np.int64)
-        for i in range(0, len(self.ids), BLOCK):
-            block = np.asarray(self.ids[i : i + BLOCK])
+        for block in self._blocks():
             ids += np.bincount(block[block >= 0], minlength=len(vocab))
         tokens = Counter({word: int(n) for word, n in zip(vocab.words, ids) if n and word != SPECIALS[EOS]})
         return Counts(tokens, self.sentences, self.blank, vocab.level, vocab.lower)
+
+    def _blocks(self) -> Iterator[np.ndarray]:
+        for i in range(0, len(self.ids), BLOCK):
+            yield self.ids[i : i + BLOCK]
+            self.forget()
+
+    def forget(self) -> None:
+        """Take the pages read so far out of this process, or else a pass over the text ends with all of it in memory.
+
+        They stay in the system's cache of files as long as there is room, and come back from there when read again.
+        """
+        if self.mapping is not None and hasattr(mmap, "MADV_DONTNEED"):
+            self.mapping.madvise(mmap.MADV_DONTNEED)
 
     def split(self, fraction: float) -> tuple[Corpus, Corpus]:
         """Head and tail: the tail has `fraction` of the tokens, to the nearest sentence end, and neither is empty.
@@ -334,9 +348,10 @@ def _map(file: BinaryIO, name: str, digest: str) -> Corpus:
         raise _Damaged
     if S == 0:  # nothing to map
         return Corpus(np.empty(0, ID), np.empty((0, 3), ROW), characters, blank, name, length, digest)
-    ids = np.memmap(file, ID, "r", 0, (N,))
-    table = np.memmap(file, ROW, "r", start, (S, 3))
-    return Corpus(ids, table, characters, blank, name, length, digest)
+    mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    ids = np.frombuffer(mapping, ID, N)
+    table = np.frombuffer(mapping, ROW, S * 3, start).reshape(S, 3)
+    return Corpus(ids, table, characters, blank, name, length, digest, mapping)
 
 
 def _crc(file: BinaryIO, size: int) -> int:
@@ -349,6 +364,8 @@ def _crc(file: BinaryIO, size: int) -> int:
 
 
 # --- batches -------------------------------------------------------------------------------------------------------
+
+FORGET = 64  # batches after which the pages of the text are let go
 
 
 class Batch(NamedTuple):
@@ -389,7 +406,7 @@ class Stream:
 
     def __init__(self, corpus: Corpus, batch: int, window: int):
         N = len(corpus.ids)
-        self._ids = np.asarray(corpus.ids)
+        self._corpus, self._ids = corpus, corpus.ids
         self._length = -(-N // min(batch, N))  # L
         self.batch = -(-N // self._length)
         self.window = min(window, self._length)
@@ -404,6 +421,8 @@ class Stream:
         for i in range(start, len(self)):
             t = np.arange(i * self.window, min((i + 1) * self.window, self._length))
             positions = t[:, None] + columns
+            if i % FORGET == 0:
+                self._corpus.forget()
             yield _batch(self._ids, positions, positions < len(self._ids), fresh=i == 0)
 
 
@@ -416,8 +435,7 @@ class Sentences:
 
     def __init__(self, corpus: Corpus, batch: int, tokens: int | None = None):
         """`tokens` defaults to 64 per sentence of a batch, and to no fewer than 2048."""
-        self._ids = np.asarray(corpus.ids)
-        self._ends = np.asarray(corpus.ends)
+        self._corpus, self._ids, self._ends = corpus, corpus.ids, corpus.ends
         self._lengths = np.diff(self._ends, prepend=0)
         self.batch = min(batch, corpus.sentences)
         self.tokens = tokens or max(64 * batch, 2048)
@@ -444,7 +462,11 @@ class Sentences:
         order = order[np.argsort(-self._lengths[order], kind="stable")]
         which = np.arange(len(self._cuts) - 1) if rng is None else rng.permutation(len(self._cuts) - 1)
         groups = (order[self._cuts[i] : self._cuts[i + 1]] for i in which)
-        return itertools.islice(itertools.chain.from_iterable(map(self._read, groups)), start, None)
+        for i, batch in enumerate(itertools.chain.from_iterable(map(self._read, groups))):
+            if i % FORGET == 0:
+                self._corpus.forget()
+            if i >= start:
+                yield batch
 
     def _read(self, sentences: np.ndarray) -> Iterator[Batch]:
         lengths = self._lengths[sentences]

@@ -21,9 +21,8 @@ def loss(network: Network, corpus: Corpus, stream: bool) -> Loss:
 
     Sentence ends are counted, and words outside the vocabulary as `<unk>`.
     """
-    ids = np.asarray(corpus.ids)
     starts = np.concatenate([[0], corpus.ends[:-1]])
-    sentences = (ids[start:end] for start, end in zip(starts, corpus.ends))
+    sentences = (corpus.ids[start:end] for start, end in zip(starts, corpus.ends))
     nats = NetworkScorer(network, stream, carried=stream).nats(sentences)
     return sum((Loss(float(n.sum(dtype=float)), len(n)) for n in nats), Loss())
 
