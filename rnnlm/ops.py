@@ -70,9 +70,11 @@ def in_parallel(work: Callable[[slice], object], n: int) -> None:
     each other in busy loops, and where anything else runs on the machine that made training up to 20 times slower. So a
     product and the element-wise passes over its result also stay on one core, in one cache.
     """
-    parts = [slice(n * i // THREADS, n * (i + 1) // THREADS) for i in range(THREADS)]
+    number = min(THREADS, n)
+    parts = [slice(n * i // number, n * (i + 1) // number) for i in range(number)]
     others = [_pool().submit(work, part) for part in parts[1:]]
-    work(parts[0])
+    if parts:
+        work(parts[0])
     for other in others:
         other.result()
 

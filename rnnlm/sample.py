@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from rnnlm.heads.softmax import blocks
 from rnnlm.models.base import Network
+from rnnlm.ops import in_parallel
 from rnnlm.vocab import BOS, EOS, OOV, UNK
 
-BATCH = 100  # samples side by side
+BATCH = 256  # samples side by side
 LOGITS = 1 << 22  # but so many scores at most, so that memory is bounded for any vocabulary
 PROMPT = 64  # tokens of a prompt read at a time
 
@@ -33,28 +35,40 @@ class Choosing:
 
     def draw(self, log_p: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """log p (n, K) -> the ids drawn, (n,)."""
-        log_p = log_p.astype(float)
+        ids, points = np.empty(len(log_p), int), rng.random(len(log_p))
+
+        def rows_of(part):
+            for b in blocks(part, log_p.shape[1]):  # so that each pass finds its numbers in the processor's cache
+                ids[b] = self._draw(log_p[b].copy(), points[b])
+
+        in_parallel(rows_of, len(log_p))
+        return ids
+
+    def _draw(self, log_p, points):
+        """The same with given points of [0, 1), one per row; log_p is overwritten."""
         log_p[:, BOS] = -np.inf  # never predicted, so never trained
         if not self.allow_unk:
             log_p[:, UNK] = -np.inf
         if self.greedy:
             return log_p.argmax(axis=1)
         log_p -= log_p.max(axis=1, keepdims=True)
-        with np.errstate(over="ignore"):  # the likeliest stands at 0, whatever the temperature
-            log_p /= self.temperature
+        if self.temperature != 1:
+            with np.errstate(over="ignore"):  # the likeliest stands at 0, whatever the temperature
+                log_p = np.divide(log_p, self.temperature, dtype=float)
         if self.top_k is not None and self.top_k < log_p.shape[1]:
             least = np.partition(log_p, -self.top_k, axis=1)[:, -self.top_k]
             log_p[log_p < least[:, None]] = -np.inf
-        p = np.exp(log_p)
+        p = np.exp(log_p, out=log_p)
         if self.top_p is not None:
             order = np.argsort(-p, axis=1, kind="stable")
-            ranked = np.take_along_axis(p, order, axis=1)
+            ranked = np.take_along_axis(p, order, axis=1).astype(float)
             enough = self.top_p * ranked.sum(axis=1, keepdims=True)
             ranked[ranked.cumsum(axis=1) - ranked >= enough] = 0  # what is likelier already has enough
             np.put_along_axis(p, order, ranked, axis=1)
-        cumulative = p.cumsum(axis=1)
-        point = rng.random(len(p)) * cumulative[:, -1]
-        return (cumulative > point[:, None]).argmax(axis=1)
+        cumulative = p.cumsum(axis=1, dtype=float)
+        total = cumulative[:, -1]
+        points = np.minimum(points * total, np.nextafter(total, 0))  # rounding must not lead past the last word
+        return [np.searchsorted(row, point, side="right") for row, point in zip(cumulative, points)]
 
 
 @dataclass
@@ -99,21 +113,21 @@ def sample(
     log_p, after = _read(network, np.where(ids == EOS, start, ids))
     batch = max(1, min(BATCH, LOGITS // len(network.vocab)))
     for first in range(0, number, batch):
-        samples = [Sample() for _ in range(min(batch, number - first))]
-        p, state = np.repeat(log_p, len(samples), axis=0), _repeat(after, len(samples))
-        for remaining in reversed(range(max_tokens)):
-            ids = choosing.draw(p, rng)
-            for n, one in enumerate(samples):
-                if not one.finished:
-                    one.log_p += float(p[n, ids[n]])
-                    one.finished = bool(sentences and ids[n] == EOS)
-                    if not one.finished:
-                        one.ids.append(int(ids[n]))
-            if not remaining or all(one.finished for one in samples):
+        n = min(batch, number - first)
+        p, state = np.repeat(log_p, n, axis=0), _repeat(after, n)
+        drawn, total = np.empty((max_tokens, n), int), np.zeros(n)  # ids, and their log p
+        lengths = np.full(n, max_tokens)  # of the samples: where </s> was drawn, if that ends them
+        for t in range(max_tokens):
+            ids = drawn[t] = choosing.draw(p, rng)
+            total += np.where(t <= lengths, p[np.arange(n), ids], 0)
+            if sentences:
+                lengths[(ids == EOS) & (t < lengths)] = t
+            if t + 1 == max_tokens or (lengths <= t).all():
                 break
             inputs = np.where(ids == EOS, start, ids).astype(np.int32)
             (p,), state = network.log_probs(inputs[None], state)
-        yield from samples
+        for i in range(n):
+            yield Sample(drawn[: lengths[i], i].tolist(), float(total[i]), bool(lengths[i] < max_tokens))
 
 
 def _read(network: Network, ids: np.ndarray) -> tuple[np.ndarray, Any]:

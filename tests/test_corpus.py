@@ -262,7 +262,8 @@ def test_a_text_is_encoded_once(write, tmp_path):
     assert again.table.tolist() == first.table.tolist()
     assert (again.characters, again.blank, again.bytes, again.sha256) == (8, 0, 8, first.sha256)
     assert again.name.endswith("copy.txt")
-    assert again.mapping is not None and not again.ids.flags.writeable
+    assert again.mapping is not None
+    assert not again.ids.flags.writeable
     again.forget()  # the pages, not the text
     assert again.ids.tolist() == first.ids.tolist()
     after = entry.stat()

@@ -12,7 +12,7 @@ from rnnlm.cells.base import Empty
 from rnnlm.config import option
 from rnnlm.heads.base import Head, log_unigram
 from rnnlm.initializers import Glorot, Init, Zeros
-from rnnlm.ops import add_product, in_parallel, scatter_add
+from rnnlm.ops import add_product, in_parallel, product, scatter_add
 from rnnlm.params import Spec
 
 BLOCK = 1 << 17  # elements: few enough for the cache, many enough that threads seldom wait for the interpreter
@@ -128,11 +128,18 @@ class CrossEntropy:
 
 def log_softmax(y: np.ndarray, V: np.ndarray, c: np.ndarray | None) -> np.ndarray:
     """log softmax(c + y V^T), (N, K)."""
-    o = y @ V.T
-    if c is not None:
-        o += c
-    o -= o.max(axis=1, keepdims=True)
-    o -= np.log(np.exp(o).sum(axis=1, keepdims=True))
+    o = np.empty((len(y), len(V)), y.dtype)
+    product(y, V.T, out=o)
+
+    def rows_of(part):
+        for b in blocks(part, len(V)):
+            row = o[b]
+            if c is not None:
+                row += c
+            row -= row.max(axis=1, keepdims=True)
+            row -= np.log(np.exp(row).sum(axis=1, keepdims=True))
+
+    in_parallel(rows_of, len(y))
     return o
 
 
