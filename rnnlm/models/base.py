@@ -45,6 +45,10 @@ class Model(Choice, default="lm"):
         """Adds into g the gradient of sum scale * nats, both (T, B)."""
         raise NotImplementedError
 
+    def hidden(self, work: Any) -> np.ndarray:
+        """What the head saw in the last forward: (T, B, D')."""
+        raise NotImplementedError
+
 
 class Network:
     """Parameters, gradients and workspaces of a model: the only object with memory."""
@@ -93,11 +97,19 @@ class Network:
     def loss_and_grad(self, batch: Batch, state: State, rng: np.random.Generator | None = None) -> tuple[Loss, State]:
         """The same, and in `grads` the gradient of the mean over the batch's tokens."""
         loss, state = self.loss(batch, state, rng)
+        self.backward(batch, 1 / max(loss.tokens, 1))
+        return loss, state
+
+    def backward(self, batch: Batch, factor: float = 1.0) -> None:
+        """Put into `grads` the gradient of `factor` times the sum of the nats, of the batch last run forwards."""
         weights = np.ones(batch.inputs.shape) if batch.weights is None else batch.weights
         self.grads.flat[...] = 0
-        scale = weights.astype(self.params.flat.dtype) / max(loss.tokens, 1)
+        scale = weights.astype(self.params.flat.dtype) * factor
         self.model.backward(self._p, self.model.tie(self.grads), scale, self._work(*batch.inputs.shape))
-        return loss, state
+
+    def hidden(self, batch: Batch) -> np.ndarray:
+        """(T, B, D'): what the head saw of the batch last run forwards. A view of the workspace."""
+        return self.model.hidden(self._work(*batch.inputs.shape))
 
     def log_probs(self, inputs: np.ndarray, state: State) -> tuple[np.ndarray, State]:
         """Ids (T, B), state -> log p of every word after each of them, (T, B, K), and the state after the window."""

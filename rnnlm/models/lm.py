@@ -31,6 +31,7 @@ class Work:
     dy: np.ndarray  # (T, B, D')
     dh: np.ndarray | None  # (T, B, H), where P stands between
     dx: np.ndarray | None  # (T, B, D)
+    top: np.ndarray | None = None  # (T, B, D') what the head saw: h or y
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,7 @@ class LanguageModel(Model, kind="lm"):
         if self.dropout_output:
             dropout_mask(self.dropout_output, rng, out=work.mask_y)
             y = np.multiply(y, work.mask_y, out=work.y)
+        work.top = y
         return y, state
 
     def backward(self, p, g, scale, work):
@@ -137,3 +139,6 @@ class LanguageModel(Model, kind="lm"):
             if self.dropout_words:
                 dx *= work.mask_words[work.inputs]
             project_backward(work.inputs, dx, p["E"], g["E"], None)
+
+    def hidden(self, work):
+        return work.top
