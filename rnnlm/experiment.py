@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 import rnnlm.cells  # noqa: F401  (registers the kinds)
-from rnnlm import checkpoint, config, evaluate, vocab
+from rnnlm import arpa, checkpoint, config, evaluate, vocab
 from rnnlm.config import option
 from rnnlm.corpus import Corpus, Sentences, Stream, encode, lines
 from rnnlm.errors import DataError, UsageError
 from rnnlm.models import LanguageModel, Model, Network
 from rnnlm.optim import SGD, Optimizer
 from rnnlm.schedule import Constant, Schedule
+from rnnlm.scoring import NetworkScorer, Scorer
 from rnnlm.train import Trainer, Training
 from rnnlm.vocab import Vocabulary
 
@@ -150,6 +151,32 @@ def load_model(path: str | Path) -> Loaded:
     network = Network(settings.model, words, np.dtype(settings.dtype))
     load_weights(network, saved, file)
     return Loaded(file, settings, words, network, saved.figures)
+
+
+class TextModel(NamedTuple):
+    """A model of text from a file."""
+
+    path: Path
+    scorer: Scorer
+    data: Data | None  # which text a network was trained on, cut how
+
+
+def load_text_model(path: str | Path, carried: bool | None = None) -> TextModel:
+    """Read a model file, the best model of a run directory, or an ARPA file.
+
+    carried: whether a network carries its state from sentence to sentence; None: if it was trained on one continuous
+    text. For n-gram models it makes no difference. Raises DataError if it is missing, broken, or something else.
+    """
+    if arpa.is_arpa(path):
+        return TextModel(Path(path), arpa.load(path), None)
+    loaded = load_model(path)
+    scorer = NetworkScorer(loaded.network, loaded.stream, loaded.stream if carried is None else carried)
+    return TextModel(loaded.path, scorer, loaded.config.data)
+
+
+def load_scorer(path: str | Path, carried: bool = False) -> Scorer:
+    """The scorer of the model at a path: see `load_text_model`. Sentences are independent, unless `carried`."""
+    return load_text_model(path, carried).scorer
 
 
 def load_weights(network: Network, saved: checkpoint.Checkpoint, file: Path) -> None:

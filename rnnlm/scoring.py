@@ -1,7 +1,6 @@
 """Log-probabilities of sentences, word by word: what evaluation, rescoring and mixtures ask of any model of text.
 
-    loaded = load_model("runs/demo")
-    scorer = NetworkScorer(loaded.network, loaded.stream)
+    scorer = load_scorer("runs/demo")
     for log_p in scorer.log_probs([["the", "cat", "sat"]]):
         print(log_p)  # four numbers: one per word, and one for </s>
 
@@ -11,6 +10,7 @@ Letters as in `rnnlm.cells.base`: T time steps, B sentences side by side, K word
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Protocol, TypeVar
 
@@ -19,7 +19,7 @@ import numpy as np
 from rnnlm.cells.base import State
 from rnnlm.corpus import Batch
 from rnnlm.models.base import Network
-from rnnlm.vocab import BOS, EOS, OOV, UNK
+from rnnlm.vocab import BOS, EOS, OOV, UNK, Vocabulary
 
 TOKENS = 1024  # predicted at once: wide enough for fast products
 LOGITS = 1 << 24  # and so many scores at most, so that memory is bounded for any vocabulary
@@ -27,8 +27,39 @@ BLOCK = 8  # sentences are taken in, and sorted, so many times TOKENS at a time
 Item = TypeVar("Item")
 
 
+class Walk(Protocol):
+    """A place in a sentence: the words so far decide what comes next. It never changes, so walks may branch."""
+
+    @property
+    def log_p(self) -> np.ndarray:
+        """(K,) natural log-probability of each word of `Scorer.vocab` to come next, by its number."""
+        ...
+
+    def after(self, word: str) -> Walk:
+        """The place after one more word; a word out of the vocabulary is read as `<unk>`."""
+        ...
+
+
 class Scorer(Protocol):
-    """A model of text."""
+    """A model of text.
+
+    vocab    the words that it knows, and how it cuts a line into words (`vocab.split`)
+    kind     what a listing calls it: rnn, ngram, mix
+    start    the number of the word before the first: BOS, or EOS where it was trained on one continuous text
+    carried  whether what was read before a sentence has a say in it
+    """
+
+    @property
+    def vocab(self) -> Vocabulary: ...
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def start(self) -> int: ...
+
+    @property
+    def carried(self) -> bool: ...
 
     def log_probs(self, sentences: Iterable[Sequence[str]]) -> Iterator[np.ndarray]:
         """Per sentence of n words, in order, the natural log-probability of each word and of `</s>`, (n + 1,).
@@ -44,6 +75,17 @@ class Scorer(Protocol):
         """
         ...
 
+    def distributions(self, sentences: Iterable[Sequence[str]]) -> Iterator[np.ndarray]:
+        """Per word and `</s>` of all sentences, in order, the natural log-probabilities (K,) of every word instead.
+
+        An array may be overwritten when the next one is asked for.
+        """
+        ...
+
+    def walk(self) -> Walk:
+        """The beginning of a sentence, before which nothing was read."""
+        ...
+
 
 class NetworkScorer:
     """The scorer of a network.
@@ -53,10 +95,17 @@ class NetworkScorer:
     carried: the state goes on from sentence to sentence; otherwise each begins from the initial state.
     """
 
+    kind = "rnn"
+
     def __init__(self, network: Network, stream: bool, carried: bool = False):
         self.network, self.carried = network, carried
         self.start = EOS if stream else BOS
         self.tokens = max(1, min(TOKENS, LOGITS // len(network.vocab)))
+
+    @property
+    def vocab(self) -> Vocabulary:
+        """The network's."""
+        return self.network.vocab
 
     def log_probs(self, sentences: Iterable[Sequence[str]]) -> Iterator[np.ndarray]:
         """See `Scorer`."""
@@ -88,17 +137,26 @@ class NetworkScorer:
 
         `<s>` is never among them, since it follows nothing.
         """
-        vocab = self.network.vocab
-        ids = np.array([self.start, *vocab.ids(words)], np.int32)
-        ids[ids == OOV] = UNK
+        for row in self.distributions([words]):
+            row[BOS] = -np.inf
+            best = np.argpartition(-row, k - 1)[:k]
+            best = best[np.argsort(-row[best], kind="stable")]
+            yield [(self.vocab.words[i], float(np.exp(row[i]))) for i in best]
+
+    def distributions(self, sentences: Iterable[Sequence[str]]) -> Iterator[np.ndarray]:
+        """See `Scorer`."""
         state = self.network.initial_state(1)
-        for first in range(0, len(ids), self.tokens):
-            log_p, state = self.network.log_probs(ids[first : first + self.tokens, None], state)
-            for row in log_p[:, 0]:
-                row[BOS] = -np.inf
-                best = np.argpartition(-row, k - 1)[:k]
-                best = best[np.argsort(-row[best], kind="stable")]
-                yield [(vocab.words[i], float(np.exp(row[i]))) for i in best]
+        for words in sentences:
+            state = state if self.carried else self.network.initial_state(1)
+            ids = np.array([self.start, *self.vocab.ids(words)], np.int32)
+            ids[ids == OOV] = UNK
+            for first in range(0, len(ids), self.tokens):
+                log_p, state = self.network.log_probs(ids[first : first + self.tokens, None], state)
+                yield from log_p[:, 0]
+
+    def walk(self) -> NetworkWalk:
+        """See `Scorer`."""
+        return NetworkWalk.step(self.network, self.start, self.network.initial_state(1))
 
     def _ids(self, words: Sequence[str]) -> np.ndarray:
         return np.array([*self.network.vocab.ids(words), EOS], np.int32)
@@ -201,3 +259,23 @@ def _take(state: State, rows: Any) -> State:
 def _join(states: Sequence[State]) -> State:
     """The states of several batches as one."""
     return tuple(map(_join, zip(*states))) if isinstance(states[0], tuple) else np.concatenate(states)
+
+
+@dataclass(frozen=True)
+class NetworkWalk:
+    """See `Walk`."""
+
+    network: Network
+    log_p: np.ndarray
+    state: Any
+
+    @classmethod
+    def step(cls, network: Network, i: int, state: Any) -> NetworkWalk:
+        """After word number i, read in `state`."""
+        log_p, state = network.log_probs(np.array([[i]], np.int32), state)
+        return cls(network, log_p[0, 0].copy(), state)
+
+    def after(self, word: str) -> NetworkWalk:
+        """See `Walk`."""
+        (i,) = self.network.vocab.ids([word])
+        return self.step(self.network, UNK if i == OOV else i, self.state)

@@ -17,7 +17,7 @@ LAYERS = [
     "ops optim schedule corpus",
     "cells heads",
     "models",
-    "checkpoint evaluate scoring reader dynamic cache sample train gradcheck",
+    "checkpoint evaluate scoring ngram arpa mixture reader dynamic cache sample train gradcheck",
     "experiment run",
     "cli",
 ]
