@@ -189,8 +189,9 @@ class _Reader:
             if n == N:
                 self.refuse(b != 0, numbers, f"expected no backoff weight of the longest n-grams, {N}-grams")
             if n == 1:
-                ids = np.array([[index.setdefault(word, len(index)) for word in fields[first + 1].tolist()]])
-                self.refuse(ids[0] != np.arange(found, found + len(numbers)), numbers, "expected each word once")
+                row = np.array([index.setdefault(word, len(index)) for word in fields[first + 1].tolist()])
+                self.refuse(np.diff(row, prepend=found - 1) != 1, numbers, "expected each word once")
+                ids = row[None]
             else:
                 ids = np.empty((n, len(numbers)), np.int64)
                 for i, row in enumerate(ids, 1):

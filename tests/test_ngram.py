@@ -266,7 +266,7 @@ BROKEN = [  # (line, what stands there instead or None, the message)
     (3, "ngram 3=3", ":3: found 'ngram 3=3', expected 'ngram 2=' and a number, or \\1-grams:"),
     (2, "ngram 1=2", ":8: found '-0.6\\ta\\t-0.2', expected the end of 2 1-grams, as \\data\\ says"),
     (2, "ngram 1=9", ":10: found '\\\\2-grams:', expected 9 1-grams as \\data\\ says, found 3"),
-    (2, "ngram 1=99999999999999", ":10: found '\\\\2-grams:', expected 99999999999999 1-grams as \\data\\ says, found 3"),
+    (2, "ngram 1=9999999999999", ":10: found '\\\\2-grams:', expected 9999999999999 1-grams as \\data\\ says, found 3"),
     (5, "\\2-grams:", ":5: found '\\\\2-grams:', expected \\1-grams:"),
     (5, "1-grams:", ":5: found '1-grams:', expected 'ngram 3=' and a number, or \\1-grams:"),
     (6, "-0.5", ":6: found '-0.5', expected log10 p, a word and perhaps a backoff weight"),
