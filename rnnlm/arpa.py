@@ -196,7 +196,7 @@ class _Reader:
                 ids = np.empty((n, len(numbers)), np.int64)
                 for i, row in enumerate(ids, 1):
                     row[:] = np.fromiter(map(index.get, fields[first + i].tolist(), repeat(-1)), np.int64, len(row))
-                self.refuse((ids < 0).any(axis=0), numbers, "expected words that are among the 1-grams")
+                self.refuse(ids.min(axis=0) < 0, numbers, "expected words that are among the 1-grams")
             log_p, backoff = (np.where(x > ZERO, x * LN10, -np.inf) for x in (p, b))
             found += len(numbers)
             yield ids, numbers + self.number, log_p, backoff
