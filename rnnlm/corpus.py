@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, Protocol
 
 import numpy as np
 
@@ -79,6 +79,32 @@ def blocks(path: TextPath, seen: Callable[[bytes], object] | None = None) -> Ite
             if text:
                 text = text if text.endswith("\n") else text + "\n"
                 yield text.replace("\r\n", "\n")[:-1].split("\n")
+
+
+def columns(path: TextPath, column: int, seen: Callable[[bytes], object] | None = None) -> Iterator[list[str]]:
+    """Blocks of one column, 0 or 1, of a text whose lines are two parts with a tab between: `label<TAB>text`.
+
+    An empty line has two empty parts. Raises DataError, naming the line, for one that lacks the tab or a part.
+    """
+    number = 0
+    for block in blocks(path, seen):
+        yield [part(line, column, path, number + i) for i, line in enumerate(block, 1)]
+        number += len(block)
+
+
+def part(line: str, column: int, path: TextPath, number: int) -> str:
+    """One part of a line, whose number is for the message."""
+    left, tab, right = line.partition("\t")
+    if not tab and not line.strip():
+        return ""
+    if not (left.strip() and right.strip()):
+        what = "an empty part beside the tab" if tab else "no tab"
+        found = repr(line if len(line) <= 40 else line[:37] + "...")
+        raise DataError(
+            f"{text_name(path)}:{number}: {what} in {found}",
+            "expected two parts with a tab between",
+        )
+    return right if column else left
 
 
 @contextlib.contextmanager
@@ -186,7 +212,10 @@ class Corpus:
         n = bisect_left(self.ends, cut)  # the first sentence that ends at the cut or behind it
         if n and cut - self.ends[n - 1] < self.ends[n] - cut:
             n -= 1
-        n = min(n + 1, self.sentences - 1)  # sentences of the head
+        return self.cut(min(n + 1, self.sentences - 1))
+
+    def cut(self, n: int) -> tuple[Corpus, Corpus]:
+        """The first n sentences, and the others."""
         tokens, characters, lines = (int(x) for x in self.table[n - 1])
         head = replace(self, ids=self.ids[:tokens], table=self.table[:n], characters=characters, blank=lines - n)
         tail = replace(
@@ -199,26 +228,39 @@ class Corpus:
         return head, tail
 
 
+class Encoder(Protocol):
+    """What makes numbers of lines: a vocabulary."""
+
+    level: str
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    def encode(self, lines: Sequence[str]) -> tuple[np.ndarray, np.ndarray]: ...
+
+
 def encode(
     paths: Sequence[TextPath],
-    vocab: Vocabulary,
+    vocab: Encoder,
     blank_lines: bool = False,
     cache: TextPath | None = None,
+    column: int | None = None,
 ) -> Corpus:
     """The ids of texts, one after the other, encoded in one pass and mapped from disk.
 
     Empty lines are skipped and counted; with `blank_lines` and a vocabulary of characters each is a sentence of its end
     alone, so that every newline of the text is predicted. The result is kept in the directory `cache` (default:
     $RNNLM_CACHE, $XDG_CACHE_HOME/rnnlm or ~/.cache/rnnlm; safe to delete) under the hash of contents and vocabulary;
-    where that cannot be written, and for standard input, in a temporary file. Raises DataError as `lines` does, and for
-    a text without sentences.
+    where that cannot be written, and for standard input, in a temporary file. With `column`, the text has two on each
+    line (see `columns`), and this is the one to encode. Raises DataError as `lines` does, and for a text without
+    sentences.
     """
     blank_lines = blank_lines and vocab.level == "char"
     name = " + ".join(text_name(path) for path in paths)
     folder = Path(cache or os.environ.get("RNNLM_CACHE") or _user_cache())
 
     def entry(digest: str) -> Path:
-        key = f"{FORMAT!r} {digest} {vocab.fingerprint} {blank_lines}"
+        key = f"{FORMAT!r} {digest} {vocab.fingerprint} {blank_lines} {column}"
         return folder / f"{hashlib.sha256(key.encode()).hexdigest()}.corpus"
 
     cached = STDIN not in map(str, paths)
@@ -228,7 +270,7 @@ def encode(
             return _map(file, name, digest)
     try:
         with _scratch(folder if cached else None) as file:
-            digest = _write(file, paths, vocab, blank_lines)
+            digest = _write(file, paths, vocab, blank_lines, column)
             corpus = _map(file, name, digest)
             if not corpus.sentences:
                 raise DataError(
@@ -294,7 +336,7 @@ def _scratch(folder: Path | None) -> Iterator[Any]:
             os.unlink(file.name)
 
 
-def _write(file: BinaryIO, paths: Sequence[TextPath], vocab: Vocabulary, blank_lines: bool) -> str:
+def _write(file: BinaryIO, paths: Sequence[TextPath], vocab: Encoder, blank_lines: bool, column: int | None) -> str:
     """Encode texts into `file`; return the digest of what was read, for a text may have changed since it was hashed."""
     hashes: list[Any] = []
     crc = tokens = sentences = characters = line = size = 0
@@ -312,7 +354,7 @@ def _write(file: BinaryIO, paths: Sequence[TextPath], vocab: Vocabulary, blank_l
     with tempfile.TemporaryFile() as table:
         for path in paths:
             hashes.append(hashlib.sha256())
-            for block in blocks(path, seen):
+            for block in blocks(path, seen) if column is None else columns(path, column, seen):
                 ids, lengths = vocab.encode(block)
                 kept = lengths >= (0 if blank_lines else 1)
                 ids = np.insert(ids, np.cumsum(lengths)[kept], EOS)
@@ -376,6 +418,11 @@ class Batch(NamedTuple):
     weights: np.ndarray | None = None  # (T, B) float32: 1, and 0 for padding; None: no padding
     fresh: bool = True  # the state starts anew; otherwise it is the one that the previous batch left
     positions: np.ndarray | None = None  # (T, B) int64: where in `corpus.ids` each target stands; padding: anywhere
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """T, B."""
+        return self.inputs.shape  # type: ignore[return-value]
 
     @property
     def tokens(self) -> int:

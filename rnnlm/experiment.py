@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -10,14 +11,14 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 import rnnlm.cells  # noqa: F401  (registers the kinds)
-from rnnlm import arpa, checkpoint, config, evaluate, vocab
+from rnnlm import arpa, checkpoint, config
 from rnnlm.config import option
-from rnnlm.corpus import Corpus, Sentences, Stream, encode, lines
 from rnnlm.errors import DataError, UsageError
 from rnnlm.models import LanguageModel, Model, Network
 from rnnlm.optim import SGD, Optimizer
 from rnnlm.schedule import Constant, Schedule
 from rnnlm.scoring import NetworkScorer, Scorer
+from rnnlm.tasks import TASKS, Task
 from rnnlm.train import Trainer, Training
 from rnnlm.vocab import Vocabulary
 
@@ -30,8 +31,10 @@ class Data:
     valid: float | str | None = option(None, "validation text; or the share at the end of the training text")
     test: str | None = option(None, "test text, for `rnnlm eval RUN` without a file")
     level: Literal["word", "char"] = option("word", "what a token is: between white space, or each character")
-    reading: Literal["stream", "sentences"] = option(
-        "stream", "one stream with the state carried on, or independent sentences"
+    reading: Literal["stream", "sentences", "blanks", "labelled", "pairs", "vectors"] = option(
+        "stream",
+        "one stream with the state carried on; independent sentences; sentences, each word a blank; "
+        "lines label<TAB>text or source<TAB>target; lines with a vector each, in a .npy file of the same name",
     )
     lower: bool = option(False, "lowercase the text")
     blank_lines: bool = option(False, "at level char: keep empty lines, as line ends of their own")
@@ -46,6 +49,10 @@ class Data:
             raise ValueError("train: the training text is read more than once, which standard input cannot be")
         if isinstance(self.valid, float) and not 0 < self.valid < 1:
             raise ValueError(f"valid: expected a file or a share between 0 and 1, found {self.valid:g}")
+        if self.reading in ("labelled", "pairs") and self.vocab is not None:
+            raise ValueError(f"vocab: with reading {self.reading} they come from the training text; leave it out")
+        if self.reading == "vectors" and len(self.train) > 1:
+            raise ValueError(f"train: with reading vectors one file is expected, found {len(self.train)}")
 
 
 @dataclass(frozen=True)
@@ -60,16 +67,42 @@ class Config:
     seed: int = option(1, "start of every random stream", low=0)
     dtype: Literal["float32", "float64"] = option("float32", "precision of all arithmetic")
 
+    def __post_init__(self):
+        known, found = self.model.readings, self.data.reading
+        if found not in known:
+            raise ValueError(
+                f"model: a model of kind {self.model.kind} learns from data.reading {' or '.join(known)}, found {found}"
+            )
+
 
 @dataclass
 class Experiment:
     """What a configuration stands for: the texts, and a trainer at its first step."""
 
     config: Config
-    vocab: Vocabulary
-    train: Corpus
-    valid: Corpus | None
+    vocab: Any  # a Vocabulary; Vocabularies where the network writes other words than it reads
+    train: Any  # a Corpus, or Examples
+    valid: Any  # the same, or None
     trainer: Trainer
+
+    @property
+    def task(self) -> Task:
+        """What the reading asks for."""
+        return TASKS[self.config.data.reading]
+
+    @property
+    def perplexity(self) -> str:
+        """What exp(nats per token) is called."""
+        return self.config.model.perplexity
+
+    def shown(self) -> list[str]:
+        """A few lines of what the model can do as it is, drawn by a generator that depends on the step alone."""
+        number = self.config.training.samples
+        if not number:
+            return []
+        rng = np.random.default_rng([self.config.seed, 3, self.trainer.progress.step])
+        corpus = self.train if self.valid is None else self.valid
+        return self.task.shown(self.trainer.network, corpus, number, rng)
 
 
 def prepare(settings: Config) -> Experiment:
@@ -77,25 +110,25 @@ def prepare(settings: Config) -> Experiment:
 
     Raises DataError for missing or broken text, UsageError for a vocabulary of another level than the configuration's.
     """
-    training, seed = settings.training, settings.seed
-    words, train, valid = texts(settings.data)
-    stream = settings.data.reading == "stream"
-    reading = Stream(train, training.batch, training.window) if stream else Sentences(train, training.batch)
+    training, seed, task = settings.training, settings.seed, TASKS[settings.data.reading]
+    words, train, valid = texts(settings)
+    reading = task.reading(train, training.batch, training.window)
     network = Network(settings.model, words, np.dtype(settings.dtype), np.random.default_rng([seed, 0]))
-    validate = None if valid is None else (lambda network: evaluate.loss(network, valid, stream))
-    tokens = None if stream else len(train.ids) / len(reading)
+    validate = None if valid is None else (lambda network: task.loss(network, valid, training.batch))
+    tokens = task.mean_tokens(train, reading)
     trainer = Trainer(network, reading, settings.optimizer, settings.schedule, training, validate, seed, tokens)
     return Experiment(settings, words, train, valid, trainer)
 
 
-def texts(data: Data) -> tuple[Vocabulary, Corpus, Corpus | None]:
-    """The vocabulary, which knows the training text alone, and the two corpora."""
+def texts(settings: Config) -> tuple[Any, Any, Any]:
+    """The vocabulary, which knows the training text alone, and the two corpora, of which the second may be None."""
+    data, task = settings.data, TASKS[settings.data.reading]
     share = data.valid if isinstance(data.valid, float) else None
-    words = _vocabulary(data, share) if data.vocab is None else _given_vocabulary(data, data.vocab)
-    train = encode(data.train, words, data.blank_lines)
+    words = task.vocabulary(data, share) if data.vocab is None else _given_vocabulary(data, data.vocab)
+    train = task.encode(data.train, words, data, settings.model)
     if share is not None:
-        return words, *train.split(share)
-    return words, train, None if data.valid is None else encode([str(data.valid)], words, data.blank_lines)
+        return words, *task.split(train, share)
+    return words, train, None if data.valid is None else task.encode([str(data.valid)], words, data, settings.model)
 
 
 def _given_vocabulary(data: Data, path: str) -> Vocabulary:
@@ -109,23 +142,13 @@ def _given_vocabulary(data: Data, path: str) -> Vocabulary:
     return words
 
 
-def _vocabulary(data: Data, share: float | None) -> Vocabulary:
-    """The vocabulary of the training text: of all of it, or of what is left when `share` at the end validates."""
-    text = (line for path in data.train for line in lines(path))
-    counts = vocab.count(text, data.level, data.lower, data.blank_lines)
-    if share is not None:  # where to cut is known only in tokens: encode with every word, cut, count the head
-        every = vocab.build(counts)
-        counts = encode(data.train, every, data.blank_lines).split(share)[0].counts(every)
-    return vocab.build(counts, data.max_size, data.min_count)
-
-
 @dataclass
 class Loaded:
     """A trained model: the network with its weights, and what the file says about it."""
 
     path: Path
     config: Config
-    vocab: Vocabulary
+    vocab: Any
     network: Network
     figures: dict[str, Any]
 
@@ -135,19 +158,22 @@ class Loaded:
         return self.config.data.reading == "stream"
 
 
-def load_model(path: str | Path) -> Loaded:
-    """Read a model file, or the best model of a run directory.
+def load_model(path: str | Path, kinds: Container[str] = ("lm",)) -> Loaded:
+    """Read a model file, or the best model of a run directory: a language model, or a model of one of these kinds.
 
-    Raises DataError if it is missing, broken, or something else.
+    Raises DataError if it is missing, broken, or something else, UsageError if it is a model of another kind.
     """
     file = model_file(Path(path))
     saved = checkpoint.load(file)
     hint = "the file is damaged, or from another version: train again"
     try:
         settings = config.build(Config, saved.config, str(file))
-        words = Vocabulary.from_bytes(saved.vocab, f"{file}: vocabulary")
+        words = TASKS[settings.data.reading].load_vocabulary(saved.vocab, f"{file}: vocabulary")
     except (UsageError, DataError) as error:
         raise DataError(error.message, hint) from None
+    if settings.model.kind not in kinds:
+        why, commands = settings.model.instead
+        raise UsageError(f"{file}: {why}", commands)
     network = Network(settings.model, words, np.dtype(settings.dtype))
     load_weights(network, saved, file)
     return Loaded(file, settings, words, network, saved.figures)

@@ -15,8 +15,9 @@ import numpy as np
 from rnnlm.cells.base import State
 from rnnlm.config import plain
 from rnnlm.corpus import Batch
+from rnnlm.examples import BlankBatch, LabelledBatch, PairBatch, VectorBatch
 from rnnlm.models.base import Model, Network
-from rnnlm.vocab import SPECIALS, Vocabulary
+from rnnlm.vocab import SPECIALS, Labels, Vocabularies, Vocabulary
 
 # Truncation grows with the step, rounding shrinks with it, and a kink (of ReLU) spoils only the steps that reach
 # across: a right gradient is confirmed by one of them, a wrong one is refuted by all.
@@ -43,13 +44,12 @@ def check_network(network: Network, seed: int = 0, elements: int = 20) -> list[C
     Where errors are followed back at most k steps, the window is short enough for that to be the whole gradient.
     """
     rng = np.random.default_rng(seed)
-    T = exact_window(network.model)
-    batch = synthetic_batch(len(network.vocab), T, BATCH, rng)
+    batch = synthetic_batch_for(network, exact_window(network.model), rng)
     _, state = network.loss(batch, None)  # the batch is fresh: this makes a state that is not zero
     return check_batch(network, batch._replace(fresh=False), state, seed, elements)
 
 
-def check_batch(network: Network, batch: Batch, state: State, seed: int = 0, elements: int = 20) -> list[Check]:
+def check_batch(network: Network, batch: Any, state: State, seed: int = 0, elements: int = 20) -> list[Check]:
     """Check a float64 network's parameters on a batch: one `Check` per array. All masks come from `seed`."""
 
     def loss() -> float:
@@ -144,6 +144,14 @@ def synthetic_vocab(size: int) -> Vocabulary:
     return Vocabulary(words, [0, *range(size - 1, 0, -1)])
 
 
+def synthetic_vocab_for(model: Model) -> Any:
+    """What a model reads and writes, in few words."""
+    words = synthetic_vocab(enough_words(model))
+    if "labelled" in model.readings:
+        return Vocabularies(words, Labels(words.words, words.counts))
+    return Vocabularies(words, words) if "pairs" in model.readings else words
+
+
 def _values(section: Any, key: str) -> Iterator[Any]:
     """Every value of an option in a plain configuration, wherever it stands, but for null."""
     if isinstance(section, dict):
@@ -162,3 +170,21 @@ def synthetic_batch(K: int, T: int, B: int, rng: np.random.Generator) -> Batch:
     weights = np.ones((T, B), np.float32)
     weights[(T + 1) // 2 :, -1] = 0
     return Batch(inputs, targets, weights)
+
+
+def synthetic_batch_for(network: Network, T: int, rng: np.random.Generator) -> Any:
+    """A batch of the type that the network's model reads; where it has lengths, they differ."""
+    model, K, B = network.model, len(network.vocab), BATCH
+    text = synthetic_batch(K, T, B, rng)
+    lengths = np.maximum(T - np.arange(B), 1)
+    if "labelled" in model.readings or "pairs" in model.readings:
+        words = rng.integers(0, len(network.vocab.inputs), (T, B), dtype=np.int32)
+        if "labelled" in model.readings:
+            return LabelledBatch(words, lengths, text.targets[0])
+        return PairBatch(words, lengths, text.inputs, text.targets, text.weights)
+    if "vectors" in model.readings:
+        return VectorBatch(rng.standard_normal((B, model.vector)), text.inputs, text.targets, text.weights)  # type: ignore[attr-defined]
+    if "blanks" in model.readings:
+        weights = (np.arange(T)[:, None] < lengths).astype(np.float32)
+        return BlankBatch(text.targets, lengths, weights)
+    return text

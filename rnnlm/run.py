@@ -162,8 +162,8 @@ def fingerprints(experiment: Experiment) -> dict[str, str | None]:
     }
 
 
-def record(validation: Validation) -> dict[str, Any]:
-    """A validation as a line of log.jsonl. These keys are stable:
+def record(validation: Validation, ppl: str = "ppl") -> dict[str, Any]:
+    """A validation as a line of log.jsonl; `ppl`: what exp(nats) is called for this model. These keys are stable:
 
     epoch        passes over the training text so far, with a fraction within one
     step         updates so far
@@ -180,8 +180,8 @@ def record(validation: Validation) -> dict[str, Any]:
     v = validation
     return {
         "epoch": v.epoch, "step": v.step, "lr": v.lr, "clipped": v.clipped,
-        "train_nats": v.train.mean, "train_ppl": _finite(v.train.perplexity),
-        "valid_nats": v.valid.mean, "valid_ppl": _finite(v.valid.perplexity),
+        "train_nats": v.train.mean, f"train_{ppl}": _finite(v.train.perplexity),
+        "valid_nats": v.valid.mean, f"valid_{ppl}": _finite(v.valid.perplexity),
         "best": v.best, "rolled_back": v.rolled_back, "seconds": round(v.seconds, 2),
     }  # fmt: skip
 

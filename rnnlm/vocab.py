@@ -194,14 +194,7 @@ class Vocabulary:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the vocabulary file, whole or not at all. Raises DataError when it cannot be written."""
-        temporary = Path(path).with_name(f".{Path(path).name}.{os.getpid()}.tmp")
-        try:
-            temporary.write_bytes(self.to_bytes())
-            os.replace(temporary, path)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            raise DataError(f"{path}: cannot be written: {error.strerror}", "choose another place") from None
+        _save(path, self.to_bytes())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Vocabulary:
@@ -214,6 +207,100 @@ class Vocabulary:
         if len(data) > MAX_FILE:
             raise DataError(f"{path}: more than {MAX_FILE >> 20} MB, which no vocabulary file has", "is it a text?")
         return cls.from_bytes(data, str(path))
+
+
+class Labels:
+    """The classes of a labelled text: each whole label is one token, and there are no special ones.
+
+    words   list of K strings, in code point order
+    counts  (K,) int64, how often each was seen in the training text
+    """
+
+    level = "label"
+
+    def __init__(self, words: Sequence[str], counts: Sequence[int] | np.ndarray):
+        self.words, self.counts = list(words), np.asarray(counts, np.int64)
+        self.index = {word: i for i, word in enumerate(words)}
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    @classmethod
+    def count(cls, labels: Iterable[str]) -> Labels:
+        """Those of a training text."""
+        counts = Counter(labels)
+        return cls(sorted(counts), [counts[label] for label in sorted(counts)])
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of the labels in order."""
+        return hashlib.sha256("\n".join([self.level, *self.words]).encode()).hexdigest()
+
+    def encode(self, lines: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """The number of each label, OOV for an unknown one, and how many a line has: one, or none if it is empty."""
+        ids = [self.index.get(line, OOV) for line in lines if line]
+        return np.array(ids, np.int32), np.array([bool(line) for line in lines], np.int64)
+
+    def to_bytes(self) -> bytes:
+        """Lines of `label<TAB>count` in UTF-8."""
+        return "".join(f"{label}\t{n}\n" for label, n in zip(self.words, self.counts)).encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes, name: str = "labels") -> Labels:
+        """Read what `to_bytes` wrote. Raises DataError naming the line that is malformed."""
+        counts: dict[str, int] = {}
+        for number, line in enumerate(data.decode(errors="replace").removesuffix("\n").split("\n"), 1):
+            entry = re.fullmatch(r"(.+)\t([0-9]{1,15})", line)
+            if not entry or entry[1] in counts:
+                raise DataError(f"{name}:{number}: found {_short(line)}, wanted a label, a tab and its count")
+            counts[entry[1]] = int(entry[2])
+        return cls(list(counts), list(counts.values()))
+
+
+class Vocabularies:
+    """What a network reads and what it writes, where these are not the same words.
+
+    In a file one stands after the other, with an empty line between. The length is the number of outcomes among which
+    the network chooses.
+    """
+
+    def __init__(self, inputs: Vocabulary, outputs: Vocabulary | Labels):
+        self.inputs, self.outputs = inputs, outputs
+
+    def __len__(self) -> int:
+        return len(self.outputs)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of what decides about ids."""
+        return hashlib.sha256(f"{self.inputs.fingerprint} {self.outputs.fingerprint}".encode()).hexdigest()
+
+    def to_bytes(self) -> bytes:
+        """Both vocabulary files."""
+        return self.inputs.to_bytes() + b"\n" + self.outputs.to_bytes()
+
+    @classmethod
+    def from_bytes(cls, data: bytes, name: str, outputs: type[Vocabulary] | type[Labels]) -> Vocabularies:
+        """Read what `to_bytes` wrote. Raises DataError."""
+        first, _, second = data.partition(b"\n\n")
+        return cls(
+            Vocabulary.from_bytes(first, f"{name} of the inputs"), outputs.from_bytes(second, f"{name} of the outputs")
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the file, whole or not at all. Raises DataError when it cannot be written."""
+        _save(path, self.to_bytes())
+
+
+def _save(path: str | os.PathLike[str], data: bytes) -> None:
+    temporary = Path(path).with_name(f".{Path(path).name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(data)
+        os.replace(temporary, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise DataError(f"{path}: cannot be written: {error.strerror}", "choose another place") from None
 
 
 def _kind(level: str, lower: bool) -> str:

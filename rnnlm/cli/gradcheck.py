@@ -24,18 +24,18 @@ def command(source, overrides):
 
     from rnnlm import config, gradcheck
     from rnnlm.experiment import Config, load_model
-    from rnnlm.models import Network
+    from rnnlm.models import Model, Network
 
     if source.is_dir() or source.suffix == ".npz":
         if overrides:
             raise UsageError(f"{source}: --set changes a configuration, and this is a model", "give its config.yaml")
-        loaded = load_model(source)
+        loaded = load_model(source, Model.kinds())
         settings, messages = loaded.config, []
         network = Network(settings.model, loaded.vocab, np.float64)
         network.params.flat[...] = loaded.network.params.flat
     else:
         settings, messages = config.load(source, Config, overrides)
-        vocab = gradcheck.synthetic_vocab(gradcheck.enough_words(settings.model))
+        vocab = gradcheck.synthetic_vocab_for(settings.model)
         network = Network(settings.model, vocab, np.float64, np.random.default_rng(settings.seed))
     for message in messages:
         click.echo(message, err=True)

@@ -18,14 +18,16 @@ def command(model, as_json):
     Of a run directory the best model is shown, and where its training stands.
 
     Keys of --json: model, bytes, rnnlm (version), kind, dtype, count, parameters (a list of name, shape, count, norm),
-    vocabulary (size, level, lower, sha256), training (epoch, step, train_sha256, valid: the validation text, nats: one
-    per validation so far, best: its number from 1, best_nats, best_ppl), run (path, epoch, step, finished; null for a
-    model file), config. A number that is not finite is null.
+    vocabulary (size, level, lower, sha256; outputs: the number of labels or target words, where it writes other words
+    than it reads), training (epoch, step, train_sha256, valid: the validation text, nats: one per validation so far,
+    best: its number from 1, best_nats, best_ppl, or best_pppl of a blank model), run (path, epoch, step, finished; null
+    for a model file), config. A number that is not finite is null.
     """
     from rnnlm import config
     from rnnlm.experiment import load_model
+    from rnnlm.models import Model
 
-    loaded = load_model(model)
+    loaded = load_model(model, Model.kinds())
     facts = describe(loaded, model)
     if as_json:
         click.echo(json.dumps(facts | {"config": config.plain(loaded.config)}, ensure_ascii=False))
@@ -43,6 +45,7 @@ def describe(loaded, path):
     from rnnlm import checkpoint
 
     network, vocab, figures = loaded.network, loaded.vocab, loaded.figures
+    inputs = getattr(vocab, "inputs", vocab)
     nats = figures["valid_nats"]
     best = min(filter(math.isfinite, nats), default=None)
     run = None
@@ -61,13 +64,14 @@ def describe(loaded, path):
             for name, array in network.params.named.items()
         ],
         "vocabulary": {
-            "size": len(vocab), "level": vocab.level, "lower": vocab.lower, "sha256": vocab.fingerprint,
+            "size": len(inputs), "level": inputs.level, "lower": inputs.lower, "sha256": vocab.fingerprint,
+            **({} if inputs is vocab else {"outputs": len(vocab)}),
         },
         "training": {
             "epoch": figures["epoch"], "step": figures["step"], "train_sha256": figures["train_sha256"],
             "valid": loaded.config.data.valid, "nats": [finite(x) for x in nats],
             "best": None if best is None else nats.index(best) + 1, "best_nats": best,
-            "best_ppl": None if best is None else math.exp(min(best, 700)),
+            f"best_{network.model.perplexity}": None if best is None else math.exp(min(best, 700)),
         },
         "run": run,
     }  # fmt: skip
@@ -92,14 +96,16 @@ def report(facts):
     for row in rows:
         yield "  ".join(["           ", row[0].ljust(name), *(cell.rjust(n) for cell, n in zip(row[1:], others))])
     lower = ", lowercase" if vocab["lower"] else ""
-    yield f"vocabulary  {vocab['size']:,} {vocab['level']}s{lower} (sha256 {vocab['sha256']})"
+    outputs = f", and {vocab['outputs']:,} outputs" if "outputs" in vocab else ""
+    yield f"vocabulary  {vocab['size']:,} {vocab['level']}s{lower}{outputs} (sha256 {vocab['sha256']})"
     text = f"on text with sha256 {training['train_sha256']}"
     yield f"training    epoch {training['epoch']}, step {training['step']:,}, {text}"
     if training["best"] is None:
         yield "validation  none yet"
     else:
         text = "training text" if training["valid"] is None else f"valid: {training['valid']}"
-        best = f"ppl {training['best_ppl']:.2f}, {training['best_nats']:.4f} nats per token"
+        name = next(key for key in training if key.endswith("ppl")).removeprefix("best_")
+        best = f"{name} {training[f'best_{name}']:.2f}, {training['best_nats']:.4f} nats per token"
         yield f"validation  best: number {training['best']} of {len(training['nats'])}, {best} ({text})"
     if run:
         how = "finished" if run["finished"] else f"unfinished; go on with: rnnlm train {run['path']} --resume"

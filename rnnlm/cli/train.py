@@ -144,14 +144,16 @@ def check_output(run: Run, resume: bool, force: bool) -> None:
 
 def introduce(experiment: Experiment, say: Screen) -> None:
     """What is about to be trained: sizes, out-of-vocabulary rates, parameters, memory; where a resumed run stands."""
-    trainer, vocab, params = experiment.trainer, experiment.vocab, experiment.trainer.network.params
+    trainer, params = experiment.trainer, experiment.trainer.network.params
+    vocab = getattr(experiment.vocab, "inputs", experiment.vocab)
     for name, corpus in (("train", experiment.train), ("valid", experiment.valid)):
         if corpus is not None:
             sizes = f"{corpus.sentences:,} sentences, {corpus.words:,} {vocab.level}s"
             say.line(f"{name}: {sizes}, {corpus.oovs / max(corpus.words, 1):.2%} OOV  ({corpus.name})")
     if trainer.reading.note:
         say.line(f"note: {trainer.reading.note}")
-    say.line(f"vocabulary: {len(vocab):,} entries")
+    outputs = "" if vocab is experiment.vocab else f"; {experiment.task.outcomes}: {len(experiment.vocab):,} entries"
+    say.line(f"vocabulary: {len(vocab):,} entries{outputs}")
     shapes = ", ".join(f"{name} {'x'.join(map(str, array.shape))}" for name, array in params.named.items())
     megabytes = (3 + len(trainer.slots)) * params.flat.nbytes / 1e6  # weights, gradient, best weights, slots
     say.line(f"parameters: {params.flat.size:,} ({shapes}), {megabytes:.0f} MB with gradient and optimizer")
@@ -177,8 +179,8 @@ def estimate(experiment: Experiment, say: Screen) -> None:
 
 def first_loss(experiment: Experiment, update: Update) -> str:
     """The loss before anything is learnt, against ln K."""
-    uniform = math.log(len(experiment.vocab))
-    return f"first loss: {update.loss.mean:.3f} nats per token (uniform over the vocabulary: {uniform:.3f})"
+    uniform, task = math.log(len(experiment.vocab)), experiment.task
+    return f"first loss: {update.loss.mean:.3f} nats per {task.unit} (uniform over the {task.outcomes}: {uniform:.3f})"
 
 
 def follow(experiment: Experiment, run: Run, say: Screen, limit: float | None) -> int:
@@ -198,10 +200,10 @@ def follow(experiment: Experiment, run: Run, say: Screen, limit: float | None) -
             else:
                 if event.best:
                     run.save_best(experiment)
-                run.log(record(event))
-                lines = sampled(experiment)
+                run.log(record(event, experiment.perplexity))
+                lines = experiment.shown()
                 say.validation(event, lines)
-                heading = f"# epoch {event.epoch:.2f}  valid ppl {event.valid.perplexity:.2f}"
+                heading = f"# epoch {event.epoch:.2f}  valid {experiment.perplexity} {event.valid.perplexity:.2f}"
                 run.append("samples.txt", "\n".join([heading, *lines]))
             now = time.monotonic()
             stop = signals.received or (limit is not None and now - started > limit)
@@ -218,29 +220,18 @@ def follow(experiment: Experiment, run: Run, say: Screen, limit: float | None) -
     return 128 + signals.received if signals.received else 0
 
 
-def sampled(experiment: Experiment) -> list[str]:
-    """A few lines from the model as it is, drawn by a generator that depends on the step alone."""
-    import numpy as np
-
-    from rnnlm.sample import sample
-
-    progress, number = experiment.trainer.progress, experiment.config.training.samples
-    rng = np.random.default_rng([experiment.config.seed, 3, progress.step])
-    carried = experiment.config.data.reading == "stream"
-    network, limit = experiment.trainer.network, 200 if experiment.vocab.level == "char" else 30
-    return [s.text(network) for s in sample(network, number, carried, rng, max_tokens=limit)] if number else []
-
-
 def conclude(experiment: Experiment, run: Run, say: Screen) -> None:
     """The result, and the exact commands to type next."""
     progress, path = experiment.trainer.progress, shlex.quote(str(run.path))
     nats = progress.history[progress.best]
     name = "train" if experiment.valid is None else "valid"
     ppl = math.exp(min(nats, 700))
-    say.line(f"best: validation {progress.best + 1}, {name} ppl {ppl:.2f} ({nats:.4f} nats); model {run.best}")
+    figures = f"{name} {experiment.perplexity} {ppl:.2f} ({nats:.4f} nats)"
+    say.line(f"best: validation {progress.best + 1}, {figures}; model {run.best}")
     say.line("next:")
     say.line(f"  rnnlm eval {path}" + ("" if experiment.config.data.test else " TEXT"))
-    say.line(f"  rnnlm sample {path} -n 10")
+    for command in experiment.task.next:
+        say.line(f"  rnnlm {command.format(path)}")
     say.line(f"  rnnlm info {path}")
 
 
@@ -305,7 +296,7 @@ class Screen:
     def validation(self, validation: Validation, lines: list[str]) -> None:
         """A row of the table, under its heading, and the sampled lines."""
         if not self.rows:
-            self.line(HEADER)
+            self.line(header(self.trainer.network.model.perplexity))
         self.rows += 1
         self.line(row(validation))
         for line in lines:
@@ -319,17 +310,21 @@ class Screen:
 
     def _status(self, update: Update) -> str:
         progress = self.trainer.progress
-        ppl = math.exp(min(progress.nats / max(progress.tokens, 1), 700))
+        ppl, name = math.exp(min(progress.nats / max(progress.tokens, 1), 700)), self.trainer.network.model.perplexity
         clip = progress.clipped / max(progress.updates, 1)
         speed = progress.total / max(progress.seconds, 1e-9)
-        return f"lr {update.lr:.3g}  ppl {ppl:.1f}  |g| {update.norm:.2f} (clip {clip:.0%})  {speed / 1000:.1f}k tok/s"
+        figures = f"lr {update.lr:.3g}  {name} {ppl:.1f}  |g| {update.norm:.2f} (clip {clip:.0%})"
+        return f"{figures}  {speed / 1000:.1f}k tok/s"
 
 
-HEADER = f"{'epoch':>7} {'step':>8} {'lr':>9} {'train ppl':>10} {'valid ppl':>10} {'nats':>7} {'clip':>5} {'time':>8}"
+def header(ppl: str) -> str:
+    """The heading of the table of validations."""
+    figures = f"{f'train {ppl}':>10} {f'valid {ppl}':>10}"
+    return f"{'epoch':>7} {'step':>8} {'lr':>9} {figures} {'nats':>7} {'clip':>5} {'time':>8}"
 
 
 def row(v: Validation) -> str:
-    """A validation as a row under HEADER."""
+    """A validation as a row under the header."""
     note = " *" if v.best else " rolled back" if v.rolled_back else ""
     return (
         f"{v.epoch:7.2f} {v.step:8d} {v.lr:9.3g} {v.train.perplexity:10.2f} {v.valid.perplexity:10.2f} "

@@ -43,6 +43,9 @@ class LanguageModel(Model, kind="lm"):
     `dropout_words` drops whole rows of E (Gal & Ghahramani 2016).
     """
 
+    readings = ("stream", "sentences")
+    instead = ("a language model gives words their probability from those before", "`rnnlm sample`, `score`, `predict`")
+
     cell: Cell = option(Vanilla(), "the recurrence")
     head: Head = option(Softmax(), "from hidden vectors to words")
     embedding: int | None = option(None, "size D of the word vectors; null: one-hot input", low=1)
