@@ -12,7 +12,7 @@ from rnnlm.cells import GRU, LSTM, Stack, Vanilla
 from rnnlm.gradcheck import synthetic_vocab
 from rnnlm.heads import Adaptive, Softmax
 from rnnlm.initializers import Chain, Glorot, Identity, Orthogonal, TimeScales, Uniform, Zeros
-from rnnlm.models import LanguageModel
+from rnnlm.models import Blank, Classifier, LanguageModel, Seq2Seq, Vec2Seq
 from rnnlm.optim import SGD, Adagrad, Adam, Momentum, RMSProp
 from rnnlm.params import Parameters
 from rnnlm.schedule import Constant, Cosine, Newbob, Step
@@ -72,6 +72,32 @@ MODELS = {
     ),
 }
 
+FAMILY = {  # the models of other tasks than a running text
+    "blank": Blank(cell=Vanilla(size=4), embedding=3),
+    "blank one-hot": Blank(cell=LSTM(size=3)),
+    "blank tied": Blank(cell=GRU(size=3), embedding=3, head=Softmax(tied=True), dropout_input=0.3, dropout_output=0.4),
+    "classifier": Classifier(cell=LSTM(size=4), embedding=3),
+    "classifier one-hot": Classifier(cell=Vanilla(size=4)),
+    "classifier mean": Classifier(
+        cell=Stack([GRU(size=3), Vanilla(size=4)]), embedding=3, pool="mean", dropout_input=0.3, dropout_output=0.4
+    ),
+    "seq2seq": Seq2Seq(encoder=LSTM(size=4), decoder=LSTM(size=4), embedding=3),
+    "seq2seq reversed": Seq2Seq(encoder=Vanilla(size=4), decoder=Vanilla(size=4), reverse=True),
+    "seq2seq every step": Seq2Seq(
+        encoder=Stack([LSTM(size=3), Vanilla(size=2)]), decoder=GRU(size=4), context="every_step", embedding=3
+    ),
+    "seq2seq own words": Seq2Seq(
+        encoder=GRU(size=4),
+        decoder=GRU(size=4),
+        embedding=3,
+        teacher_forcing=0.5,
+        dropout_input=0.3,
+        dropout_output=0.4,
+    ),
+    "vec2seq": Vec2Seq(vector=4, decoder=LSTM(size=3)),
+    "vec2seq every step": Vec2Seq(vector=4, decoder=GRU(size=3), context="every_step", embedding=3, dropout_input=0.3),
+}
+
 OPTIMIZERS = {
     "sgd": SGD(lr=0.1),
     "momentum": Momentum(lr=0.1, momentum=0.8),
@@ -100,7 +126,7 @@ INITS = {
     "timescales": TimeScales(longest=10),
 }
 
-ALL = [CELLS, HEADS, MODELS, OPTIMIZERS, SCHEDULES, INITS]
+ALL = [CELLS, HEADS, MODELS, FAMILY, OPTIMIZERS, SCHEDULES, INITS]
 
 
 def parameters(specs, dtype=np.float64, seed=1):

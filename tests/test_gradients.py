@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from examples import ALL, CELLS, HEADS, MODELS, VOCAB, K, memory, parameters, random_like
+from examples import ALL, CELLS, FAMILY, HEADS, MODELS, VOCAB, K, memory, parameters, random_like
 
 from rnnlm import checkpoint, config
 from rnnlm.cells import Stack, Vanilla
@@ -19,7 +19,8 @@ from rnnlm.gradcheck import (
     enough_words,
     exact_window,
     synthetic_batch,
-    synthetic_vocab,
+    synthetic_batch_for,
+    synthetic_vocab_for,
 )
 from rnnlm.heads import Adaptive
 from rnnlm.models import LanguageModel, Network
@@ -100,10 +101,20 @@ def test_model(name, T):
     assert_right(check_batch(*small_network(name, T), seed=2, elements=EVERY))
 
 
+@pytest.mark.parametrize("T", [1, 2, 5])
+@pytest.mark.parametrize("name", FAMILY)
+def test_model_of_the_family(name, T):
+    """With padding: the sentences of the batch have different lengths."""
+    model, rng = FAMILY[name], np.random.default_rng(1)
+    network = Network(model, synthetic_vocab_for(model), np.float64, rng)
+    network.params.flat += rng.uniform(-0.3, 0.3, network.params.flat.shape)
+    assert_right(check_batch(network, synthetic_batch_for(network, T, rng), (), seed=2, elements=20))
+
+
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_network_of_every_configuration(path):
     settings, _ = config.load(path, Config)
-    vocab = synthetic_vocab(enough_words(settings.model))
+    vocab = synthetic_vocab_for(settings.model)
     network = Network(settings.model, vocab, np.float64, np.random.default_rng(settings.seed))
     assert_right(check_network(network, settings.seed, elements=3))
 
