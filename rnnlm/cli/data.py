@@ -39,12 +39,17 @@ def list_(folder):
     "--from", "source", metavar="DIR|URL", default="", show_default=False, help="A folder or a mirror that has them."
 )
 @click.option("--force", is_flag=True, help="Replace the files that are there.")
-def fetch(names, folder, source, force):
-    """Bring corpora into DIR/NAME/; every file is verified."""
+@click.option("--digits", type=click.IntRange(1, 9), default=3, help="Of the numbers of `addition`.")
+def fetch(names, folder, source, force, digits):
+    """Bring corpora into DIR/NAME/; every file is verified.
+
+    `addition` stands for `addition-N`, the sums of numbers of up to N digits, with --digits N.
+    """
     from tqdm import tqdm
 
     from rnnlm import datasets
 
+    names = [f"addition-{digits}" if name == "addition" else name for name in names]
     for corpus in [datasets.find(name) for name in names]:
         # disable=None: no bar unless stderr is a terminal.
         with tqdm(desc=corpus.name, unit=corpus.unit, unit_scale=True, disable=None, leave=False) as bar:
@@ -57,7 +62,9 @@ def fetch(names, folder, source, force):
         for note in notes:
             click.echo(f"note: {note}", err=True)
         for path in [folder / corpus.name / name for name in corpus.names]:
-            if path in written:
+            if path in written and path.suffix == ".npy":
+                click.echo(f"{path}: {path.stat().st_size:,} bytes")
+            elif path in written:
                 sentences, words = datasets.count(path)
                 click.echo(f"{path}: {sentences:,} sentences, {words:,} words")
             else:

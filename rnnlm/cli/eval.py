@@ -40,6 +40,11 @@ def command(model, texts, verbosity, independent, as_json):
     lines are skipped. `ppl` leaves words out of the vocabulary (OOVs) out, and `ppl1` besides does not count sentence
     ends in its denominator, both as SRILM defines them; the line `# OOV as <unk>` counts everything, as training does.
 
+    Of models that are no language models other figures are shown: of a classifier the accuracy, a table of the classes
+    and the confusion matrix; of seq2seq and vec2seq models how many sentences match exactly, and the accuracy and
+    perplexity of their tokens; of a blank model the pseudo-perplexity and the accuracy. The keys of --json are their
+    names, besides model, kind, file, sentences, words, oovs.
+
     A model trained on a stream predicts a first word from `</s>`, one trained on sentences from `<s>`, whichever way it
     is made to read by --independent and --continuous.
 
@@ -50,12 +55,19 @@ def command(model, texts, verbosity, independent, as_json):
     """
     if as_json and verbosity:
         raise UsageError("--json and --verbosity exclude each other", "--json has the figures of whole texts only")
+    from rnnlm.cli import family
     from rnnlm.experiment import load_model
+    from rnnlm.models import Model
     from rnnlm.scoring import NetworkScorer
 
-    loaded = load_model(model)
+    loaded = load_model(model, Model.kinds())
     if not texts and loaded.config.data.test is None:
         raise UsageError(f"{model}: no TEXT given, and its configuration names no data.test", "name a text file")
+    if loaded.config.model.kind != "lm":
+        if verbosity or independent is not None:
+            raise UsageError(f"{model}: {loaded.config.model.instead[0]}", "leave out all options but --json")
+        family.evaluate(loaded, texts or [loaded.config.data.test], as_json)
+        return
     carried = loaded.stream if independent is None else not independent
     scorer = NetworkScorer(loaded.network, loaded.stream, carried)
     for path in texts or [loaded.config.data.test]:

@@ -15,23 +15,39 @@ from rnnlm.errors import UsageError
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("text", default="-", metavar="[TEXT|-]", callback=utf8)
-@click.option("-k", type=click.IntRange(min=1), default=5, help="How many words.")
+@click.option("-k", type=click.IntRange(min=1), default=5, help="How many words, or labels.")
+@click.option(
+    "--beam", type=click.IntRange(min=1), metavar="N", help="Search with a beam, and show the N best answers."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line of text.")
-def command(model, text, k, as_json):
-    """The K likeliest next words, and their probabilities, at the start of each line of TEXT and after each word of it.
+def command(model, text, k, beam, as_json):
+    """What MODEL predicts for each line of TEXT; of a language model, the K likeliest next words, and their
+    probabilities, at the start of the line and after each word of it.
+
+    A classifier shows its K likeliest labels and their probabilities, a seq2seq model its answer to the line; a vec2seq
+    model reads a file of vectors (.npy) in place of TEXT, and puts each into words. With --beam N both show the N best
+    answers, with their log-probabilities (base 10), and an empty line after them.
 
     TEXT is the text itself, or `-` for the lines of standard input; each line is a sentence of its own. For a character
     model the words are characters. <s>, which never follows anything, is not listed; </s> and <unk> are.
 
     What begins a line is shown as the model knows it: <s>, or </s> if it was trained on a stream.
 
-    --json: {"text": the line, "predictions": [{"after": "<s>", "next": [{"word": "the", "p": 0.1}, ...]}, ...]}
+    --json: {"text": the line, "predictions": [{"after": "<s>", "next": [{"word": "the", "p": 0.1}, ...]}, ...]};
+    of a classifier {"text": the line, "labels": [{"label": ..., "p": ...}, ...]}; of the others {"source": the line (of
+    vec2seq "row": its number), "answers": [{"text": ..., "logprob": ..., "finished": did it come to an end}, ...]}
     """
+    from rnnlm.cli import family
     from rnnlm.corpus import lines
     from rnnlm.experiment import load_model
     from rnnlm.scoring import NetworkScorer
 
-    loaded = load_model(model)
+    loaded = load_model(model, ("lm", "classifier", "seq2seq", "vec2seq"))
+    if loaded.config.model.kind != "lm":
+        family.predict(loaded, text, k, beam, as_json)
+        return
+    if beam is not None:
+        raise UsageError("--beam: a language model has no answers to search for", "`rnnlm sample` writes text")
     vocab = loaded.vocab
     if k >= len(vocab):
         raise UsageError(f"-k {k}: only {len(vocab) - 1} words of the vocabulary can come next", "ask for fewer")
