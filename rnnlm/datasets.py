@@ -10,6 +10,7 @@ import difflib
 import hashlib
 import http.client
 import os
+import re
 import shlex
 import urllib.error
 import urllib.request
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, ClassVar, NamedTuple
 
-from rnnlm import __version__, pythondocs
+from rnnlm import __version__, generated, pythondocs
 from rnnlm.errors import DataError, UsageError
 
 FOLDER = Path("data")  # where corpora are kept unless the user says otherwise, each in a folder of its own name
@@ -120,13 +121,14 @@ class Downloaded(Corpus):
 class Generated(Corpus):
     """A corpus made on the spot; its checksums are kept beside it."""
 
-    build: Callable[[Progress], pythondocs.PythonDocs]
+    build: Callable[[Progress], pythondocs.PythonDocs | generated.Made]
+    also: tuple[str, ...] = ()  # files beside the texts
 
     unit: ClassVar[str] = " files"
 
     @property
     def names(self) -> list[str]:
-        return [f"{part}.txt" for part in pythondocs.PARTS]
+        return [*(f"{part}.txt" for part in pythondocs.PARTS), *self.also]
 
     def problem(self, path: Path) -> str:
         if not path.is_file():
@@ -141,16 +143,35 @@ class Generated(Corpus):
             raise UsageError(f"{self.name}: made on the spot, not taken from {source}", "leave out --from")
         home = paths[0].parent
         parts, notes = self.build(progress)
-        texts = {home / f"{part}.txt": "".join(f"{line}\n" for line in lines).encode() for part, lines in parts.items()}
+        texts = {}
+        for part, content in parts.items():
+            if isinstance(content, bytes):
+                texts[home / part] = content
+            else:
+                texts[home / f"{part}.txt"] = "".join(f"{line}\n" for line in content).encode()
         # The record first: were this interrupted, the old texts would be refused and the missing ones made again.
         record = "".join(f"{hashlib.sha256(text).hexdigest()}  {path.name}\n" for path, text in texts.items())
         for path, content in {home / CHECKSUMS: record.encode(), **texts}.items():
-            part = path.with_name(f"{path.name}.part")
-            with open(part, "wb") as file:
+            half = path.with_name(f"{path.name}.part")
+            with open(half, "wb") as file:
                 file.write(content)
                 sync(file)
-            os.replace(part, path)
+            os.replace(half, path)
         return Fetched(list(texts), notes)
+
+
+def addition(digits: int) -> Generated:
+    """The sums of numbers of up to so many digits."""
+    pairs = 10**digits * (10**digits + 1) // 2
+    lines = 2 * min(pairs, 106_000)
+    return Generated(
+        name=f"addition-{digits}",
+        what=f"sums of numbers of {digits} digits",
+        size=f"{lines / 1e6:.2f} M lines, {lines * (3 * digits + 2.8) / 1e6:.1f} MB",
+        licence="none needed",
+        source="made by rnnlm",
+        build=lambda progress: generated.addition(digits),
+    )
 
 
 CORPORA: dict[str, Corpus] = {
@@ -163,6 +184,25 @@ CORPORA: dict[str, Corpus] = {
             licence="PSF",
             source="the running interpreter",
             build=lambda progress: pythondocs.build(progress=progress),
+        ),
+        Generated(
+            name="python-packages",
+            what="the same, each line with its package",
+            size="0.11 M words, 0.6 MB",
+            licence="PSF",
+            source="the running interpreter",
+            build=lambda progress: pythondocs.packages(progress=progress),
+        ),
+        addition(2),
+        addition(3),
+        Generated(
+            name="numbers",
+            what="numbers, as digits and in words",
+            size="0.18 M words, 2.5 MB",
+            licence="none needed",
+            source="made by rnnlm",
+            build=lambda progress: generated.numbers(),
+            also=tuple(f"{part}.npy" for part in generated.PARTS),
         ),
         Downloaded(
             name="ptb",
@@ -224,6 +264,8 @@ def find(name: str) -> Corpus:
     """The corpus of that name; UsageError for an unknown one."""
     if name in CORPORA:
         return CORPORA[name]
+    if digits := re.fullmatch("addition-([1-9])", name):
+        return addition(int(digits[1]))
     meant = difflib.get_close_matches(name, CORPORA, n=1)
     suggestion = f"; did you mean {meant[0]!r}?" if meant else ""
     raise UsageError(f"unknown corpus {name!r}{suggestion}", f"known: {', '.join(CORPORA)}")

@@ -35,7 +35,8 @@ from typing import NamedTuple
 from rnnlm.errors import DataError
 
 PARTS = ("train", "valid", "test")
-TOPICS = "pydoc_data/topics"
+TOPICS, TOPICS_OF = "pydoc_data/topics", "topics"
+PACKAGE, DOCUMENT = 5, 5  # least documents of a package, and sentences of a document, for `packages`
 LEFT_OUT = {"__pycache__", "_bundled", "dist-packages", "idle_test", "lib-dynload", "site-packages", "test", "tests"}
 
 TYPOGRAPHY = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"', "–": "--", "—": " -- ", "…": "...", "•": "*"})
@@ -75,6 +76,45 @@ def build(
 
     `progress(done, total)` is told of every file. DataError when there is nothing to read.
     """
+    found, notes = read(library, progress)
+    parts: dict[str, list[str]] = {part: [] for part in PARTS}
+    for name, line in lines(found):
+        parts[part_of(name)].append(line)
+    return PythonDocs(parts, notes)
+
+
+def packages(
+    library: str | Path | None = None, progress: Callable[[int, int], None] = lambda done, total: None
+) -> PythonDocs:
+    """The same sentences with the package that they come from in front, `package<TAB>sentence`.
+
+    Only packages of PACKAGE or more documents with DOCUMENT or more sentences are in it, and no topics. In the order of
+    a hash of their names, documents go to test until it has a tenth of the package's sentences, then to validation
+    likewise, then to training; a document of more than a fifth of its package trains in any case.
+    """
+    found, notes = read(library, progress)
+    documents: dict[str, dict[str, list[str]]] = {}
+    for name, line in lines(found):
+        package, inside, _ = name.partition("/")
+        if inside and package != TOPICS_OF:
+            documents.setdefault(package, {}).setdefault(name, []).append(line)
+    parts: dict[str, list[str]] = {part: [] for part in PARTS}
+    for package, texts in sorted(documents.items()):
+        texts = {name: texts[name] for name in sorted(texts, key=ball_of) if len(texts[name]) >= DOCUMENT}
+        if len(texts) < PACKAGE:
+            continue
+        total, sizes = sum(map(len, texts.values())), {"test": 0, "valid": 0}
+        for found_lines in texts.values():
+            small = len(found_lines) <= total / 5
+            part = next((part for part in sizes if small and sizes[part] < total / 10), "train")
+            parts[part] += [f"{package}\t{line}" for line in found_lines]
+            if part in sizes:
+                sizes[part] += len(found_lines)
+    return PythonDocs(parts, notes)
+
+
+def read(library: str | Path | None, progress: Callable[[int, int], None]) -> tuple[dict[str, list[str]], list[str]]:
+    """The texts of each document by its name, and notes. DataError when there is nothing to read."""
     library = Path(library or sysconfig.get_path("stdlib"))
     documents: dict[str, list[str]] = {}
     notes = []
@@ -84,7 +124,7 @@ def build(
         try:
             tree = parse(file)
             if name == TOPICS:
-                documents |= {f"topics/{topic}": [text] for topic, text in topics(tree).items()}
+                documents |= {f"{TOPICS_OF}/{topic}": [text] for topic, text in topics(tree).items()}
             else:
                 documents[name] = list(docstrings(tree))
         except (OSError, SyntaxError, ValueError) as error:
@@ -93,7 +133,16 @@ def build(
     if library / f"{TOPICS}.py" not in files:
         notes.append(f"{library}: no {TOPICS}.py: the text comes from docstrings alone")
 
-    parts: dict[str, list[str]] = {part: [] for part in PARTS}
+    if not any(True for _ in lines(documents)):
+        raise DataError(
+            f"{library}: found no documentation in {len(files)} Python files",
+            "this interpreter comes without the source of its library; use one that has it",
+        )
+    return documents, notes
+
+
+def lines(documents: dict[str, list[str]]) -> Iterator[tuple[str, str]]:
+    """Each sentence and the name of its document, in the order of the names; none whose words were there before."""
     seen = set()
     for name in sorted(documents):
         for text in documents[name]:
@@ -101,19 +150,17 @@ def build(
                 words = " ".join(filter(WORD.match, tokens))
                 if words not in seen:
                     seen.add(words)
-                    parts[part_of(name)].append(" ".join(tokens))
-    if not seen:
-        raise DataError(
-            f"{library}: found no documentation in {len(files)} Python files",
-            "this interpreter comes without the source of its library; use one that has it",
-        )
-    return PythonDocs(parts, notes)
+                    yield name, " ".join(tokens)
 
 
 def part_of(document: str) -> str:
     """The part that a document belongs to; its name alone decides."""
-    ball = int(hashlib.sha256(document.encode()).hexdigest(), 16) % 20
-    return {0: "test", 1: "valid"}.get(ball, "train")
+    return {0: "test", 1: "valid"}.get(ball_of(document) % 20, "train")
+
+
+def ball_of(document: str) -> int:
+    """A number drawn for a document; its name alone decides."""
+    return int(hashlib.sha256(document.encode()).hexdigest(), 16)
 
 
 def source_files(library: Path) -> list[Path]:

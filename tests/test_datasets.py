@@ -359,7 +359,7 @@ def test_a_corpus_is_found_by_name():
             find(name)
         assert (caught.value.message, caught.value.hint) == (
             message,
-            "known: python-docs, ptb, wikitext-2, tiny-shakespeare",
+            "known: python-docs, python-packages, addition-2, addition-3, numbers, ptb, wikitext-2, tiny-shakespeare",
         )
 
 
