@@ -50,14 +50,15 @@ def check_network(network: Network, seed: int = 0, elements: int = 20) -> list[C
 
 
 def check_batch(network: Network, batch: Any, state: State, seed: int = 0, elements: int = 20) -> list[Check]:
-    """Check a float64 network's parameters on a batch: one `Check` per array. All masks come from `seed`."""
+    """Check a float64 network's trainable parameters on a batch: one `Check` per array. All masks come from `seed`."""
 
     def loss() -> float:
         return network.loss(batch, state, np.random.default_rng(seed))[0].nats
 
     tokens = network.loss_and_grad(batch, state, np.random.default_rng(seed))[0].tokens
     grads = {name: tokens * mean for name, mean in network.grads.named.items()}
-    return check_arrays(loss, network.params.named, grads, seed, elements)
+    trained = {name: array for name, array in network.params.named.items() if name not in network.params.frozen}
+    return check_arrays(loss, trained, grads, seed, elements)
 
 
 def check_arrays(

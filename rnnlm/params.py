@@ -49,6 +49,7 @@ class Parameters(Views):
     flat       (n,)  every parameter; the trainable ones first
     trainable  (m,)  the prefix of `flat` that optimizers see
     named      {"cell.W": view}  the names of checkpoints, messages and tests
+    frozen     {"cell.W"}  the names of those that are not trainable
     """
 
     def __init__(self, specs: Specs, dtype: Any = np.float32, rng: np.random.Generator | None = None):
@@ -65,6 +66,7 @@ class Parameters(Views):
             if rng is not None:
                 views[name][...] = leaves[name].init(leaves[name].shape, rng)
         self.named: dict[str, np.ndarray] = {name: views[name] for name in leaves}
+        self.frozen = frozenset(name for name in leaves if not leaves[name].trainable)
         super().__init__(_nest(specs, self.named))
 
     def zeros_like(self) -> Parameters:
