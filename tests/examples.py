@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from rnnlm.cells import GRU, LSTM, Stack, Vanilla
+from rnnlm.cells import GRU, LSTM, Bidirectional, Jordan, Leaky, Reservoir, Stack, Vanilla
 from rnnlm.gradcheck import synthetic_vocab
-from rnnlm.heads import Adaptive, Softmax
+from rnnlm.heads import Adaptive, Scores, Softmax
 from rnnlm.initializers import Chain, Glorot, Identity, Orthogonal, TimeScales, Uniform, Zeros
 from rnnlm.models import Blank, Classifier, LanguageModel, Seq2Seq, Vec2Seq
 from rnnlm.optim import SGD, Adagrad, Adam, Momentum, RMSProp
@@ -34,6 +34,19 @@ CELLS = {
     "lstm": LSTM(size=3),
     "lstm dropconnect": LSTM(size=3, dropconnect=0.3),
     "gru": GRU(size=3),
+    "jordan": Jordan(outputs=4, size=3),
+    "jordan forced": Jordan(outputs=4, size=3, teacher_forcing=True, activation="sigmoid"),
+    "leaky": Leaky(size=3, alpha=0.3),
+    "leaky relu": Leaky(size=3, alpha=1, activation="relu"),
+    "leaky spread": Leaky(size=3, alpha=0.2, spread=True),
+    "leaky learned": Leaky(size=3, alpha=0.3, learned=True),
+    "leaky spread learned": Leaky(size=3, alpha=0.2, spread=True, learned=True),
+    "reservoir": Reservoir(size=4, density=0.7),
+    "reservoir leak": Reservoir(size=4, density=1, leak=0.4),
+    "bidirectional": Bidirectional(Vanilla(size=3)),
+    "bidirectional sum": Bidirectional(LSTM(size=2), merge="sum"),
+    "bidirectional stack": Bidirectional(Stack([GRU(size=2), Vanilla(size=3)], dropout=0.4)),
+    "stack of bidirectionals": Stack([Bidirectional(Vanilla(size=3)), Bidirectional(GRU(size=2), merge="sum")]),
     "stack": Stack([Vanilla(size=4), Vanilla(size=3), Vanilla(size=2, activation="sigmoid")]),
     "stack of one": Stack([Vanilla(size=3)], dropout=0.4),
     "stack dropout": Stack([Vanilla(size=3, dropconnect=0.3), Vanilla(size=2)], dropout=0.4),
@@ -49,7 +62,9 @@ HEADS = {
     "adaptive": Adaptive(cutoffs=[4, 7], narrow=2),
     "adaptive one cluster": Adaptive(cutoffs=[5], bias="zeros"),
     "adaptive no bias": Adaptive(cutoffs=[1, 2, 8], bias="none"),
+    "scores": Scores(),
 }
+WIDTH = {name: K if isinstance(HEADS[name], Scores) else 3 for name in HEADS}  # of what each head sees
 
 MODELS = {
     "one-hot": LanguageModel(cell=Vanilla(size=4)),
@@ -59,6 +74,9 @@ MODELS = {
     "tied projection": LanguageModel(cell=Vanilla(size=4), embedding=3, head=Softmax(tied=True)),
     "tied adaptive": LanguageModel(cell=Vanilla(size=4), embedding=3, head=Adaptive(cutoffs=[4, 7], tied=True)),
     "adaptive": LanguageModel(cell=Vanilla(size=4), head=Adaptive(cutoffs=[4, 7], narrow=2)),
+    "jordan": LanguageModel(cell=Jordan(outputs=K, size=4), head=Scores()),
+    "jordan forced": LanguageModel(cell=Jordan(outputs=K, size=4, teacher_forcing=True), head=Scores()),
+    "reservoir": LanguageModel(cell=Reservoir(size=4, density=0.7), embedding=3),
     "input dropout": LanguageModel(cell=Vanilla(size=4), embedding=3, dropout_input=0.4),
     "word dropout": LanguageModel(cell=Vanilla(size=4), embedding=3, dropout_words=0.3),
     "output dropout": LanguageModel(cell=Vanilla(size=4), dropout_output=0.4),

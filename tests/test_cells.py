@@ -4,13 +4,22 @@ import numpy as np
 import pytest
 from examples import CELLS, K, memory, parameters, random_like
 
-from rnnlm.cells import Stack, Vanilla
+from rnnlm.cells import GRU, LSTM, Bidirectional, Jordan, Leaky, Reservoir, Stack, Vanilla
+from rnnlm.corpus import Corpus, Stream
+from rnnlm.errors import UsageError
+from rnnlm.gradcheck import synthetic_vocab
+from rnnlm.heads import Scores
+from rnnlm.models import LanguageModel, Network
 from rnnlm.ops import dropout_mask
-from rnnlm.train import leaves
+from rnnlm.optim import Adam
+from rnnlm.params import Parameters
+from rnnlm.schedule import Constant
+from rnnlm.train import Trainer, Training, leaves
 
 T, B, D = 5, 2, 3
 
 every_cell = pytest.mark.parametrize("name", CELLS)
+every_causal_cell = pytest.mark.parametrize("name", [name for name in CELLS if CELLS[name].causal])
 every_input = pytest.mark.parametrize("ids", [True, False], ids=["ids", "vectors"])
 
 
@@ -51,7 +60,7 @@ def sequences(state, part):
 
 
 @every_input
-@every_cell
+@every_causal_cell
 def test_a_window_at_once_is_its_steps_one_by_one(name, ids):
     run = Run(CELLS[name], ids)
     y, last = run.forward()
@@ -63,7 +72,7 @@ def test_a_window_at_once_is_its_steps_one_by_one(name, ids):
 
 
 @every_input
-@every_cell
+@every_causal_cell
 def test_two_windows_with_carried_state_are_one(name, ids):
     run = Run(CELLS[name], ids, T=2 * T)
     y, last = run.forward()
@@ -73,10 +82,9 @@ def test_two_windows_with_carried_state_are_one(name, ids):
 
 
 @every_input
-@every_cell
+@every_causal_cell
 def test_a_causal_cell_ignores_the_future(name, ids):
     run = Run(CELLS[name], ids)
-    assert run.cell.causal
     before = run.forward()[0].copy()
     run.x[3:] = run.x[3:] + 1 if not ids else (run.x[3:] + 1) % K
     after, _ = run.forward()
@@ -93,7 +101,7 @@ def test_gradients_add_up(name, ids):
     once = run.g.flat.copy()
     run.forward(rng=np.random.default_rng(2))
     run.cell.backward(run.p, run.g, run.dy.copy(), run.dlast, run.work, run.dx)
-    assert once.any()
+    assert once.any() == bool(run.g.trainable.size)
     np.testing.assert_allclose(run.g.flat, 2 * once, rtol=1e-14)
 
 
@@ -202,6 +210,155 @@ def test_what_lies_beyond_the_end_has_no_effect(name):
             run.x[length:, n] += 1
             run.dy[length:, n] += 1
     assert_close(results[0], results[1], rtol=1e-14)
+
+
+# --- both directions
+
+PADDED = [None, np.array([3, T])]
+
+
+@pytest.mark.parametrize("lengths", PADDED, ids=str)
+@pytest.mark.parametrize("merge", ["concat", "sum"])
+def test_reversal_reverses(merge, lengths):
+    run = Run(Bidirectional(LSTM(size=4), merge=merge))
+    forwards, backwards = run.p["forwards"], run.p["backwards"]
+    run.forward()
+    y, last = run.cell.forward_padded(run.p, run.x, run.state, run.work, lengths)
+    halves = np.split(y.copy(), 2, axis=2) if merge == "concat" else [y.copy()]
+
+    def turned(x):
+        return np.stack(
+            [np.r_[x[:n, i][::-1], x[n:, i]] for i, n in enumerate([T] * B if lengths is None else lengths)], 1
+        )
+
+    for name, array in forwards.items():  # the other text with the other weights from the other side is the same
+        array[...], backwards[name][...] = backwards[name].copy(), array.copy()
+    again, last_again = run.cell.forward_padded(run.p, turned(run.x), run.state[::-1], run.work, lengths)
+    halves_again = np.split(turned(again), 2, axis=2) if merge == "concat" else [turned(again)]
+    real = np.ones((T, B), bool) if lengths is None else np.arange(T)[:, None] < lengths
+    for one, other in zip(halves, halves_again[::-1]):
+        np.testing.assert_allclose(one[real], other[real], rtol=1e-13)
+    assert_close(last, last_again[::-1], rtol=1e-13)
+
+
+def test_both_directions_are_their_cells_alone():
+    run = Run(Bidirectional(GRU(size=4)))
+    y, _ = run.forward()
+    for half, name, order, state in ((y[..., :4], "forwards", 1, 0), (y[..., 4:], "backwards", -1, 1)):
+        work = run.cell.cell.workspace(run.p[name], T, B, memory())
+        alone, _ = run.cell.cell.forward(run.p[name], run.x[::order].copy(), run.state[state], work)
+        np.testing.assert_array_equal(half, alone[::order])
+
+
+def test_both_directions_see_the_future():
+    run = Run(Bidirectional(Vanilla(size=4)))
+    assert not run.cell.causal
+    before = run.forward()[0].copy()
+    run.x[3:] += 1
+    after, _ = run.forward()
+    np.testing.assert_array_equal(after[:3, :, :4], before[:3, :, :4])
+    assert (after[:3, :, 4:] != before[:3, :, 4:]).all()
+
+
+# --- leaky units and the reservoir
+
+
+def test_leaky_units_forget_at_their_own_rates():
+    cell = Leaky(size=4, alpha=0.1, spread=True)
+    run = Run(cell)
+    run.p.flat[...] = 0  # f(a_t) = 0: what is left is forgetting
+    y, _ = run.forward()
+    kept = 1 - 0.1 ** (np.arange(1, 5) / 4)
+    np.testing.assert_allclose(y[-1], run.state[0] * kept**T, rtol=1e-12)
+
+
+def test_leaky_units_without_a_leak_are_vanilla():
+    leaky, vanilla = Run(Leaky(size=4, alpha=1)), Run(Vanilla(size=4))
+    np.testing.assert_allclose(leaky.forward()[0], vanilla.forward()[0], rtol=1e-12)
+
+
+def test_learned_rates_start_where_they_are_told():
+    fixed, learned = (Leaky(size=4, alpha=0.1, spread=True, learned=learned) for learned in (False, True))
+    p = Parameters(learned.specs(D), np.float64, np.random.default_rng(1))
+    np.testing.assert_allclose(learned._alpha(p), fixed._alpha(p), rtol=1e-12)
+
+
+def test_a_learned_rate_starts_below_one():
+    with pytest.raises(ValueError, match=r"^alpha: expected a number below 1 to start learning from, found 1$"):
+        Leaky(alpha=1, learned=True)
+
+
+def test_the_reservoir_is_as_it_was_told():
+    p = Parameters(
+        Reservoir(size=60, density=0.2, spectral_radius=0.7, input_scale=0.3).specs(D), rng=np.random.default_rng(1)
+    )
+    assert np.abs(np.linalg.eigvals(p["W"])).max() == pytest.approx(0.7, rel=1e-5)
+    assert np.mean(p["W"] != 0) == pytest.approx(0.2, abs=0.02)
+    assert 0.25 < np.abs(p["U"]).max() <= 0.3
+    assert p.frozen == {"U", "W", "b"}
+    assert p.trainable.size == 0
+
+
+def test_the_reservoir_is_never_trained():
+    model = LanguageModel(cell=Reservoir(size=6, density=0.5), embedding=3)
+    network = Network(model, synthetic_vocab(K), np.float32, np.random.default_rng(1))
+    cell = {name: array.copy() for name, array in network.params["cell"].items()}
+    V = network.params["head"]["V"].copy()
+    corpus = Corpus(np.arange(60, dtype=np.int32) % K, np.array([[60, 60, 0]]), 60, 0, "made up", 0, "")
+    trainer = Trainer(
+        network, Stream(corpus, 2, 5), Adam(weight_decay=0.1), Constant(), Training(batch=2), None, seed=1
+    )
+    for _ in trainer.run():
+        pass
+    assert (network.params["head"]["V"] != V).any()
+    for name, array in cell.items():
+        np.testing.assert_array_equal(network.params["cell"][name], array)
+
+
+def test_echoes_die_away_below_radius_one_only():
+    left = {}
+    for radius in (0.5, 1.5):
+        run = Run(Reservoir(size=40, spectral_radius=radius), T=100)
+        run.p = Parameters(run.cell.specs(D), np.float64, np.random.default_rng(1))
+        run.x[...] = run.p["b"][...] = 0
+        left[radius] = np.abs(run.forward(state=(1e-6 * run.state[0],))[0][-1]).max()
+    assert left[0.5] < 1e-12 < 1e-3 < left[1.5]
+
+
+def test_a_reservoir_without_a_cycle_is_refused():
+    with pytest.raises(UsageError) as refusal:
+        Parameters(Reservoir(size=2, density=0.001).specs(D), rng=np.random.default_rng(1))
+    assert refusal.value.message == "reservoir: with 2 units at density 0.001, W has no cycle that could remember"
+    assert refusal.value.hint == "raise model.cell.density or model.cell.size"
+
+
+# --- the output that comes back
+
+
+def test_teacher_forcing_is_the_loop_with_the_true_output_put_in():
+    forced, free = (Run(Jordan(outputs=K, size=4, teacher_forcing=on), ids=True) for on in (True, False))
+    parallel, state = forced.forward()
+    assert state == ()
+    parallel = parallel.copy()
+    for t in range(T):
+        o, _ = free.forward(free.x[t : t + 1], (np.eye(K)[free.x[t]],))
+        np.testing.assert_allclose(o[0], parallel[t], rtol=1e-12)
+
+
+def test_with_teacher_forcing_only_the_last_input_matters():
+    forced, free = (Run(Jordan(outputs=4, size=4, teacher_forcing=on)) for on in (True, False))
+    for run, remembers in ((forced, False), (free, True)):
+        before = run.forward()[0][-1].copy()
+        run.x[:-1] += 1
+        assert (run.forward()[0][-1] != before).any() == remembers
+
+
+def test_what_comes_back_is_the_distribution_of_the_model():
+    model = LanguageModel(cell=Jordan(outputs=K, size=4), head=Scores())
+    network = Network(model, synthetic_vocab(K), np.float64, np.random.default_rng(1))
+    inputs = np.random.default_rng(2).integers(0, K, (T, B), np.int32)
+    log_p, (y,) = network.log_probs(inputs, network.initial_state(B))
+    np.testing.assert_allclose(y, np.exp(log_p[-1]), rtol=1e-12)
 
 
 # --- dropout

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from examples import ALL, CELLS, FAMILY, HEADS, MODELS, VOCAB, K, memory, parameters, random_like
+from examples import ALL, CELLS, FAMILY, HEADS, MODELS, VOCAB, WIDTH, K, memory, parameters, random_like
 
 from rnnlm import checkpoint, config
 from rnnlm.cells import Stack, Vanilla
@@ -60,7 +60,8 @@ def test_cell(name, width, T):
     loss()
     g, dx = p.zeros_like(), None if width is None else np.full_like(x, np.nan)
     dstate = cell.backward(p, g, dy.copy(), dlast, work, dx)
-    arrays, grads = dict(p.named), dict(g.named)
+    arrays, grads = ({n: a for n, a in of.named.items() if n not in p.frozen} for of in (p, g))
+    assert not any(g.named[frozen].any() for frozen in p.frozen)
     for i, (h, dh) in enumerate(zip(leaves(state), leaves(dstate))):
         arrays[f"state {i}"], grads[f"state {i}"] = h, dh
     if dx is not None:
@@ -70,7 +71,7 @@ def test_cell(name, width, T):
 
 @pytest.mark.parametrize("name", HEADS)
 def test_head(name):
-    head, N, D, rng = HEADS[name], 12, 3, np.random.default_rng(1)
+    head, N, D, rng = HEADS[name], 12, WIDTH[name], np.random.default_rng(1)
     y, targets, scale = rng.standard_normal((N, D)), rng.integers(0, K, N), rng.uniform(0, 2, N)
     scale[3] = 0  # padding
     p = parameters(head.specs(D, VOCAB))

@@ -4,12 +4,12 @@ import math
 
 import numpy as np
 import pytest
-from examples import HEADS, VOCAB, K, memory, parameters
+from examples import HEADS, VOCAB, WIDTH, K, memory, parameters
 
 from rnnlm import ops
 from rnnlm.errors import UsageError
 from rnnlm.gradcheck import synthetic_vocab
-from rnnlm.heads import Adaptive, Loss, Softmax, softmax
+from rnnlm.heads import Adaptive, Loss, Scores, Softmax, softmax
 
 N, D = 7, 3
 
@@ -28,8 +28,8 @@ def loss_and_grad(head, p, y, targets):
 
 @every_head
 def test_probabilities_sum_to_one(name):
-    p = parameters(HEADS[name].specs(D, VOCAB))
-    log_p = HEADS[name].log_probs(p, np.random.default_rng(1).standard_normal((N, D)))
+    p = parameters(HEADS[name].specs(WIDTH[name], VOCAB))
+    log_p = HEADS[name].log_probs(p, np.random.default_rng(1).standard_normal((N, WIDTH[name])))
     assert log_p.shape == (N, K)
     np.testing.assert_allclose(np.exp(log_p).sum(axis=1), 1, rtol=1e-14)
 
@@ -37,8 +37,8 @@ def test_probabilities_sum_to_one(name):
 @every_head
 def test_loss_is_that_of_the_probabilities(name):
     rng = np.random.default_rng(1)
-    y, targets = rng.standard_normal((4 * K, D)), np.arange(4 * K) % K
-    p = parameters(HEADS[name].specs(D, VOCAB))
+    y, targets = rng.standard_normal((4 * K, WIDTH[name])), np.arange(4 * K) % K
+    p = parameters(HEADS[name].specs(WIDTH[name], VOCAB))
     nats, _, _ = loss_and_grad(HEADS[name], p, y, targets)
     np.testing.assert_allclose(nats, -HEADS[name].log_probs(p, y)[np.arange(4 * K), targets], rtol=1e-13)
 
@@ -46,8 +46,8 @@ def test_loss_is_that_of_the_probabilities(name):
 @every_head
 def test_float32_stays_float32(name):
     rng = np.random.default_rng(1)
-    y, targets = rng.standard_normal((N, D)).astype(np.float32), rng.integers(0, K, N)
-    p = parameters(HEADS[name].specs(D, VOCAB), np.float32)
+    y, targets = rng.standard_normal((N, WIDTH[name])).astype(np.float32), rng.integers(0, K, N)
+    p = parameters(HEADS[name].specs(WIDTH[name], VOCAB), np.float32)
     nats, g, dy = loss_and_grad(HEADS[name], p, y, targets)
     log_p = HEADS[name].log_probs(p, y)
     assert {array.dtype for array in (nats, g.flat, dy, log_p)} == {np.dtype(np.float32)}
@@ -56,8 +56,8 @@ def test_float32_stays_float32(name):
 @every_head
 def test_gradients_add_up(name):
     rng = np.random.default_rng(1)
-    y, targets = rng.standard_normal((N, D)), rng.integers(0, K, N)
-    p = parameters(HEADS[name].specs(D, VOCAB))
+    y, targets = rng.standard_normal((N, WIDTH[name])), rng.integers(0, K, N)
+    p = parameters(HEADS[name].specs(WIDTH[name], VOCAB))
     _, g, dy = loss_and_grad(HEADS[name], p, y, targets)
     work = HEADS[name].workspace(p, N, memory())
     HEADS[name].forward(p, y, targets, work)
@@ -71,8 +71,8 @@ def test_gradients_add_up(name):
 @every_head
 def test_tokens_do_not_touch_each_other(name):
     rng = np.random.default_rng(1)
-    y, targets = rng.standard_normal((N, D)), rng.integers(0, K, N)
-    p = parameters(HEADS[name].specs(D, VOCAB))
+    y, targets = rng.standard_normal((N, WIDTH[name])), rng.integers(0, K, N)
+    p = parameters(HEADS[name].specs(WIDTH[name], VOCAB))
     nats, _, dy = loss_and_grad(HEADS[name], p, y, targets)
     for n in range(N):
         nats_n, _, dy_n = loss_and_grad(HEADS[name], p, y[n : n + 1], targets[n : n + 1])
@@ -210,3 +210,10 @@ def test_cutoffs_lie_within_the_vocabulary():
         Adaptive(cutoffs=[4, K]).specs(D, VOCAB)
     assert error.value.message == "model.head.cutoffs: the last is 9, but the vocabulary has 9 words"
     assert error.value.hint == "give smaller cutoffs, or use head: softmax"
+
+
+def test_scores_need_one_for_each_word():
+    with pytest.raises(UsageError) as refusal:
+        Scores().specs(4, VOCAB)
+    assert refusal.value.message == "model.head: scores needs from the cell one output for each of 9 words, found 4"
+    assert refusal.value.hint == "set model.cell.outputs to 9"

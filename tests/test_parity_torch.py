@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from examples import memory, parameters, random_like
 
-from rnnlm.cells import GRU, LSTM, Cell, Vanilla
+from rnnlm.cells import GRU, LSTM, Bidirectional, Cell, Vanilla
 from rnnlm.corpus import Batch
 from rnnlm.gradcheck import synthetic_vocab
 from rnnlm.heads import Softmax
@@ -149,6 +149,60 @@ def test_ten_steps_of_training(dtype, tolerance, name):
         np.testing.assert_allclose(h, theirs_h[0].numpy(), rtol=0, atol=tolerance)
     for name, array in theirs.weights().items():
         np.testing.assert_allclose(network.params.named[name], array.detach().numpy(), rtol=0, atol=tolerance)
+
+
+KINDS = {"rnn": (Vanilla, torch.nn.RNN), "lstm": (LSTM, torch.nn.LSTM)}
+
+
+@pytest.mark.parametrize("lengths", [None, [T, 2, 5, 1]], ids=str)
+@pytest.mark.parametrize("kind", KINDS)
+def test_both_directions(kind, lengths):
+    """Outputs, and gradients of inputs and weights; ten updates of ours and theirs."""
+    ours, theirs = KINDS[kind]
+    twin, rng = Twin(ours(size=H), theirs, gates=(3, 0, 1, 2) if kind == "lstm" else (0,)), np.random.default_rng(1)
+    cell = Bidirectional(twin.cell)
+    p, x, dy = parameters(cell.specs(D)), rng.standard_normal((T, B, D)), rng.standard_normal((T, B, 2 * H))
+    own = None if lengths is None else np.array(lengths)
+    real = np.ones((T, B), bool) if own is None else np.arange(T)[:, None] < own
+    rnn = theirs(D, H, bidirectional=True, dtype=torch.float64)
+    weights = {"forwards": [], "backwards": []}  # theirs: U, W, b, and the other bias, which we do not have
+    for name, weight in rnn.named_parameters():
+        weights["backwards" if name.endswith("reverse") else "forwards"].append(weight)
+    for direction, (U, W, b, other) in weights.items():
+        torch.nn.init.zeros_(other).requires_grad_(False)
+        with torch.no_grad():
+            for name, weight in (("U", U), ("W", W), ("b", b)):
+                weight[twin.rows] = torch.from_numpy(np.ascontiguousarray(p[direction][name].T))
+    their_x = torch.from_numpy(x).requires_grad_()
+    sgd = torch.optim.SGD([weight for weight in rnn.parameters() if weight.requires_grad], lr=0.01)
+    work, state, dx = cell.workspace(p, T, B, memory()), cell.initial_state(p, B), np.empty_like(x)
+    for _ in range(STEPS):
+        y, last = cell.forward_padded(p, x, state, work, own)
+        g = p.zeros_like()
+        cell.backward_padded(p, g, dy.copy(), random_like(state, np.random.default_rng(2)), work, own, dx)
+        packed = torch.nn.utils.rnn.pack_padded_sequence(
+            their_x, torch.tensor(lengths or [T] * B), enforce_sorted=False
+        )
+        their_y, their_last = rnn(packed)
+        their_y, _ = torch.nn.utils.rnn.pad_packed_sequence(their_y, total_length=T)
+        their_last = their_last if isinstance(their_last, tuple) else (their_last,)
+        their_dlast = random_like(state, np.random.default_rng(2))
+        sgd.zero_grad()
+        their_x.grad = None
+        torch.autograd.backward(
+            [their_y, *their_last],
+            [torch.from_numpy(dy), *(torch.from_numpy(np.stack(d)) for d in zip(*their_dlast))],
+        )
+        np.testing.assert_allclose(y[real], their_y.detach().numpy()[real], rtol=0, atol=1e-10)
+        for h, their_h in zip(zip(*last), their_last):
+            np.testing.assert_allclose(np.stack(h), their_h.detach().numpy(), rtol=0, atol=1e-10)
+        np.testing.assert_allclose(dx, their_x.grad.numpy(), rtol=0, atol=1e-10)
+        for direction, (U, W, b, _) in weights.items():
+            for name, weight in (("U", U), ("W", W), ("b", b)):
+                their_g = weight.grad.numpy()[twin.rows].T
+                np.testing.assert_allclose(g[direction][name], their_g, rtol=0, atol=1e-10)
+        SGD().step(p.trainable, g.trainable, 0.01, 1)
+        sgd.step()
 
 
 RULES = {
