@@ -10,15 +10,15 @@ the network alone.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
 from rnnlm.reader import Reader, Window
 
-ROWS = 256  # tokens compared with the past at once
-THETAS = (0.0, 0.03, 0.1, 0.2, 0.3, 0.5)
+THETAS = (0.0, 0.03, 0.1, 0.2, 0.3, 0.5)  # what `tune` tries
 LAMS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3)
 
 
@@ -27,12 +27,21 @@ class CacheScorer(Reader):
 
     def __init__(self, reader: Reader, size: int, theta: float, lam: float):
         super().__init__(reader.network, reader.stream, reader.carried, reader.tokens)
+        self.kind = f"{reader.kind}+cache"
         self.reader, self.size, self.theta, self.lam = reader, size, theta, lam
 
     def windows(self, sentences: Iterable[np.ndarray]) -> Iterator[Window]:
         """See `Reader`."""
-        for window, ((nats,),) in lookups(self.reader, sentences, self.size, [self.theta], [self.lam]):
-            yield window._replace(nats=nats)
+        past = Past(self.size, self.tokens)
+        for window in self.reader.windows(sentences):
+            found = past.compare(window)
+            log_p = partial(self._log_p, window, found)
+            yield window._replace(nats=found.mix(-window.nats, found.p(self.theta), self.lam), log_p=log_p)
+
+    def _log_p(self, window: Window, found: Compared) -> np.ndarray:
+        """log p of every word at each place, (T, K)."""
+        p = [np.bincount(found.words, row, len(self.vocab)) for row in found.weights(self.theta)]
+        return -found.mix(window.log_p(), np.array(p), self.lam)
 
 
 def tune(
@@ -43,43 +52,60 @@ def tune(
     lams: Sequence[float] = LAMS,
 ) -> np.ndarray:
     """The entropy of a text, in nats per token, for each theta and lam: (thetas, lams), in one reading."""
-    nats, tokens = np.zeros((len(thetas), len(lams))), 0
-    for window, mixed in lookups(reader, sentences, size, thetas, lams):
-        nats += [[x.sum(dtype=float) for x in row] for row in mixed]
+    nats, tokens, past = np.zeros((len(thetas), len(lams))), 0, Past(size, reader.tokens)
+    for window in reader.windows(sentences):
+        found = past.compare(window)
+        for row, theta in zip(nats, thetas):
+            p = found.p(theta)
+            row += [found.mix(-window.nats, p, lam).sum(dtype=float) for lam in lams]
         tokens += len(window.nats)
     return nats / tokens
 
 
-def lookups(
-    reader: Reader, sentences: Iterable[np.ndarray], size: int, thetas: Sequence[float], lams: Sequence[float]
-) -> Iterator[tuple[Window, list[list[np.ndarray]]]]:
-    """Windows of up to ROWS tokens, and -log p of their tokens (T,) with the cache, for each theta and each lam."""
-    past = Past(size)
-    for window in reader.windows(sentences):
-        for first in range(0, len(window.targets), ROWS):
-            part = Window(*(x[first : first + ROWS] for x in window))
-            compared = past.compare(part)
-            cached = (_cached(*compared, theta) for theta in thetas)
-            yield part, [[_mix(part.nats, p, lam) for lam in lams] for p in cached]
+class Compared(NamedTuple):
+    """T tokens, and N' positions among which are the cached ones of each of them."""
+
+    dots: np.ndarray  # (T, N') h_t . h_i
+    among: np.ndarray  # (T, N') whether position i is in the cache when token t is predicted
+    words: np.ndarray  # (N',) what followed i
+    targets: np.ndarray  # (T,)
+
+    def weights(self, theta: float) -> np.ndarray:
+        """The share of each position in p_cache: (T, N'), rows with sum one, or of zeros where there is no past."""
+        e = theta * self.dots
+        e[~self.among] = -np.inf
+        top = e.max(axis=1, keepdims=True)
+        e -= np.where(np.isneginf(top), 0, top)
+        np.exp(e, out=e)
+        total = e.sum(axis=1, keepdims=True)
+        e /= np.where(total > 0, total, 1)
+        return e
+
+    def p(self, theta: float) -> np.ndarray:
+        """p_cache of each token, (T,)."""
+        return (self.weights(theta) * (self.words == self.targets[:, None])).sum(axis=1)
+
+    def mix(self, log_p: np.ndarray, p: np.ndarray, lam: float) -> np.ndarray:
+        """-log of the mixture of the network's log_p with the cache's p, both (T,) or (T, K)."""
+        lams = np.where(self.among.any(axis=1), lam, 0).astype(log_p.dtype).reshape(-1, *[1] * (p.ndim - 1))
+        with np.errstate(divide="ignore"):  # log 0: nothing in the past was followed by this word
+            return -np.logaddexp(np.log1p(-lams) + log_p, np.log(lams * p.astype(log_p.dtype)))
 
 
 class Past:
     """The last `size` positions: their hidden vectors h (N, D), and the words (N,) that followed them."""
 
-    def __init__(self, size: int):
+    def __init__(self, size: int, tokens: int):
+        """tokens: of the largest window."""
         self.size, self.length = size, 0  # length: positions stored, of which the last `size` matter
         self.h: np.ndarray | None = None
-        self.words: np.ndarray | None = None
+        self.words = np.empty(2 * size + tokens, np.int32)
 
-    def compare(self, window: Window) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Take in a window of T tokens, and compare each t of them with the `size` positions i before it.
-
-        -> h_t . h_i; whether i is one of those positions; whether so, and what followed i followed t. All (T, N').
-        """
+    def compare(self, window: Window) -> Compared:
+        """Take in a window, and compare each token t of it with the `size` positions i before t."""
         T = len(window.targets)
-        if self.h is None or self.words is None:
-            self.h = np.empty((2 * self.size + ROWS, window.hidden.shape[1]), window.hidden.dtype)
-            self.words = np.empty(len(self.h), np.int32)
+        if self.h is None:
+            self.h = np.empty((len(self.words), window.hidden.shape[1]), window.hidden.dtype)
         if self.length + T > len(self.h):  # what matters moves to the front, once in about `size` tokens
             kept = slice(self.length - self.size, self.length)
             self.h[: self.size], self.words[: self.size] = self.h[kept], self.words[kept]
@@ -90,24 +116,4 @@ class Past:
         near = slice(max(now.start - self.size, 0), now.stop)
         t, i = np.arange(now.start, now.stop)[:, None], np.arange(near.start, near.stop)
         among = (i < t) & (i >= t - self.size)
-        return window.hidden @ self.h[near].T, among, among & (self.words[near] == window.targets[:, None])
-
-
-def _cached(dots: np.ndarray, among: np.ndarray, same: np.ndarray, theta: float) -> np.ndarray:
-    """p_cache of each token, (T,); nan where there is no past."""
-    e = theta * dots
-    e[~among] = -np.inf
-    top = e.max(axis=1, keepdims=True)
-    e -= np.where(np.isneginf(top), 0, top)
-    np.exp(e, out=e)
-    total = e.sum(axis=1)
-    e *= same
-    with np.errstate(invalid="ignore"):
-        return e.sum(axis=1) / total
-
-
-def _mix(nats: np.ndarray, p: np.ndarray, lam: float) -> np.ndarray:
-    """-log of the mixture, (T,)."""
-    with np.errstate(divide="ignore", invalid="ignore"):  # log 0: nothing in the past was followed by this word
-        mixed = -np.logaddexp(math.log1p(-lam) - nats, np.log(lam * p))
-    return np.where(np.isnan(p), nats, mixed)
+        return Compared(window.hidden @ self.h[near].T, among, self.words[near], window.targets)

@@ -16,7 +16,7 @@ from rnnlm.corpus import Batch
 from rnnlm.errors import NumericalError
 from rnnlm.models.base import Network
 from rnnlm.optim import blocks
-from rnnlm.reader import Reader, Window
+from rnnlm.reader import Reader, Window, read
 
 WINDOW = 20  # tokens between updates
 EPS = 1.0
@@ -86,6 +86,8 @@ def gradient_rms(network: Network, batches: Iterable[Batch]) -> np.ndarray:
 class DynamicScorer(Reader):
     """A network that learns as it reads: scores, then steps by `rule`, window by window."""
 
+    kind = "rnn+dynamic"
+
     def __init__(self, network: Network, stream: bool, carried: bool, rule: Rule, tokens: int = WINDOW):
         super().__init__(network, stream, carried, tokens)
         self.rule = rule
@@ -94,17 +96,17 @@ class DynamicScorer(Reader):
         """See `Reader`. Raises NumericalError when the steps are so large that the network breaks."""
         own = Network(self.network.model, self.network.vocab, self.network.params.flat.dtype)
         own.params.flat[...] = self.network.params.flat
-        state, read = None, 0
+        state, tokens = None, 0
         for batch in self.batches(sentences):
             with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is looked at
-                nats, state = own.nats(batch, state)
-            read += nats.size
-            if not np.isfinite(nats).all():
+                window, state = read(own, batch, state)
+            tokens += len(window.nats)
+            if not np.isfinite(window.nats).all():
                 raise NumericalError(
-                    f"dynamic evaluation diverged within {read} tokens at a learning rate of {self.rule.lr:g}",
+                    f"dynamic evaluation diverged within {tokens} tokens at a learning rate of {self.rule.lr:g}",
                     "lower the rate; --dynamic tune --dev FILE finds one",
                 )
-            yield Window(batch.targets[:, 0], nats[:, 0], own.hidden(batch)[:, 0])
+            yield window
             with np.errstate(over="ignore", invalid="ignore"):
                 own.backward(batch)
                 self.rule.step(own.params.trainable, own.grads.trainable)

@@ -5,15 +5,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 
+from rnnlm.cells.base import State
 from rnnlm.corpus import Batch
+from rnnlm.errors import UsageError
 from rnnlm.models.base import Network
-from rnnlm.scoring import LOGITS, TOKENS
-from rnnlm.vocab import BOS, EOS, OOV, UNK
+from rnnlm.scoring import LOGITS
+from rnnlm.vocab import BOS, EOS, OOV, UNK, Vocabulary
+
+TOKENS = 256  # predicted at once
 
 
 class Window(NamedTuple):
@@ -22,23 +26,44 @@ class Window(NamedTuple):
     targets: np.ndarray  # (T,) ids; EOS ends a sentence
     nats: np.ndarray  # (T,) -log p of each
     hidden: np.ndarray  # (T, D) what the head saw when it predicted them
+    log_p: Callable[[], np.ndarray]  # computes log p of every word at each place, (T, K)
 
 
 class Reader:
-    """Windows of up to `tokens` tokens, one sequence at a time (B = 1); also a `Scorer`.
+    """Windows of up to `tokens` tokens, one sequence at a time (B = 1); also a `rnnlm.scoring.Scorer`.
 
     stream, carried: as in `rnnlm.scoring.NetworkScorer`. Where the state is carried a window ends anywhere; otherwise
     no window has tokens of two sentences, and a sentence longer than `tokens` is cut into equal ones.
     """
+
+    kind = "rnn"
 
     def __init__(self, network: Network, stream: bool, carried: bool = False, tokens: int = TOKENS):
         self.network, self.stream, self.carried = network, stream, carried
         self.start = EOS if stream else BOS
         self.tokens = max(1, min(tokens, LOGITS // len(network.vocab)))
 
+    @property
+    def vocab(self) -> Vocabulary:
+        """The network's."""
+        return self.network.vocab
+
     def log_probs(self, sentences: Iterable[Sequence[str]]) -> Iterator[np.ndarray]:
         """See `rnnlm.scoring.Scorer`."""
         return by_sentence((window.targets, -window.nats) for window in self.windows(map(self.ids, sentences)))
+
+    def distributions(self, sentences: Iterable[Sequence[str]]) -> Iterator[np.ndarray]:
+        """See `rnnlm.scoring.Scorer`."""
+        for window in self.windows(map(self.ids, sentences)):
+            yield from window.log_p()
+
+    def alternatives(self, lists: Iterable[Sequence[Sequence[str]]]) -> NoReturn:
+        """Raises UsageError: see `walk`."""
+        self.walk()
+
+    def walk(self) -> NoReturn:
+        """Raises UsageError: this is for text that is read once, in its order, without branches."""
+        raise UsageError(f"a model of kind {self.kind} reads a text in its order", "use the model as it was trained")
 
     def ids(self, words: Sequence[str]) -> np.ndarray:
         """The ids of a sentence, with its end: (n + 1,)."""
@@ -48,8 +73,8 @@ class Reader:
         """The windows of sentences of ids, EOS at the end of each."""
         state = None
         for batch in self.batches(sentences):
-            nats, state = self.network.nats(batch, state)
-            yield Window(batch.targets[:, 0], nats[:, 0], self.network.hidden(batch)[:, 0])
+            window, state = read(self.network, batch, state)
+            yield window
 
     def batches(self, sentences: Iterable[np.ndarray]) -> Iterator[Batch]:
         """The same as the network takes them in, (T, 1)."""
@@ -77,6 +102,17 @@ class Reader:
     def _pieces(self, sentences: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         for ids in sentences:
             yield from np.array_split(ids, -(-len(ids) // self.tokens))
+
+
+def read(network: Network, batch: Batch, state: State | None) -> tuple[Window, State]:
+    """A window, (T, 1), and the state after it."""
+    before = network.initial_state(1) if batch.fresh else state
+    nats, after = network.nats(batch, before)
+
+    def log_p():
+        return network.log_probs(batch.inputs, before)[0][:, 0]
+
+    return Window(batch.targets[:, 0], nats[:, 0], network.hidden(batch)[:, 0], log_p), after
 
 
 def by_sentence(windows: Iterable[tuple[np.ndarray, np.ndarray]]) -> Iterator[np.ndarray]:

@@ -5,7 +5,6 @@ import pytest
 from test_dynamic import TEXT, start_probability
 from test_scoring import WORDS, naive, network
 
-from rnnlm import cache
 from rnnlm.cache import CacheScorer, tune
 from rnnlm.dynamic import Descent, DynamicScorer
 from rnnlm.reader import Reader
@@ -38,10 +37,9 @@ def definition(source, size, theta, lam, text):
 @pytest.mark.parametrize("size", [1, 7, 1000])
 @pytest.mark.parametrize(("stream", "carried"), [(True, True), (False, False)])
 @pytest.mark.parametrize("dynamic", [False, True])
-@pytest.mark.parametrize("rows", [2, 256])
-def test_the_cache_is_its_definition(monkeypatch, size, stream, carried, dynamic, rows):
-    monkeypatch.setattr(cache, "ROWS", rows)
-    source = reader(stream=stream, carried=carried, dynamic=dynamic)
+@pytest.mark.parametrize("tokens", [2, 64])
+def test_the_cache_is_its_definition(size, stream, carried, dynamic, tokens):
+    source = reader(stream=stream, carried=carried, dynamic=dynamic, tokens=tokens)
     found = list(CacheScorer(source, size, THETA, LAM).log_probs(TEXT))
     assert [len(log_p) for log_p in found] == [len(words) + 1 for words in TEXT]
     expected = definition(source, size, THETA, LAM, TEXT)
@@ -70,6 +68,16 @@ def test_probabilities_add_up_to_one(dynamic):
     p = [np.exp(list(scorer.log_probs([*TEXT[:4], [WORDS[0], word]]))[4][1]) for word in [*WORDS, "<unk>"]]
     end = np.exp(list(scorer.log_probs(before))[4][1])
     assert sum(p) + end + start_probability(scorer, before) == pytest.approx(1, abs=1e-12)
+
+
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_distributions(dynamic):
+    scorer = CacheScorer(reader(dynamic=dynamic), SIZE, THETA, LAM)
+    rows = np.array([row.copy() for row in scorer.distributions(TEXT)])
+    np.testing.assert_allclose(np.exp(rows).sum(axis=1), 1, rtol=0, atol=1e-12)
+    targets = np.where((ids := np.concatenate(list(map(scorer.ids, TEXT)))) == OOV, UNK, ids)
+    expected = np.concatenate(list(scorer.log_probs(TEXT)))
+    np.testing.assert_allclose(rows[np.arange(len(rows)), targets], expected, rtol=0, atol=1e-12)
 
 
 def test_extreme_vectors():

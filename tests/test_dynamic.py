@@ -8,7 +8,7 @@ from test_scoring import SENTENCES, WORDS, naive, network
 from rnnlm import dynamic
 from rnnlm.corpus import Batch
 from rnnlm.dynamic import Anchored, Descent, DynamicScorer, gradient_rms
-from rnnlm.errors import NumericalError
+from rnnlm.errors import NumericalError, UsageError
 from rnnlm.reader import Reader
 from rnnlm.scoring import NetworkScorer
 from rnnlm.vocab import BOS, EOS, UNK
@@ -74,6 +74,26 @@ def test_hidden_is_what_the_head_sees():
         for window in reader.windows([reader.ids(WORDS)]):
             log_p = model.model.head.log_probs(model.p["head"], window.hidden)
             np.testing.assert_allclose(-log_p[np.arange(len(log_p)), window.targets], window.nats, atol=1e-12)
+
+
+@pytest.mark.parametrize("dynamic", [False, True])
+@both_readings
+def test_distributions(stream, carried, dynamic):
+    model = network("all dropouts")
+    scorer = DynamicScorer(model, stream, carried, Descent(0.05), 4) if dynamic else Reader(model, stream, carried, 4)
+    rows = np.array([row.copy() for row in scorer.distributions(TEXT)])
+    np.testing.assert_allclose(np.exp(rows).sum(axis=1), 1, rtol=0, atol=1e-12)
+    targets = np.where((ids := np.concatenate(list(map(scorer.ids, TEXT)))) < 0, UNK, ids)
+    expected = np.concatenate(list(scorer.log_probs(TEXT)))
+    np.testing.assert_allclose(rows[np.arange(len(rows)), targets], expected, rtol=0, atol=1e-12)
+
+
+def test_no_branches():
+    for call in (Reader(network(), True).walk, lambda: Reader(network(), True).alternatives([])):
+        with pytest.raises(UsageError) as error:
+            call()
+        assert error.value.message == "a model of kind rnn reads a text in its order"
+        assert error.value.hint == "use the model as it was trained"
 
 
 def test_a_reader_reads_as_it_is_needed():
