@@ -24,6 +24,7 @@ COMMANDS = {
     "predict": "What a model predicts: next words, labels, answers.",
     "fill": "Fill in the blanks of a text.",
     "score": "One log-probability per input line.",
+    "compare": "Models on one text, or runs by what sets them apart.",
     "info": "What a model or a run is made of.",
     "gradcheck": "Compare the analytic gradient with a numerical one.",
     "config": "Show, check or explain a configuration.",

@@ -1,0 +1,159 @@
+"""`rnnlm compare`: models on a text, with confidence intervals; or runs, by what sets them apart."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import click
+
+from rnnlm.cli.predict import visible
+from rnnlm.errors import UsageError
+
+
+@click.command()
+@click.argument("models", nargs=-1, required=True, metavar="MODEL...", type=click.Path(path_type=Path))
+@click.option("--text", metavar="FILE|-", help="A text to compare the models on: a sentence a line.")
+@click.option("--words", type=click.IntRange(min=0), default=10, help="Show so many words on which they differ most.")
+@click.option("--resamples", type=click.IntRange(min=100), default=1000, help="Texts drawn for the intervals.")
+@click.option("--seed", type=click.IntRange(min=0), default=1, help="Start of the draws.")
+@click.option(
+    "--independent/--continuous",
+    default=None,
+    help="As in `rnnlm eval`.  [default: each model as it was trained]",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, on one line.")
+def command(models, text, words, resamples, seed, independent, as_json):
+    """Compare two or more MODELs (run directories, model files, n-gram models) on a text, or runs without one.
+
+    With --text: the perplexity of each with its 95 % interval, and how it relates to the first model's, with the
+    interval of that. Intervals are those of texts drawn from the sentences of this one (paired bootstrap). Only tokens
+    that all models know are compared, `</s>` among them, so perplexities are those of `rnnlm eval` where vocabularies
+    are the same, and comparable where they are not. Then the words that make most of the difference: how often each
+    occurs, and its mean -log10 p under each model.
+
+    Without --text: every setting in which the runs differ, and their results.
+
+    Keys of --json, with --text: text, sentences, tokens (compared), left_out, resamples, seed, models (a list of model,
+    kind, vocab_size, oovs, zeroprobs, ppl, ppl_interval, ratio, ratio_interval: ppl by that of the first; better: share
+    of the draws on which ppl is below that of the first), words (a list of word, count, log10_p: one mean per model).
+    Without: runs, settings ({path: a value per run}), results (a list of valid_ppl, best_epoch, train_ppl, epochs,
+    seconds).
+    """
+    if len(models) < 2:
+        raise UsageError("one model: nothing to compare it with", "name two or more")
+    facts = runs(models) if text is None else on_text(models, text, words, resamples, seed, independent)
+    if as_json:
+        click.echo(json.dumps(finite(facts), ensure_ascii=False))
+    else:
+        show = show_runs if text is None else show_models
+        for line in show(facts):
+            click.echo(line.rstrip())
+
+
+def on_text(models, text, words, resamples, seed, independent):
+    """What --json prints; the keys are documented in the command's help."""
+    from rnnlm.compare import bootstrap, compare
+    from rnnlm.corpus import lines, text_name
+    from rnnlm.experiment import load_text_model
+    from rnnlm.vocab import split
+
+    loaded = [load_text_model(path, None if independent is None else not independent) for path in models]
+    scorers = [model.scorer for model in loaded]
+    vocab = scorers[0].vocab
+    lower = any(scorer.vocab.lower for scorer in scorers)
+    sentences = filter(None, (split(line, vocab.level, lower) for line in lines(text)))
+    found = compare(scorers, sentences, text_name(text))
+    drawn = bootstrap(found, resamples, seed)
+    return {
+        "text": text_name(text), "sentences": len(found.tokens), "tokens": int(found.tokens.sum()),
+        "left_out": found.left_out, "resamples": resamples, "seed": seed,
+        "models": [
+            {
+                "model": str(model.path), "kind": model.scorer.kind, "vocab_size": len(model.scorer.vocab),
+                "oovs": oovs, "zeroprobs": zeroprobs, "ppl": float(ppl), "ppl_interval": list(interval),
+                "ratio": float(ppl / found.ppl[0]), "ratio_interval": list(against), "better": better,
+            }
+            for model, oovs, zeroprobs, ppl, interval, against, better in zip(
+                loaded, found.oovs, found.zeroprobs, found.ppl, *drawn
+            )
+        ],
+        "words": [
+            {"word": word, "count": entry.count, "log10_p": (-entry.nats / entry.count / math.log(10)).tolist()}
+            for word, entry in found.most_different(words)
+        ],
+    }  # fmt: skip
+
+
+def show_models(facts):
+    """The lines of the tables."""
+    models = facts["models"]
+    text, sentences, tokens, left_out = (facts[key] for key in ("text", "sentences", "tokens", "left_out"))
+    yield f"{text}: {sentences} sentences, {tokens} tokens compared, {left_out} left out"
+    rows = [["", "model", "vocab", "OOVs", "ppl", "95 % interval", "against 1", "95 % interval", "better"]]
+    for number, model in enumerate(models, 1):
+        low, high = model["ppl_interval"]
+        row = [
+            number,
+            model["model"],
+            model["vocab_size"],
+            model["oovs"],
+            f"{model['ppl']:.2f}",
+            f"{low:.2f} {high:.2f}",
+        ]
+        if number > 1:
+            low, high = (100 * (x - 1) for x in model["ratio_interval"])
+            row += [f"{100 * (model['ratio'] - 1):+.2f}%", f"{low:+.2f} {high:+.2f}", f"{model['better']:.1%}"]
+        rows.append([*row, *[""] * (len(rows[0]) - len(row))])
+    yield from aligned(rows, left=2)
+    if facts["words"]:
+        yield ""
+        yield "words that make most of the difference, and their mean -log10 p"
+        rows = [["", "word", "count", *range(1, 1 + len(models))]]
+        for entry in facts["words"]:
+            rows.append(["", visible(entry["word"]), entry["count"], *(f"{abs(x):.3f}" for x in entry["log10_p"])])
+        yield from aligned(rows, left=2)
+
+
+def aligned(rows, left=1):
+    """The lines of a table: its first columns from the left, the others from the right."""
+    rows = [[str(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    for row in rows:
+        cells = zip(row, widths)
+        yield "  ".join(cell.ljust(width) if i < left else cell.rjust(width) for i, (cell, width) in enumerate(cells))
+
+
+def runs(paths):
+    """What --json prints; the keys are documented in the command's help."""
+    from rnnlm.compare import settings_that_differ, summarize
+
+    found = [summarize(path) for path in paths]
+    return {
+        "runs": [str(run.path) for run in found],
+        "settings": settings_that_differ(found),
+        "results": [run.results for run in found],
+    }
+
+
+def show_runs(facts):
+    """The lines of the table: a column per run."""
+    formats = {
+        "valid_ppl": "{:.2f}", "best_epoch": "{:.2f}", "train_ppl": "{:.2f}", "epochs": "{:.2f}", "seconds": "{:.0f}",
+    }  # fmt: skip
+    rows = [["", *facts["runs"]]]
+    rows += [[path, *map(json.dumps, values)] for path, values in facts["settings"].items()]
+    for key, layout in formats.items():
+        values = (results[key] for results in facts["results"])
+        rows.append([key, *("-" if value is None else layout.format(value) for value in values)])
+    yield from aligned(rows)
+
+
+def finite(facts):
+    """The same with null for numbers that are not finite, which JSON does not have."""
+    if isinstance(facts, dict):
+        return {key: finite(value) for key, value in facts.items()}
+    if isinstance(facts, list):
+        return [finite(value) for value in facts]
+    return None if isinstance(facts, float) and not math.isfinite(facts) else facts
