@@ -99,10 +99,14 @@ FAMILY = {  # the models of other tasks than a running text
     "classifier mean": Classifier(
         cell=Stack([GRU(size=3), Vanilla(size=4)]), embedding=3, pool="mean", dropout_input=0.3, dropout_output=0.4
     ),
+    "classifier both ways": Classifier(cell=Bidirectional(GRU(size=2)), embedding=3, pool="mean"),
     "seq2seq": Seq2Seq(encoder=LSTM(size=4), decoder=LSTM(size=4), embedding=3),
     "seq2seq reversed": Seq2Seq(encoder=Vanilla(size=4), decoder=Vanilla(size=4), reverse=True),
     "seq2seq every step": Seq2Seq(
         encoder=Stack([LSTM(size=3), Vanilla(size=2)]), decoder=GRU(size=4), context="every_step", embedding=3
+    ),
+    "seq2seq both ways": Seq2Seq(
+        encoder=Bidirectional(LSTM(size=2)), decoder=GRU(size=3), context="every_step", embedding=3
     ),
     "seq2seq own words": Seq2Seq(
         encoder=GRU(size=4),

@@ -5,7 +5,7 @@ import pytest
 from examples import FAMILY, memory
 
 from rnnlm import decode, examples, measures
-from rnnlm.cells import GRU, LSTM, Stack, Vanilla
+from rnnlm.cells import GRU, LSTM, Jordan, Stack, Vanilla
 from rnnlm.examples import BlankBatch, LabelledBatch, PairBatch, VectorBatch
 from rnnlm.gradcheck import synthetic_batch_for, synthetic_vocab_for
 from rnnlm.heads import Softmax
@@ -307,6 +307,10 @@ def test_figures_of_written_sentences():
     [
         (lambda: Seq2Seq(encoder=LSTM(size=4), decoder=LSTM(size=5)),
          "decoder: its state (5, 5) cannot start from the encoder's (4, 4); use equal cells, or context: every_step"),
+        (lambda: Seq2Seq(encoder=Jordan(outputs=3, teacher_forcing=True)),
+         "encoder: it keeps no state, so nothing of the source would reach the decoder"),
+        (lambda: Vec2Seq(vector=3, decoder=Jordan(outputs=3, teacher_forcing=True)),
+         "decoder: it keeps no state that the vector could make; use context: every_step"),
         (lambda: Seq2Seq(context="every_step"),
          "context: every_step needs an embedding to stand beside; set model.embedding to its size"),
         (lambda: Seq2Seq(head=Softmax(tied=True), embedding=3),

@@ -56,6 +56,8 @@ class Seq2Seq(Writer, kind="seq2seq"):
 
     def __post_init__(self):
         self.check()
+        if not list(parts(widths(self.encoder))):
+            raise ValueError("encoder: it keeps no state, so nothing of the source would reach the decoder")
         if self.context == "state" and widths(self.encoder) != widths(self.decoder):
             raise ValueError(
                 f"decoder: its state {widths(self.decoder)} cannot start from the encoder's {widths(self.encoder)}; "

@@ -54,6 +54,8 @@ class Vec2Seq(Writer, kind="vec2seq"):
 
     def __post_init__(self):
         self.check()
+        if self.context == "state" and not list(parts(widths(self.decoder))):
+            raise ValueError("decoder: it keeps no state that the vector could make; use context: every_step")
 
     @cached_property
     def _beside(self):
