@@ -1,5 +1,6 @@
 """The embedded corpus: what becomes of markup, what is dropped, and that no document or sentence is in two parts."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rnnlm.errors import DataError
-from rnnlm.pythondocs import MARKS, PARTS, build, part_of, sentences
+from rnnlm.pythondocs import MARKS, PARTS, build, packages, part_of, sentences
 
 
 def lines(text):
@@ -193,3 +194,19 @@ def test_the_running_interpreter_has_a_corpus_worth_training_on():
 def test_documents_are_shared_out_by_name_about_90_to_5_to_5():
     parts = [part_of(f"module{i}") for i in range(2000)]
     assert [parts.count(part) for part in PARTS] == pytest.approx([1800, 100, 100], abs=40)
+
+
+def test_packages_are_shared_out_by_documents(tmp_path):
+    sizes = {"a": [30, 9, 9, 9, 9, 9, 9, 9, 4], "b": [9] * 4, "c": [20] * 20}  # sentences; b has too few documents
+    words, files = iter(itertools.product("abcdefgh", repeat=4)), {"top.py": '"""A module of its own here."""'}
+    for package, documents in sizes.items():
+        for i, n in enumerate(documents):
+            lines = [f"See {' '.join(next(words))} ." for _ in range(n)]
+            files[f"{package}/m{i}.py"] = '"""' + "\n\n".join(lines) + '"""'
+    parts, _ = packages(write(tmp_path, files))
+    found = {part: [line.split("\t") for line in lines] for part, lines in parts.items()}
+    assert {label for lines in found.values() for label, _ in lines} == {"a", "c"}
+    count = {part: [sum(label == one for label, _ in lines) for one in "ac"] for part, lines in found.items()}
+    assert count == {"train": [93 - 36, 320], "valid": [18, 40], "test": [18, 40]}  # 4 sentences are too few as well
+    together = [text for lines in found.values() for _, text in lines]
+    assert len(set(together)) == len(together) == 493
