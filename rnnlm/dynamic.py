@@ -15,6 +15,7 @@ import numpy as np
 from rnnlm.corpus import Batch
 from rnnlm.errors import NumericalError
 from rnnlm.models.base import Network
+from rnnlm.ops import in_parallel
 from rnnlm.optim import blocks
 from rnnlm.reader import Reader, Window, read
 
@@ -40,8 +41,12 @@ class Descent:
 
     def step(self, theta: np.ndarray, grad: np.ndarray) -> None:
         """See `Rule`."""
-        for b in blocks(slice(0, len(theta))):
-            theta[b] -= self.lr * grad[b]
+
+        def step(part):
+            for b in blocks(part):
+                theta[b] -= self.lr * grad[b]
+
+        in_parallel(step, len(theta))
 
 
 class Anchored:
@@ -60,11 +65,15 @@ class Anchored:
 
     def step(self, theta: np.ndarray, grad: np.ndarray) -> None:
         """See `Rule`."""
-        for b in blocks(slice(0, len(theta))):
-            change = self.trained[b] - theta[b]
-            change *= self.pull[b]
-            change -= self.scale[b] * grad[b]
-            theta[b] += change
+
+        def step(part):
+            for b in blocks(part):
+                change = self.trained[b] - theta[b]
+                change *= self.pull[b]
+                change -= self.scale[b] * grad[b]
+                theta[b] += change
+
+        in_parallel(step, len(theta))
 
 
 def gradient_rms(network: Network, batches: Iterable[Batch]) -> np.ndarray:

@@ -18,7 +18,7 @@ LAYERS = [
     "cells heads",
     "models",
     "checkpoint evaluate scoring ngram arpa mixture reader dynamic cache sample train gradcheck decode measures",
-    "experiment run tasks compare",
+    "experiment run tasks adapt compare",
     "cli",
 ]
 LAYER = {unit: depth for depth, units in enumerate(LAYERS) for unit in units.split()}

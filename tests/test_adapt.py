@@ -1,0 +1,112 @@
+import math
+
+import numpy as np
+import pytest
+
+from rnnlm import adapt as module
+from rnnlm.adapt import Adaptation, adapt
+from rnnlm.cache import CacheScorer
+from rnnlm.corpus import Stream, encode, lines
+from rnnlm.dynamic import Anchored, Descent, DynamicScorer, gradient_rms
+from rnnlm.errors import UsageError
+from rnnlm.experiment import load_text_model
+from rnnlm.reader import Reader
+
+
+@pytest.fixture
+def model(trained):
+    return load_text_model(trained["stream"])
+
+
+@pytest.fixture
+def valid(trained):
+    return str(trained["test.txt"].with_name("valid.txt"))
+
+
+def score(scorer, path):
+    return np.concatenate(list(scorer.log_probs(line.split() for line in lines(path))))
+
+
+def test_as_told_without_tuning(model, valid):
+    said = []
+    wanted = Adaptation(dynamic=True, rate=0.01, window=7, cache=50, theta=0.5, lam=0.2)
+    adapted = adapt(model.scorer, model.data, wanted, said.append)
+    learner = DynamicScorer(model.scorer.network, True, True, Descent(0.01), 7)
+    np.testing.assert_array_equal(score(adapted.scorer, valid), score(CacheScorer(learner, 50, 0.5, 0.2), valid))
+    assert said == []
+    assert adapted.facts == {
+        "dynamic": {"rule": "sgd", "rate": 0.01, "window": 7},
+        "cache": {"positions": 50, "theta": 0.5, "lambda": 0.2}, "tuned_on": None,
+    }  # fmt: skip
+    assert str(adapted) == (
+        "dynamic evaluation (sgd, rate 0.01, 7 tokens a step) and cache (50 positions, theta 0.5, lambda 0.2)"
+    )
+
+
+@pytest.mark.parametrize("other", [False, True])
+def test_gradients_are_those_of_the_training_text_or_of_another(model, valid, other):
+    wanted = Adaptation(dynamic=True, rate=1e-3, rule="rms", decay=0.01, gradients=valid if other else None)
+    adapted = adapt(model.scorer, model.data, wanted, print)
+    text = valid if other else model.data.train[0]
+    network = model.scorer.network
+    s = gradient_rms(network, Stream(encode([text], model.scorer.vocab), 64, 20).batches())
+    rule = Anchored(network.params.trainable, s, 1e-3, 0.01)
+    np.testing.assert_array_equal(score(adapted.scorer, valid), score(DynamicScorer(network, True, True, rule), valid))
+    assert adapted.facts["dynamic"] == {"rule": "rms", "rate": 1e-3, "window": 20, "decay": 0.01, "gradients": text}
+    assert str(adapted) == f"dynamic evaluation (rms, rate 0.001, decay 0.01, gradients of {text}, 20 tokens a step)"
+
+
+def test_of_sentences_too(trained, valid):
+    model = load_text_model(trained["sentences"])
+    wanted = Adaptation(dynamic=True, rate=1e-3, rule="rms", decay=0.01, cache=20)
+    adapted = adapt(model.scorer, model.data, wanted, print)
+    assert np.isfinite(score(adapted.scorer, valid)).all()
+    assert not adapted.scorer.carried
+
+
+@pytest.mark.parametrize("rule", ["sgd", "rms"])
+def test_tuning_takes_the_best_of_the_grid(model, valid, monkeypatch, rule):
+    monkeypatch.setattr(module, "RATES", {"sgd": (1e-3, 1e-2, 1e30), "rms": (1e-4, 1e-3)})
+    monkeypatch.setattr(module, "DECAYS", (0.0, 0.1))
+    monkeypatch.setattr(module, "TOKENS", 100)
+    said = []
+    wanted = Adaptation(dynamic=True, rule=rule, cache=30, dev=valid)
+    adapted = adapt(model.scorer, model.data, wanted, said.append)
+    tried = [line for line in said if line.startswith("dynamic evaluation, rate ")]
+    ppl = [float(line.split("ppl ")[1].split()[0].replace("infinite", "inf")) for line in tried]
+    best = tried[int(np.argmin(ppl))]
+    facts = adapted.facts["dynamic"]
+    shown = f"rate {facts['rate']:g}" + (f", decay {facts['decay']:g}" if rule == "rms" else "")
+    assert best.startswith(f"dynamic evaluation, {shown}: ppl ")
+    assert len(tried) == 3  # rms: the decay 0 was tried with the rates
+    assert best.endswith(f" tokens of {valid}")
+    grid = [line for line in said if line.startswith("cache, theta ")]
+    figures = np.array([[float(x.split(": ")[1]) for x in line.split("lambda ")[1].split("  ")] for line in grid])
+    found = adapted.facts["cache"]
+    i, j = np.unravel_index(figures.argmin(), figures.shape)
+    assert figures[i, j] == pytest.approx(math.exp(-score(adapted.scorer, valid).mean()), abs=0.006)
+    assert grid[i].startswith(f"cache, theta {found['theta']:g}: ppl at each lambda ")
+    assert f" {found['lambda']:g}: {figures[i, j]:.2f}" in grid[i]
+    assert adapted.facts["tuned_on"] == valid
+    assert str(adapted).endswith(f"), tuned on {valid}")
+
+
+def test_a_given_theta_is_kept(model, valid):
+    said = []
+    adapted = adapt(model.scorer, model.data, Adaptation(cache=30, theta=0.7, dev=valid), said.append)
+    assert adapted.facts["cache"]["theta"] == 0.7
+    assert len(said) == 1
+    assert isinstance(adapted.scorer, CacheScorer)
+    assert type(adapted.scorer.reader) is Reader
+
+
+def test_nothing_to_tune_on(model):
+    with pytest.raises(UsageError) as error:
+        adapt(model.scorer, model.data, Adaptation(dynamic=True), print)
+    assert error.value.message == "--dynamic tune: nothing to tune the learning rate on"
+    assert error.value.hint == "name a text with --dev"
+
+
+def test_defaults_without_a_development_text(model):
+    adapted = adapt(model.scorer, model.data, Adaptation(cache=30), print)
+    assert adapted.facts["cache"] == {"positions": 30, "theta": module.THETA, "lambda": module.LAM}
