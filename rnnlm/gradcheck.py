@@ -135,7 +135,12 @@ def exact_window(model: Model, longest: int = WINDOW) -> int:
 
 
 def enough_words(model: Model) -> int:
-    """The size of a small vocabulary for the model: larger than the cutoffs of its head, if it has any."""
+    """The size of a small vocabulary for the model: larger than the cutoffs of its head, if it has any.
+
+    Where a cell puts out the scores of the words itself, their number is the model's.
+    """
+    if "scores" in _values(plain(model), "kind"):
+        return max(_values(plain(model), "outputs"))
     return WORDS + max((cutoffs[-1] for cutoffs in _values(plain(model), "cutoffs")), default=0)
 
 

@@ -9,7 +9,7 @@ import pytest
 from examples import ALL, CELLS, FAMILY, HEADS, MODELS, VOCAB, WIDTH, K, memory, parameters, random_like
 
 from rnnlm import checkpoint, config
-from rnnlm.cells import Stack, Vanilla
+from rnnlm.cells import Jordan, Stack, Vanilla
 from rnnlm.config import Choice
 from rnnlm.experiment import Config, Data
 from rnnlm.gradcheck import (
@@ -22,7 +22,7 @@ from rnnlm.gradcheck import (
     synthetic_batch_for,
     synthetic_vocab_for,
 )
-from rnnlm.heads import Adaptive
+from rnnlm.heads import Adaptive, Scores
 from rnnlm.models import LanguageModel, Network
 from rnnlm.train import leaves
 
@@ -178,6 +178,7 @@ def test_windows_in_which_truncation_is_exact():
 def test_vocabularies_that_are_large_enough():
     assert enough_words(LanguageModel()) == 20
     assert enough_words(LanguageModel(head=Adaptive(cutoffs=[50, 100]))) == 120
+    assert enough_words(LanguageModel(cell=Jordan(outputs=7), head=Scores())) == 7
 
 
 # --- the command
