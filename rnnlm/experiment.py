@@ -51,6 +51,8 @@ class Data:
             raise ValueError(f"valid: expected a file or a share between 0 and 1, found {self.valid:g}")
         if self.reading in ("labelled", "pairs") and self.vocab is not None:
             raise ValueError(f"vocab: with reading {self.reading} they come from the training text; leave it out")
+        if self.blank_lines and self.reading not in ("stream", "sentences"):
+            raise ValueError(f"blank_lines: with reading {self.reading} no empty line is an example; leave it out")
         if self.reading == "vectors" and len(self.train) > 1:
             raise ValueError(f"train: with reading vectors one file is expected, found {len(self.train)}")
 

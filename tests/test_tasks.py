@@ -280,6 +280,8 @@ def test_vectors_that_do_not_fit(task, tmp_path, matrix, message, hint):
     [
         ({"reading": "labelled", "vocab": "v.txt"},
          "<config>: data.vocab: with reading labelled they come from the training text; leave it out"),
+        ({"reading": "pairs", "blank_lines": True},
+         "<config>: data.blank_lines: with reading pairs no empty line is an example; leave it out"),
         ({"reading": "vectors", "train": ["a.txt", "b.txt"]},
          "<config>: data.train: with reading vectors one file is expected, found 2"),
     ],
