@@ -13,7 +13,7 @@ from rnnlm.corpus import Corpus
 from rnnlm.heads import Loss
 from rnnlm.models.base import Network
 from rnnlm.scoring import NetworkScorer, Scorer
-from rnnlm.vocab import Vocabulary
+from rnnlm.vocab import BOS, EOS, OOV, UNK, Vocabulary
 
 
 def loss(network: Network, corpus: Corpus, stream: bool) -> Loss:
@@ -40,9 +40,15 @@ class Evaluation(NamedTuple):
     characters: int = 0  # of the words, and one after each: a blank or the line's end
     nats: float = 0.0  # -log p of every token
     nats_known: float = 0.0  # the same without OOVs and zeroprobs
+    unks: int = 0  # words that were read as `<unk>`: OOVs, and literal ones
 
     def __add__(self, other):  # type: ignore[override]
         return Evaluation(*(a + b for a, b in zip(self, other)))
+
+    def spread(self, types: int) -> Evaluation:
+        """The same where `<unk>` stands for so many types, which share its probability: each has p(<unk>) / types."""
+        share = self.unks * math.log(types) if self.unks else 0.0
+        return self._replace(nats=self.nats + share, nats_known=self.nats_known + share)
 
     @property
     def tokens(self) -> int:
@@ -94,22 +100,55 @@ class Scored(NamedTuple):
     figures: Evaluation
 
 
-def evaluate(scorer: Scorer, vocab: Vocabulary, sentences: Iterable[Sequence[str]]) -> Iterator[Scored]:
-    """Each sentence with its figures, in order. Memory does not grow with their number."""
-    sentences, ahead = itertools.tee(sentences)
-    for words, log_p in zip(sentences, scorer.log_probs(ahead)):
-        known = np.array([word in vocab.index for word in words] + [True])
-        zero = known & np.isneginf(log_p)
-        figures = Evaluation(
-            sentences=1,
-            words=len(words),
-            oovs=int((~known).sum()),
-            zeroprobs=int(zero.sum()),
-            characters=len(vocab.join(words)) + 1,
-            nats=-float(log_p.sum(dtype=float)),
-            nats_known=-float(log_p[known & ~zero].sum(dtype=float)),
-        )
-        yield Scored(words, log_p, known, figures)
+def evaluate(
+    scorer: Scorer, vocab: Vocabulary, sentences: Iterable[Sequence[str]], as_unk: bool = False
+) -> Iterator[Scored]:
+    """Each sentence with its figures, in order: see `judge`. Memory does not grow with their number."""
+    own, ahead = itertools.tee(sentences)
+    return (judge(words, log_p, vocab, as_unk) for words, log_p in zip(own, scorer.log_probs(ahead)))
+
+
+def judge(words: Sequence[str], log_p: np.ndarray, vocab: Vocabulary, as_unk: bool = False) -> Scored:
+    """The figures of a sentence with these log-probabilities. as_unk: OOVs are the word `<unk>`, so there are none."""
+    unk = np.array([vocab.index.get(word, UNK) == UNK for word in words] + [False])
+    known = np.array([as_unk or word in vocab.index for word in words] + [True])
+    zero = known & np.isneginf(log_p)
+    figures = Evaluation(
+        sentences=1,
+        words=len(words),
+        oovs=int((~known).sum()),
+        zeroprobs=int(zero.sum()),
+        characters=len(vocab.join(words)) + 1,
+        nats=-float(log_p.sum(dtype=float)),
+        nats_known=-float(log_p[known & ~zero].sum(dtype=float)),
+        unks=int(unk.sum()),
+    )
+    return Scored(words, log_p, known, figures)
+
+
+class Examined(NamedTuple):
+    """What the whole distributions tell about a sentence."""
+
+    ranks: np.ndarray  # of each right word that is in the vocabulary, and of </s>: 1 is the likeliest
+    error: float  # the largest |sum of all probabilities - 1|
+
+
+def examine(scorer: Scorer, sentences: Iterable[Sequence[str]]) -> Iterator[Examined]:
+    """Each sentence's ranks, and how far its distributions are from adding up to one.
+
+    A word's rank is the number of words, itself included, that are at least as probable: of equals none is first.
+    `<s>`, which never follows, is not counted. The time goes with the vocabulary: every word is looked at every time.
+    """
+    own, ahead = itertools.tee(sentences)
+    rows = scorer.distributions(ahead)
+    vocab = scorer.vocab
+    for words in own:
+        ranks, error = [], 0.0
+        for i, row in zip([*vocab.ids(words), EOS], rows):
+            error = max(error, abs(float(np.exp(row, dtype=float).sum()) - 1))
+            if i != OOV:
+                ranks.append(int((row >= row[i]).sum()) - int(row[BOS] >= row[i]))
+        yield Examined(np.array(ranks), error)
 
 
 def _mean(nats: float, number: int) -> float:

@@ -144,6 +144,14 @@ def _given_vocabulary(data: Data, path: str) -> Vocabulary:
     return words
 
 
+class TextModel(NamedTuple):
+    """A model of text from a file."""
+
+    path: Path
+    scorer: Scorer
+    data: Data | None  # which text a network was trained on, cut how
+
+
 @dataclass
 class Loaded:
     """A trained model: the network with its weights, and what the file says about it."""
@@ -158,6 +166,11 @@ class Loaded:
     def stream(self) -> bool:
         """Whether it was trained on one continuous text, and not on sentences."""
         return self.config.data.reading == "stream"
+
+    def text_model(self, carried: bool | None = None) -> TextModel:
+        """A language model as `load_text_model` gives it."""
+        scorer = NetworkScorer(self.network, self.stream, self.stream if carried is None else carried)
+        return TextModel(self.path, scorer, self.config.data)
 
 
 def load_model(path: str | Path, kinds: Container[str] = ("lm",)) -> Loaded:
@@ -181,14 +194,6 @@ def load_model(path: str | Path, kinds: Container[str] = ("lm",)) -> Loaded:
     return Loaded(file, settings, words, network, saved.figures)
 
 
-class TextModel(NamedTuple):
-    """A model of text from a file."""
-
-    path: Path
-    scorer: Scorer
-    data: Data | None  # which text a network was trained on, cut how
-
-
 def load_text_model(path: str | Path, carried: bool | None = None) -> TextModel:
     """Read a model file, the best model of a run directory, or an ARPA file.
 
@@ -197,9 +202,7 @@ def load_text_model(path: str | Path, carried: bool | None = None) -> TextModel:
     """
     if arpa.is_arpa(path):
         return TextModel(Path(path), arpa.load(path), None)
-    loaded = load_model(path)
-    scorer = NetworkScorer(loaded.network, loaded.stream, loaded.stream if carried is None else carried)
-    return TextModel(loaded.path, scorer, loaded.config.data)
+    return load_model(path).text_model(carried)
 
 
 def load_scorer(path: str | Path, carried: bool = False) -> Scorer:

@@ -25,6 +25,7 @@ COMMANDS = {
     "fill": "Fill in the blanks of a text.",
     "score": "One log-probability per input line.",
     "compare": "Models on one text, or runs by what sets them apart.",
+    "ngram": "Estimate an n-gram model from text.",
     "info": "What a model or a run is made of.",
     "gradcheck": "Compare the analytic gradient with a numerical one.",
     "config": "Show, check or explain a configuration.",

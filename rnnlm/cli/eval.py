@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import os
 import sys
 import time
+from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from tqdm import tqdm
 
 from rnnlm.cli.predict import visible
-from rnnlm.errors import DataError, UsageError
+from rnnlm.errors import DataError, NumericalError, UsageError
+
+if TYPE_CHECKING:
+    from rnnlm.evaluate import Evaluation
+
+RANKS = (1, 5, 10)
+SUM_ERROR = 1e-4  # what rounding may add up to, in an ARPA file of six digits
 
 
 @click.command(name="eval")
@@ -32,13 +42,39 @@ from rnnlm.errors import DataError, UsageError
     help="Each sentence from the initial state, or the state carried on from one to the next.  "
     "[default: as the model was trained]",
 )
+@click.option(
+    "--mix",
+    metavar="MODEL",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Mix with this model. May be repeated.",
+)
+@click.option("--weights", metavar="W,W...", help="Weights of the mixture, MODEL's first.  [default: equal]")
+@click.option("--dev", metavar="FILE", help="Find the weights under which this text is most probable (by EM).")
+@click.option(
+    "--oov",
+    type=click.Choice(["both", "unk", "exclude", "spread"]),
+    default="both",
+    help="Words out of the vocabulary: left out in the listing and counted as <unk> below it; counted as <unk>; left "
+    "out; or counted as one of many types that share the probability of <unk>.",
+)
+@click.option(
+    "--oov-types",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="How many types share it, with --oov spread.  [default: those met in TEXT]",
+)
+@click.option("--ranks", is_flag=True, help="How often the right word is the likeliest, and among the first 5 and 10.")
+@click.option("--check-sums", is_flag=True, help="Check that the probabilities of all words add up to one, every time.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per text, on one line.")
-def command(model, texts, verbosity, independent, as_json):
-    """Perplexity of MODEL (a model file, or a run directory) on each TEXT: a sentence a line, `-` for standard input.
+def command(model, texts, verbosity, independent, mix, weights, dev, oov, oov_types, ranks, check_sums, as_json):
+    """Perplexity of MODEL on each TEXT: a sentence a line, `-` for standard input.
 
-    Without TEXT, on the test text that the model's configuration names. Sentence ends are predicted and counted; empty
-    lines are skipped. `ppl` leaves words out of the vocabulary (OOVs) out, and `ppl1` besides does not count sentence
-    ends in its denominator, both as SRILM defines them; the line `# OOV as <unk>` counts everything, as training does.
+    MODEL is a model file, a run directory or an ARPA file. Without TEXT, on the test text that the model's
+    configuration names. Sentence ends are predicted and counted; empty lines are skipped. `ppl` leaves words out of the
+    vocabulary (OOVs) out, and `ppl1` besides does not count sentence ends in its denominator, both as SRILM defines
+    them; the line `# OOV as <unk>` counts everything, as training does. With --oov unk the listing counts everything,
+    too; with --oov spread, every word that is read as <unk> has p(<unk>) / N, N the number of --oov-types.
 
     Of models that are no language models other figures are shown: of a classifier the accuracy, a table of the classes
     and the confusion matrix; of seq2seq and vec2seq models how many sentences match exactly, and the accuracy and
@@ -46,87 +82,194 @@ def command(model, texts, verbosity, independent, as_json):
     names, besides model, kind, file, sentences, words, oovs.
 
     A model trained on a stream predicts a first word from `</s>`, one trained on sentences from `<s>`, whichever way it
-    is made to read by --independent and --continuous.
+    is made to read by --independent and --continuous. For n-gram models every sentence is independent.
+
+    --mix: p = sum of weight * p of each model. Its vocabulary is the union of theirs; a model gives words that it
+    lacks, and another has, probability zero. Each model's own ppl, on the same words, is shown with its weight.
+
+    --ranks leaves OOVs out; of words with equal probability none is first. --check-sums exits with status 3 if a sum
+    differs from 1 by more than 0.0001.
 
     Keys of --json: model, file, level (word or char), sentences, words, oovs, zeroprobs, characters, blank_lines,
     logprob (base 10, without OOVs), ppl, ppl1; with OOVs as <unk>: logprob_unk (base 10), ppl_unk, nats_per_token,
-    bits_per_token, bits_per_character; vocab_size, vocab_sha256, state (continuous or independent), seconds. A figure
-    that is not finite is null.
+    bits_per_token, bits_per_character; vocab_size, vocab_sha256, state (continuous or independent), seconds; oov (the
+    option; with spread, all of these figures are of that kind), oov_types; rank_1, rank_5, rank_10 (shares), sum_error
+    (the largest |sum - 1|); models (of a mixture, a list of model, weight, zeroprobs, ppl, ppl_unk). A figure that is
+    not finite, or was not asked for, is null.
     """
     if as_json and verbosity:
         raise UsageError("--json and --verbosity exclude each other", "--json has the figures of whole texts only")
+    if (weights or dev) and not mix:
+        raise UsageError(f"{'--weights' if weights else '--dev'} without --mix", "name a model to mix MODEL with")
+    if weights and dev:
+        raise UsageError("--weights and --dev exclude each other", "weights are given, or found on a text")
+    if oov_types and oov != "spread":
+        raise UsageError(f"--oov-types with --oov {oov}", "it goes with --oov spread")
+    if oov == "spread" and verbosity and not oov_types:
+        raise UsageError(
+            "--oov spread and --verbosity need --oov-types",
+            "the types of TEXT are not counted before its first sentence is shown",
+        )
+    from rnnlm.arpa import is_arpa
     from rnnlm.cli import family
-    from rnnlm.experiment import load_model
+    from rnnlm.experiment import load_model, load_text_model
     from rnnlm.models import Model
-    from rnnlm.scoring import NetworkScorer
 
-    loaded = load_model(model, Model.kinds())
-    if not texts and loaded.config.data.test is None:
-        raise UsageError(f"{model}: no TEXT given, and its configuration names no data.test", "name a text file")
-    if loaded.config.model.kind != "lm":
-        if verbosity or independent is not None:
+    loaded = None if is_arpa(model) else load_model(model, Model.kinds())
+    if not texts and (loaded is None or loaded.config.data.test is None):
+        why = "its configuration names no data.test" if loaded else "an ARPA file names none"
+        raise UsageError(f"{model}: no TEXT given, and {why}", "name a text file")
+    if loaded and loaded.config.model.kind != "lm":
+        if verbosity or independent is not None or mix or oov != "both" or ranks or check_sums:
             raise UsageError(f"{model}: {loaded.config.model.instead[0]}", "leave out all options but --json")
         family.evaluate(loaded, texts or [loaded.config.data.test], as_json)
         return
-    carried = loaded.stream if independent is None else not independent
-    scorer = NetworkScorer(loaded.network, loaded.stream, carried)
-    for path in texts or [loaded.config.data.test]:
-        started = time.perf_counter()
-        total, blank = evaluate_text(loaded, scorer, path, verbosity)
-        seconds = time.perf_counter() - started
+    carried = None if independent is None else not independent
+    main = loaded.text_model(carried) if loaded else load_text_model(model)
+    models = [main, *(load_text_model(path, carried) for path in mix)]
+    scorer = mixture(models, weights, dev) if mix else main.scorer
+    if carried and not scorer.carried:
+        raise UsageError(f"{model}: --continuous: for an n-gram model every sentence is independent", "leave it out")
+    for path in texts or [main.data.test]:
+        result = evaluate_text(main, scorer, path, verbosity, oov, oov_types, ranks or check_sums)
         if as_json:
-            click.echo(json.dumps(record(loaded, scorer, path, total, blank, seconds)))
+            click.echo(json.dumps(record(models, scorer, path, result, ranks, check_sums)))
         else:
-            report(loaded, scorer, path, total, seconds)
+            report(models, scorer, path, result, ranks, check_sums)
+        if check_sums and not result.sum_error <= SUM_ERROR:
+            raise NumericalError(
+                f"{model}: probabilities of all words add up to 1 within {result.sum_error:.3g}, "
+                f"expected within {SUM_ERROR:g}",
+                "an n-gram model that is not normalized, or a damaged one?",
+            )
 
 
-def evaluate_text(loaded, scorer, path, verbosity):
-    """-> the figures of a text, and how many empty lines were skipped. With `verbosity`, prints its sentences."""
+def mixture(models, weights, dev):
+    """The mixture of models, with weights as given or found."""
+    from rnnlm.mixture import Mixture, fit
+
+    try:
+        given = [float(w) for w in weights.split(",")] if weights else None
+    except ValueError:
+        raise UsageError(f"--weights {weights}: expected numbers with commas between", "such as 0.7,0.3") from None
+    scorer = Mixture([model.scorer for model in models], given)
+    for model, missing in zip(models, scorer.differences):
+        if missing:
+            click.echo(
+                f"{model.path}: lacks {missing} words that the others have, gives them probability zero", err=True
+            )
+    if dev:
+        from rnnlm.corpus import lines, text_name
+
+        found = (scorer.vocab.split(line) for line in lines(dev))
+        scorer.weights = fit(scorer, (words for words in found if words))
+        click.echo(f"{text_name(dev)}: weights {' '.join(f'{w:.4f}' for w in scorer.weights)}", err=True)
+    return scorer
+
+
+@dataclass
+class Result:
+    """The figures of a text."""
+
+    oov: str
+    types: int | None  # that share p(<unk>)
+    total: Evaluation
+    parts: list[Evaluation]  # of the models of a mixture
+    blank: int = 0  # empty lines that were skipped
+    tokens: int = 0  # whose rank is known
+    first: Counter[int] = field(default_factory=Counter)  # how many of them are among the first 1, 5, 10
+    sum_error: float = 0.0
+    seconds: float = 0.0
+
+
+def evaluate_text(main, scorer, path, verbosity, oov, oov_types, whole):
+    """The figures of a text. With `verbosity`, prints its sentences; `whole`: ranks and sums, too."""
     from rnnlm.corpus import lines, text_name
-    from rnnlm.evaluate import Evaluation, evaluate
+    from rnnlm.evaluate import Evaluation, examine
+    from rnnlm.vocab import UNK
 
-    vocab, name = loaded.vocab, text_name(path)
-    keep_blank = loaded.config.data.blank_lines and vocab.level == "char"
-    blank = 0
+    started = time.perf_counter()
+    vocab, name = scorer.vocab, text_name(path)
+    keep_blank = main.data is not None and main.data.blank_lines and vocab.level == "char"
+    number = len(getattr(scorer, "scorers", ()))
+    result = Result(oov, oov_types, Evaluation(), [Evaluation()] * number)
+    unknown = 0
+    types = set()
     size = os.path.getsize(path) if os.path.isfile(path) else None
 
     def sentences(bar):
-        nonlocal blank
         for line in lines(path):
             bar.update(len(line.encode()) + 1)
             words = vocab.split(line)
             if words or keep_blank:
                 yield words
             else:
-                blank += 1
+                result.blank += 1
 
-    total = Evaluation()
     quiet = True if verbosity else None  # None: no bar where there is no terminal
     with tqdm(total=size, unit="B", unit_scale=True, delay=1, leave=False, disable=quiet, file=sys.stderr) as bar:
-        for sentence in evaluate(scorer, vocab, sentences(bar)):
+        own, ahead = itertools.tee(sentences(bar))
+        examined = examine(scorer, ahead) if whole else itertools.repeat(None)
+        for (sentence, parts), seen in zip(judged(scorer, own, oov in ("unk", "spread")), examined):
+            unknown += sum(word not in vocab.index for word in sentence.words)
+            if oov == "spread" and oov_types is None:
+                types.update(word for word in sentence.words if vocab.index.get(word, UNK) == UNK)
             if verbosity:
-                show(sentence, vocab, scorer, verbosity, first=not total.sentences)
-            total += sentence.figures
-    if not total.sentences:
-        raise DataError(f"{name}: no sentences ({blank} empty lines)", "a sentence is a line with at least one word")
-    share = total.oovs / max(total.words, 1)
-    click.echo(f"{name}: OOV rate {share:.2%}, {blank} empty lines skipped", err=True)
-    return total, blank
+                show(sentence, vocab, scorer, verbosity, oov_types, first=not result.total.sentences)
+            result.total += sentence.figures
+            result.parts = [total + part for total, part in zip(result.parts, parts)]
+            if seen:
+                result.tokens += len(seen.ranks)
+                result.first.update({n: int((seen.ranks <= n).sum()) for n in RANKS})
+                result.sum_error = max(result.sum_error, seen.error)
+    if not result.total.sentences:
+        raise DataError(
+            f"{name}: no sentences ({result.blank} empty lines)", "a sentence is a line with at least one word"
+        )
+    if oov == "spread":
+        result.types = oov_types or len(types)
+        result.total = result.total.spread(result.types)
+        result.parts = [part.spread(result.types) for part in result.parts]
+    share = unknown / max(result.total.words, 1)
+    click.echo(f"{name}: OOV rate {share:.2%}, {result.blank} empty lines skipped", err=True)
+    result.seconds = time.perf_counter() - started
+    return result
 
 
-def show(sentence, vocab, scorer, verbosity, first):
+def judged(scorer, sentences, as_unk):
+    """Each sentence with its figures, and with those of the models of a mixture."""
+    from rnnlm.evaluate import evaluate, judge
+    from rnnlm.mixture import Mixture
+
+    if not isinstance(scorer, Mixture):
+        yield from ((sentence, []) for sentence in evaluate(scorer, scorer.vocab, sentences, as_unk))
+        return
+    own, ahead = itertools.tee(sentences)
+    for words, parts in zip(own, scorer.parts(ahead)):
+        figures = [judge(words, log_p, scorer.vocab, as_unk).figures for log_p in parts]
+        yield judge(words, scorer.mix(parts), scorer.vocab, as_unk), figures
+
+
+def show(sentence, vocab, scorer, verbosity, types, first):
     """A sentence as `ngram -debug 1` (or 2) shows it."""
+    import numpy as np
+
+    from rnnlm.vocab import UNK
+
     click.echo(vocab.join(sentence.words))
     if verbosity > 1:
         context = vocab.words[scorer.start]
         more = scorer.carried and not first  # whether anything before the context has been seen, too
-        for word, log_p, known in zip([*sentence.words, "</s>"], sentence.log_p, sentence.known):
+        unks = [*(vocab.index.get(word, UNK) == UNK for word in sentence.words), False]
+        log_ps = sentence.log_p - np.array(unks) * math.log(types or 1)
+        for word, log_p, known in zip([*sentence.words, "</s>"], log_ps, sentence.known):
             p, log10 = (math.exp(log_p), log_p / math.log(10)) if known else (0, -math.inf)
-            kind = "rnn" if known else "OOV"
+            kind = scorer.kind if known else "OOV"
             event = f"{visible(word)} | {visible(context)} {'...' if more else ''}"
             click.echo(f"\tp( {event}) \t= [{kind}] {p:.6g} [ {log10:.6g} ]")
             context, more = word, True
-    click.echo(listing(sentence.figures) + "\n")
+    figures = sentence.figures.spread(types) if types else sentence.figures
+    click.echo(listing(figures) + "\n")
 
 
 def listing(figures):
@@ -139,38 +282,61 @@ def listing(figures):
     )
 
 
-def report(loaded, scorer, path, total, seconds):
+def report(models, scorer, path, result, ranks, check_sums):
     """The listing of a text, and in comments what SRILM leaves unsaid."""
     from rnnlm.corpus import text_name
 
-    if loaded.vocab.level == "char":
+    total, vocab = result.total, scorer.vocab
+    if vocab.level == "char":
         unit, entropy = "char", f"{total.bits_per_token:.4f} bits/char   {total.nats_per_token:.4f} nats/char"
     else:
         unit, entropy = "word", f"{total.bits_per_token:.4f} bits/token   {total.bits_per_character:.4f} bits/char"
     click.echo(f"file {text_name(path)}: {listing(total)}")
-    click.echo(f"# OOV as <unk>: ppl = {total.ppl_unk:.6g}   entropy {entropy}")
-    vocab = f"vocab {len(loaded.vocab)} (sha {loaded.vocab.fingerprint[:12]})"
-    speed = f"{total.words / seconds / 1000:.1f} k{unit}s/s"
+    if result.oov != "exclude":
+        how = f"as one of {result.types} types" if result.oov == "spread" else "as <unk>"
+        click.echo(f"# OOV {how}: ppl = {total.ppl_unk:.6g}   entropy {entropy}")
+    if ranks:
+        shares = ", ".join(f"{result.first[n] / max(result.tokens, 1):.2%} among the first {n}" for n in RANKS)
+        click.echo(f"# right word: {shares}".replace("among the first 1,", "first,"))
+    if check_sums:
+        click.echo(f"# sums of probabilities: 1 within {result.sum_error:.2g}")
+    for model, weight, part in zip(models, getattr(scorer, "weights", ()), result.parts):
+        zeroprobs = f"  ({part.zeroprobs} zeroprobs left out)" if part.zeroprobs else ""
+        click.echo(f"# model {model.path}: weight {weight:.4f}  ppl = {part.ppl:.6g}{zeroprobs}")
+    vocab = f"vocab {len(vocab)} (sha {vocab.fingerprint[:12]})"
+    speed = f"{total.words / result.seconds / 1000:.1f} k{unit}s/s"
     click.echo(f"# {vocab}  state {state(scorer)}  </s> counted  log10  {speed}")
 
 
-def record(loaded, scorer, path, total, blank, seconds):
+def record(models, scorer, path, result, ranks, check_sums):
     """The same as a dictionary; the keys are documented in the command's help."""
     from rnnlm.corpus import text_name
 
+    total, vocab = result.total, scorer.vocab
     figures = {
         "logprob": total.logprob, "ppl": total.ppl, "ppl1": total.ppl1,
         "logprob_unk": -total.nats / math.log(10), "ppl_unk": total.ppl_unk, "nats_per_token": total.nats_per_token,
         "bits_per_token": total.bits_per_token, "bits_per_character": total.bits_per_character,
     }  # fmt: skip
     return {
-        "model": str(loaded.path), "file": text_name(path), "level": loaded.vocab.level,
+        "model": str(models[0].path), "file": text_name(path), "level": vocab.level,
         "sentences": total.sentences, "words": total.words, "oovs": total.oovs, "zeroprobs": total.zeroprobs,
-        "characters": total.characters, "blank_lines": blank,
-        **{key: x if math.isfinite(x) else None for key, x in figures.items()},
-        "vocab_size": len(loaded.vocab), "vocab_sha256": loaded.vocab.fingerprint, "state": state(scorer),
-        "seconds": round(seconds, 3),
+        "characters": total.characters, "blank_lines": result.blank,
+        **{key: finite(x) for key, x in figures.items()},
+        "vocab_size": len(vocab), "vocab_sha256": vocab.fingerprint, "state": state(scorer),
+        "seconds": round(result.seconds, 3), "oov": result.oov, "oov_types": result.types,
+        **{f"rank_{n}": result.first[n] / max(result.tokens, 1) if ranks else None for n in RANKS},
+        "sum_error": finite(result.sum_error) if check_sums else None,
+        "models": [
+            {"model": str(model.path), "weight": float(weight), "zeroprobs": part.zeroprobs,
+             "ppl": finite(part.ppl), "ppl_unk": finite(part.ppl_unk)}
+            for model, weight, part in zip(models, getattr(scorer, "weights", ()), result.parts)
+        ],
     }  # fmt: skip
+
+
+def finite(x):
+    return x if math.isfinite(x) else None
 
 
 def state(scorer):

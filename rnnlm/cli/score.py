@@ -19,11 +19,9 @@ def command(model, text):
     own, so where none is empty the sum is the logprob_unk of `rnnlm eval --independent --json`.
     """
     from rnnlm.corpus import blocks
-    from rnnlm.experiment import load_model
-    from rnnlm.scoring import NetworkScorer
+    from rnnlm.experiment import load_scorer
 
-    loaded = load_model(model)
-    scorer = NetworkScorer(loaded.network, loaded.stream)
+    scorer = load_scorer(model)
     for block in blocks(text):  # what there is so far, so that a program that waits for an answer gets it
-        for log_p in scorer.log_probs(map(loaded.vocab.split, block)):
+        for log_p in scorer.log_probs(map(scorer.vocab.split, block)):
             click.echo(f"{log_p.sum(dtype=float) / math.log(10):.8f}")

@@ -1,0 +1,101 @@
+"""`rnnlm ngram`: an n-gram model from text."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from rnnlm.errors import UsageError
+
+
+@click.command()
+@click.argument("texts", metavar="TEXT...", nargs=-1, required=True)
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    required=True,
+    type=click.Path(dir_okay=False, allow_dash=True),
+    help="ARPA file to write, gzipped if its name ends in .gz; `-` for standard output.",
+)
+@click.option("--order", type=click.IntRange(min=1, max=20), default=5, help="Length of the longest n-grams.")
+@click.option(
+    "--vocab",
+    metavar="FILE|MODEL",
+    type=click.Path(path_type=Path),
+    help="Vocabulary file, run directory, model file or ARPA file whose words to use; others are read as <unk>.  "
+    "[default: every word of TEXT]",
+)
+@click.option(
+    "--prune",
+    metavar="N,N...",
+    default="0",
+    help="Drop n-grams of length 1, 2, ... that occur at most so many times; the last number holds for all longer.",
+)
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
+def command(texts, output, order, vocab, prune, force):
+    """Estimate an n-gram model from TEXT: interpolated modified Kneser-Ney (Chen & Goodman 1998), as an ARPA file.
+
+    TEXT has a sentence a line, `-` is standard input, gzipped or not; several texts are read as one. The file is read
+    by SRILM and KenLM, and by every command here that only scores: eval, score, ... To mix it with a network, give it
+    the network's vocabulary with --vocab. A literal <unk> in TEXT is the word <unk>.
+    """
+    from rnnlm import arpa
+    from rnnlm.checkpoint import write_whole
+    from rnnlm.corpus import text_name
+    from rnnlm.ngram import estimate, read
+
+    if output != "-" and os.path.exists(output) and not force:
+        raise UsageError(f"{output}: exists already", "choose another name, or overwrite it with --force")
+    if not os.path.isdir(os.path.dirname(output) or "."):
+        raise UsageError(f"{output}: there is no folder {os.path.dirname(output)}", "make it, or choose another")
+    try:
+        thresholds = [int(n) for n in prune.split(",")]
+    except ValueError:
+        raise UsageError(f"--prune {prune}: expected whole numbers with commas between", "such as 0,0,1") from None
+    words = None if vocab is None else vocabulary(vocab)
+    if words and words.level == "char":
+        raise UsageError(
+            f"{vocab}: a vocabulary of characters", "an ARPA file has words between blanks: give one of words"
+        )
+    started = time.perf_counter()
+    ids, words = read(texts, words)
+    model = estimate(ids, words, order, thresholds)
+
+    def write(file):
+        if output.endswith(".gz"):
+            with arpa.gzipped(file) as stream:
+                arpa.write(model, stream)
+        else:
+            arpa.write(model, file)
+
+    if output == "-":
+        write(sys.stdout.buffer)
+    else:
+        write_whole(Path(output), write)
+    sentences = int((ids == 1).sum())
+    click.echo(f"{' + '.join(map(text_name, texts))}: {sentences} sentences, {len(ids) - sentences} words", err=True)
+    for n, (listed, (discounts, own)) in enumerate(zip(model.orders, model.discounts), 1):
+        note = "" if own else "  (the text is too small or too even to have its own)"
+        shown = " ".join(f"{d:.3f}" for d in discounts)
+        click.echo(f"  {len(listed.keys)} {n}-grams, discounts {shown}{note}", err=True)
+    name = "<stdout>" if output == "-" else output
+    click.echo(f"{name}: written after {time.perf_counter() - started:.1f} s", err=True)
+
+
+def vocabulary(path):
+    """The vocabulary that a path means."""
+    from rnnlm import arpa, checkpoint
+    from rnnlm.experiment import model_file
+    from rnnlm.vocab import Vocabulary
+
+    if arpa.is_arpa(path):
+        return arpa.load(path).vocab
+    file = model_file(path)
+    if file.suffix == ".npz":
+        return Vocabulary.from_bytes(checkpoint.load(file).vocab, f"{file}: vocabulary")
+    return Vocabulary.load(file)
