@@ -9,7 +9,7 @@ import pytest
 from rnnlm import __version__
 from rnnlm.cli import COMMANDS, main
 
-KNOWN = "(known: data, vocab, train, eval, sample, predict, score, info, gradcheck, config)"
+KNOWN = f"(known: {', '.join(COMMANDS)})"
 
 
 @pytest.fixture
