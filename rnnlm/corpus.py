@@ -480,10 +480,11 @@ class Sentences:
     read in several windows, the state carried on (`fresh` is False), so memory is bounded whatever the text.
     """
 
-    def __init__(self, corpus: Corpus, batch: int, tokens: int | None = None):
-        """`tokens` defaults to 64 per sentence of a batch, and to no fewer than 2048."""
+    def __init__(self, corpus: Corpus, batch: int, tokens: int | None = None, lengths: np.ndarray | None = None):
+        """`tokens` defaults to 64 per sentence of a batch, and to no fewer than 2048. lengths (S,): what counts as T of
+        each sentence, if not its own."""
         self._corpus, self._ids, self._ends = corpus, corpus.ids, corpus.ends
-        self._lengths = np.diff(self._ends, prepend=0)
+        self._lengths = np.diff(self._ends, prepend=0) if lengths is None else lengths
         self.batch = min(batch, corpus.sentences)
         self.tokens = tokens or max(64 * batch, 2048)
         self.note = _note(corpus, {"batch": (batch, self.batch)})

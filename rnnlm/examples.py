@@ -257,9 +257,9 @@ class VectorBatch(NamedTuple):
 class WholeSentences(Sentences):
     """Sentences that are never cut, however long."""
 
-    def __init__(self, text: Corpus, batch: int):
-        longest = int(np.diff(text.ends, prepend=0).max())
-        super().__init__(text, batch, max(64 * batch, 2048, longest))
+    def __init__(self, text: Corpus, batch: int, lengths: np.ndarray | None = None):
+        lengths = np.diff(text.ends, prepend=0) if lengths is None else lengths
+        super().__init__(text, batch, max(64 * batch, 2048, int(lengths.max())), lengths)
         self.mean_tokens = len(text.ids) / len(self)  # of a batch
 
 
@@ -302,22 +302,20 @@ class VectorSentences(WholeSentences):
 
 
 class PairSentences(WholeSentences):
-    """Pairs, those with sources of similar length side by side."""
+    """Pairs of similar length, which is that of the longer of the two, side by side."""
 
     def __init__(self, examples: Pairs, batch: int):
-        super().__init__(examples.text, batch)
-        self._target, self._target_ends = np.asarray(examples.target.ids), np.asarray(examples.target.ends)
+        self._target, self._target_ends = examples.target.ids, examples.target.ends
+        self._source_lengths = np.diff(examples.text.ends, prepend=0)
         self._target_lengths = np.diff(self._target_ends, prepend=0)
+        super().__init__(examples.text, batch, np.maximum(self._source_lengths, self._target_lengths))
         self.mean_tokens = len(self._target) / len(self)
 
     def _read(self, sentences: np.ndarray) -> Iterator[PairBatch]:  # type: ignore[override]
-        lengths = self._lengths[sentences] - 1  # without the sentence end
+        lengths = self._source_lengths[sentences] - 1  # without the sentence end
         source, known = padded(self._ids, self._ends[sentences] - 1 - lengths, lengths)
-        targets, valid = padded(
-            self._target,
-            self._target_ends[sentences] - self._target_lengths[sentences],
-            self._target_lengths[sentences],
-        )
+        ends, target_lengths = self._target_ends[sentences], self._target_lengths[sentences]
+        targets, valid = padded(self._target, ends - target_lengths, target_lengths)
         inputs = np.concatenate([np.full((1, len(sentences)), BOS, np.int32), targets[:-1]])
         weights = None if valid.all() else valid.astype(np.float32)
         yield PairBatch(source, None if known.all() else lengths, inputs, targets, weights)

@@ -123,6 +123,14 @@ def test_a_share_validates_and_vocabularies_do_not_know_it(task, tmp_path, readi
     assert np.isfinite(experiment.trainer.validate(experiment.trainer.network).nats)
 
 
+def test_a_long_target_takes_no_more_memory_than_a_long_source(task, tmp_path):
+    settings = task("pairs", valid=None)
+    (tmp_path / "train.txt").write_text("a\tb\n" * 20 + "a\t" + "b " * 500 + "\n" + "a " * 500 + "\tb\n")
+    batches = list(prepare(settings).trainer.reading.batches())
+    assert max(max(S, T) * B for S, T, B in (batch.shape for batch in batches)) <= 2048
+    assert sum(batch.shape[-1] for batch in batches) == 22
+
+
 def test_a_single_example_cannot_be_split(task, tmp_path):
     settings = task("pairs", valid=0.5)
     (tmp_path / "train.txt").write_text("a\tb\n\n")
