@@ -17,7 +17,8 @@ LAYERS = [
     "ops optim schedule corpus examples",
     "cells heads",
     "models",
-    "checkpoint evaluate scoring ngram arpa mixture reader dynamic cache sample train gradcheck decode measures",
+    "checkpoint evaluate scoring ngram arpa mixture reader dynamic cache sample train gradcheck decode measures nbest "
+    "rescore",
     "experiment run tasks adapt compare",
     "cli",
 ]

@@ -24,6 +24,7 @@ COMMANDS = {
     "predict": "What a model predicts: next words, labels, answers.",
     "fill": "Fill in the blanks of a text.",
     "score": "One log-probability per input line.",
+    "rescore": "Choose among the hypotheses of a recogniser.",
     "compare": "Models on one text, or runs by what sets them apart.",
     "ngram": "Estimate an n-gram model from text.",
     "info": "What a model or a run is made of.",
