@@ -28,9 +28,9 @@ from rnnlm.vocab import EOS
 TOKENS = 10_000  # of the development text, on which each setting of dynamic evaluation is tried
 BATCH = 64  # sequences side by side when gradients are measured
 STATISTICS = 300_000  # tokens, about, of the text whose gradients are measured
-RATES = {"sgd": (1e-4, 3e-4, 1e-3, 3e-3), "rms": (3e-5, 1e-4, 3e-4, 1e-3)}
+RATES = {"sgd": (1e-4, 3e-4, 1e-3, 3e-3), "rms": (3e-5, 6e-5, 1.2e-4, 2.4e-4)}
 DECAYS = (0.0, 1e-3, 3e-3, 1e-2)
-THETA, LAM = 0.2, 0.1  # of the cache, where nobody says and nothing is there to tune them on
+THETA, LAM = 0.1, 0.1  # of the cache, where nobody says and nothing is there to tune them on
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,9 @@
+import json
 import math
 
 import numpy as np
 import pytest
+from test_cli_use import rnnlm  # noqa: F401  (a fixture)
 
 from rnnlm import adapt as module
 from rnnlm.adapt import Adaptation, adapt
@@ -110,3 +112,90 @@ def test_nothing_to_tune_on(model):
 def test_defaults_without_a_development_text(model):
     adapted = adapt(model.scorer, model.data, Adaptation(cache=30), print)
     assert adapted.facts["cache"] == {"positions": 30, "theta": module.THETA, "lambda": module.LAM}
+
+
+# --- the command ---------------------------------------------------------------------------------------------------
+
+MARK = "# adapted to the text, not comparable with static figures: "
+
+
+def test_eval_marks_what_is_adapted(rnnlm, trained, model):  # noqa: F811
+    path = trained["test.txt"]
+    flags = ("--dynamic", "0.01", "--cache", "50")
+    status, out, err = rnnlm("eval", trained["stream"], path, *flags)
+    assert (status, err) == (0, f"{path}: OOV rate 1.28%, 0 empty lines skipped\n")
+    how = "dynamic evaluation (sgd, rate 0.01, 20 tokens a step) and cache (50 positions, theta 0.1, lambda 0.1)"
+    assert f"\n{MARK}{how}\n" in out
+    learner = DynamicScorer(model.scorer.network, True, True, Descent(0.01))
+    log_p = score(CacheScorer(learner, 50, 0.1, 0.1), path)
+    assert f"# OOV as <unk>: ppl = {math.exp(-log_p.mean()):.6g}" in out
+    facts = json.loads(rnnlm("eval", trained["stream"], path, *flags, "--json")[1])
+    assert facts["ppl_unk"] == pytest.approx(math.exp(-log_p.mean()), rel=1e-6)
+    assert facts["adaptation"] == {
+        "dynamic": {"rule": "sgd", "rate": 0.01, "window": 20},
+        "cache": {"positions": 50, "theta": 0.1, "lambda": 0.1}, "tuned_on": None,
+    }  # fmt: skip
+    assert json.loads(rnnlm("eval", trained["stream"], path, "--json")[1])["adaptation"] is None
+    shown = rnnlm("eval", trained["stream"], path, *flags, "-v", 2)[1].splitlines()
+    assert shown[0] == shown[-1] == MARK + how
+    assert "= [rnn+dynamic+cache] " in shown[2]
+
+
+def test_eval_tunes_on_dev_and_mixes(rnnlm, trained, valid, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(module, "RATES", {"rms": (1e-4, 1e-3)})
+    monkeypatch.setattr(module, "DECAYS", (0.0, 0.1))
+    path = trained["test.txt"]
+    flags = ("--dynamic", "tune", "--dynamic-rule", "rms", "--cache", "50", "--dev", valid)
+    status, out, err = rnnlm("eval", trained["stream"], path, *flags, "--mix", trained["sentences"], "--ranks")
+    assert status == 0
+    assert err.count("dynamic evaluation, rate ") == 3
+    assert err.count("cache, theta ") == 6
+    assert f"{valid}: weights " in err
+    assert f"{MARK}dynamic evaluation (rms, rate " in out
+    assert f", tuned on {valid}\n" in out
+    assert "# right word: " in out
+    shown = rnnlm("eval", trained["stream"], path, *flags, "--mix", trained["sentences"], "-v", 2)[1]
+    assert "= [mix+dynamic+cache] " in shown
+
+
+def test_cache_at_its_options(rnnlm, trained, model):  # noqa: F811
+    path = trained["test.txt"]
+    flags = ("--cache", "50", "--cache-theta", "0.4", "--cache-lambda", "0.3", "--independent", "--check-sums")
+    facts = json.loads(rnnlm("eval", trained["stream"], path, *flags, "--json")[1])
+    log_p = score(CacheScorer(Reader(model.scorer.network, True, False), 50, 0.4, 0.3), path)
+    assert facts["ppl_unk"] == pytest.approx(math.exp(-log_p.mean()), rel=1e-6)
+
+
+@pytest.mark.parametrize(("flags", "message", "hint"), [
+    (("--dynamic", "fast"), "--dynamic fast: expected a learning rate above 0, or tune", "such as --dynamic 0.0003"),
+    (("--dynamic", "-1"), "--dynamic -1: expected a learning rate above 0, or tune", "such as --dynamic 0.0003"),
+    (("--dynamic", "nan"), "--dynamic nan: expected a learning rate above 0, or tune", "such as --dynamic 0.0003"),
+    (("--dynamic", "tune"), "--dynamic tune: nothing to tune the learning rate on", "name a text with --dev"),
+    (("--dynamic-rule", "rms"), "--dynamic-rule without --dynamic", "give the learning rate with --dynamic"),
+    (("--dynamic", "1", "--dynamic-decay", "0.1"), "--dynamic-decay with --dynamic-rule sgd",
+     "it goes with --dynamic-rule rms"),
+    (("--cache-theta", "1"), "--cache-theta without --cache", "give the number of positions with --cache"),
+    (("--cache", "9", "--dev", "-"), "--dev -: the development text is read more than once", "name a file"),
+])  # fmt: skip
+def test_wrong_options(rnnlm, trained, flags, message, hint):  # noqa: F811
+    found = rnnlm("eval", trained["stream"], trained["test.txt"], *flags)
+    assert found == (2, "", f"rnnlm: error: {message}\n  hint: {hint}\n")
+
+
+def test_an_ngram_model_cannot_be_adapted(rnnlm, trained, tmp_path):  # noqa: F811
+    from rnnlm.arpa import write
+    from rnnlm.ngram import estimate, read
+
+    with open(tmp_path / "kn.arpa", "wb") as file:
+        write(estimate(*read([trained["test.txt"]]), 2), file)
+    assert rnnlm("eval", "kn.arpa", trained["test.txt"], "--cache", 9) == (
+        2, "", "rnnlm: error: kn.arpa: an n-gram model has no weights or hidden vectors to adapt\n"
+        "  hint: leave out --dynamic and --cache, or name a network first\n",
+    )  # fmt: skip
+
+
+def test_a_large_rate_diverges(rnnlm, trained):  # noqa: F811
+    status, out, err = rnnlm("eval", trained["stream"], trained["test.txt"], "--dynamic", "1e38")
+    assert (status, out) == (3, "")
+    assert err.startswith("rnnlm: error: dynamic evaluation diverged within ")
+    assert err.endswith(" at a learning rate of 1e+38\n  hint: lower the rate; --dynamic tune --dev FILE finds one\n")

@@ -253,7 +253,8 @@ def test_words_out_of_the_vocabulary(rnnlm, models):
         (("{kn}",), "{kn}: no TEXT given, and an ARPA file names none\n  hint: name a text file\n"),
         (("{kn}", "{test}", "--continuous"),
          "{kn}: --continuous: for an n-gram model every sentence is independent\n  hint: leave it out\n"),
-        (("{kn}", "{test}", "--dev", "{valid}"), "--dev without --mix\n  hint: name a model to mix MODEL with\n"),
+        (("{kn}", "{test}", "--dev", "{valid}"), "--dev without --mix, --dynamic and --cache\n"
+         "  hint: name what there is to find on it\n"),
         (("{kn}", "{test}", "--weights", "1"), "--weights without --mix\n  hint: name a model to mix MODEL with\n"),
         (("{kn}", "{test}", "--mix", "{open}", "--weights", "a,b"),
          "--weights a,b: expected numbers with commas between\n  hint: such as 0.7,0.3\n"),

@@ -160,9 +160,9 @@ def test_eval_as_json(rnnlm, trained, text):
         "model", "file", "level", "sentences", "words", "oovs", "zeroprobs", "characters", "blank_lines",
         "logprob", "ppl", "ppl1", "logprob_unk", "ppl_unk", "nats_per_token", "bits_per_token", "bits_per_character",
         "vocab_size", "vocab_sha256", "state", "seconds", "oov", "oov_types", "rank_1", "rank_5", "rank_10",
-        "sum_error", "models",
+        "sum_error", "models", "adaptation",
     ]  # fmt: skip
-    assert list(first.values())[-7:] == ["both", None, None, None, None, None, []]
+    assert list(first.values())[-8:] == ["both", None, None, None, None, None, [], None]
     assert first["model"] == str(trained["sentences"] / "best.npz")
     assert [first[key] for key in list(first)[1:9]] == ["text.txt", "word", 3, 16, 2, 0, 70, 1]
     assert first["ppl"] == pytest.approx(10 ** (-first["logprob"] / 17), rel=1e-9)

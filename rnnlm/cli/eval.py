@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rnnlm.evaluate import Evaluation
 
 RANKS = (1, 5, 10)
+ADAPTED = "# adapted to the text, not comparable with static figures: {}"
 SUM_ERROR = 1e-4  # what rounding may add up to, in an ARPA file of six digits
 
 
@@ -66,8 +67,20 @@ SUM_ERROR = 1e-4  # what rounding may add up to, in an ARPA file of six digits
 )
 @click.option("--ranks", is_flag=True, help="How often the right word is the likeliest, and among the first 5 and 10.")
 @click.option("--check-sums", is_flag=True, help="Check that the probabilities of all words add up to one, every time.")
+@click.option(
+    "--dynamic", metavar="LR|tune", help="Dynamic evaluation: learn from TEXT, at this rate, once it is scored."
+)
+@click.option("--dynamic-rule", type=click.Choice(["sgd", "rms"]), help="How it learns.  [default: sgd]")
+@click.option("--dynamic-decay", type=click.FloatRange(min=0), help="rms: pull towards the trained weights.")
+@click.option("--dynamic-window", type=click.IntRange(min=1), help="Tokens between steps.  [default: 20]")
+@click.option("--dynamic-gradients", metavar="FILE", help="rms: text to scale by.  [default: the training text]")
+@click.option("--cache", metavar="N", type=click.IntRange(min=1), help="Mix in a cache of the last N positions.")
+@click.option("--cache-theta", type=click.FloatRange(min=0), help="How much it minds the hidden state.")
+@click.option("--cache-lambda", type=click.FloatRange(min=0, max=1, max_open=True), help="Its share.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per text, on one line.")
-def command(model, texts, verbosity, independent, mix, weights, dev, oov, oov_types, ranks, check_sums, as_json):
+def command(
+    model, texts, verbosity, independent, mix, weights, dev, oov, oov_types, ranks, check_sums, as_json, **adapting
+):
     """Perplexity of MODEL on each TEXT: a sentence a line, `-` for standard input.
 
     MODEL is a model file, a run directory or an ARPA file. Without TEXT, on the test text that the model's
@@ -87,6 +100,16 @@ def command(model, texts, verbosity, independent, mix, weights, dev, oov, oov_ty
     --mix: p = sum of weight * p of each model. Its vocabulary is the union of theirs; a model gives words that it
     lacks, and another has, probability zero. Each model's own ppl, on the same words, is shown with its weight.
 
+    --dynamic LR: dynamic evaluation. Each window of TEXT is scored first, and then the network takes a step on it: by
+    sgd, w - LR g, g the gradient summed over the window's tokens; or by rms (Krause et al. 2018), with g divided by s +
+    mean s, s its root mean square on the training text, and every weight pulled back to the trained one by decay times
+    s / mean s. Each TEXT begins with the trained weights. --cache N: p = (1 - lambda) p + lambda p_cache, p_cache the
+    share of a word after the last N positions, each with weight exp(theta h.h'), h the hidden vectors (Grave et al.
+    2017). Both apply to MODEL, not to those of --mix; figures are marked as adapted.
+
+    --dev: on this text weights of the mixture, --dynamic tune, and what of --dynamic-decay, --cache-theta and
+    --cache-lambda is not given, are tuned, in grids that are shown. Without it they are 0, 0.1 and 0.1.
+
     --ranks leaves OOVs out; of words with equal probability none is first. --check-sums exits with status 3 if a sum
     differs from 1 by more than 0.0001.
 
@@ -94,14 +117,18 @@ def command(model, texts, verbosity, independent, mix, weights, dev, oov, oov_ty
     logprob (base 10, without OOVs), ppl, ppl1; with OOVs as <unk>: logprob_unk (base 10), ppl_unk, nats_per_token,
     bits_per_token, bits_per_character; vocab_size, vocab_sha256, state (continuous or independent), seconds; oov (the
     option; with spread, all of these figures are of that kind), oov_types; rank_1, rank_5, rank_10 (shares), sum_error
-    (the largest |sum - 1|); models (of a mixture, a list of model, weight, zeroprobs, ppl, ppl_unk). A figure that is
-    not finite, or was not asked for, is null.
+    (the largest |sum - 1|); models (of a mixture, a list of model, weight, zeroprobs, ppl, ppl_unk); adaptation
+    (dynamic: rule, rate, window, decay, gradients; cache: positions, theta, lambda; tuned_on). A figure that is not
+    finite, or was not asked for, is null.
     """
     if as_json and verbosity:
         raise UsageError("--json and --verbosity exclude each other", "--json has the figures of whole texts only")
-    if (weights or dev) and not mix:
-        raise UsageError(f"{'--weights' if weights else '--dev'} without --mix", "name a model to mix MODEL with")
-    if weights and dev:
+    wanted = adaptation(dev, **adapting)
+    if weights and not mix:
+        raise UsageError("--weights without --mix", "name a model to mix MODEL with")
+    if dev and not mix and not wanted:
+        raise UsageError("--dev without --mix, --dynamic and --cache", "name what there is to find on it")
+    if weights and dev and not wanted:
         raise UsageError("--weights and --dev exclude each other", "weights are given, or found on a text")
     if oov_types and oov != "spread":
         raise UsageError(f"--oov-types with --oov {oov}", "it goes with --oov spread")
@@ -120,28 +147,85 @@ def command(model, texts, verbosity, independent, mix, weights, dev, oov, oov_ty
         why = "its configuration names no data.test" if loaded else "an ARPA file names none"
         raise UsageError(f"{model}: no TEXT given, and {why}", "name a text file")
     if loaded and loaded.config.model.kind != "lm":
-        if verbosity or independent is not None or mix or oov != "both" or ranks or check_sums:
+        if verbosity or independent is not None or mix or oov != "both" or ranks or check_sums or wanted:
             raise UsageError(f"{model}: {loaded.config.model.instead[0]}", "leave out all options but --json")
         family.evaluate(loaded, texts or [loaded.config.data.test], as_json)
         return
     carried = None if independent is None else not independent
     main = loaded.text_model(carried) if loaded else load_text_model(model)
+    adapted = adapt_to_text(main, wanted) if wanted else None
+    if adapted:
+        main = main._replace(scorer=adapted.scorer)
     models = [main, *(load_text_model(path, carried) for path in mix)]
-    scorer = mixture(models, weights, dev) if mix else main.scorer
+    scorer = mixture(models, weights, None if weights else dev) if mix else main.scorer
     if carried and not scorer.carried:
         raise UsageError(f"{model}: --continuous: for an n-gram model every sentence is independent", "leave it out")
     for path in texts or [main.data.test]:
+        if adapted and verbosity:
+            click.echo(ADAPTED.format(adapted))
         result = evaluate_text(main, scorer, path, verbosity, oov, oov_types, ranks or check_sums)
         if as_json:
-            click.echo(json.dumps(record(models, scorer, path, result, ranks, check_sums)))
+            facts = record(models, scorer, path, result, ranks, check_sums)
+            click.echo(json.dumps(facts | {"adaptation": adapted.facts if adapted else None}))
         else:
             report(models, scorer, path, result, ranks, check_sums)
+            if adapted:
+                click.echo(ADAPTED.format(adapted))
         if check_sums and not result.sum_error <= SUM_ERROR:
             raise NumericalError(
                 f"{model}: probabilities of all words add up to 1 within {result.sum_error:.3g}, "
                 f"expected within {SUM_ERROR:g}",
                 "an n-gram model that is not normalized, or a damaged one?",
             )
+
+
+def adaptation(dev, dynamic, cache, **options):
+    """What is asked for, or None: the options --dynamic, --cache and those that go with them."""
+    for name, value in options.items():
+        what = name.split("_")[0]
+        if value is not None and not (dynamic if what == "dynamic" else cache):
+            number = "learning rate" if what == "dynamic" else "number of positions"
+            raise UsageError(f"--{name.replace('_', '-')} without --{what}", f"give the {number} with --{what}")
+    if not dynamic and not cache:
+        return None
+    from rnnlm.adapt import Adaptation
+    from rnnlm.dynamic import WINDOW
+
+    rule = options["dynamic_rule"] or "sgd"
+    for name in ("dynamic_decay", "dynamic_gradients"):
+        if options[name] is not None and rule != "rms":
+            raise UsageError(
+                f"--{name.replace('_', '-')} with --dynamic-rule {rule}", "it goes with --dynamic-rule rms"
+            )
+    if dev == "-":
+        raise UsageError("--dev -: the development text is read more than once", "name a file")
+    rate = None
+    if dynamic and dynamic != "tune":
+        try:
+            rate = float(dynamic)
+        except ValueError:
+            rate = math.nan
+        if not 0 < rate < math.inf:
+            raise UsageError(
+                f"--dynamic {dynamic}: expected a learning rate above 0, or tune", "such as --dynamic 0.0003"
+            )
+    return Adaptation(
+        dynamic=bool(dynamic), rate=rate, rule=rule, decay=options["dynamic_decay"],
+        window=options["dynamic_window"] or WINDOW, gradients=options["dynamic_gradients"],
+        cache=cache, theta=options["cache_theta"], lam=options["cache_lambda"], dev=dev,
+    )  # fmt: skip
+
+
+def adapt_to_text(main, wanted):
+    """The model, made to follow its text."""
+    from rnnlm.adapt import adapt
+
+    if main.data is None:
+        raise UsageError(
+            f"{main.path}: an n-gram model has no weights or hidden vectors to adapt",
+            "leave out --dynamic and --cache, or name a network first",
+        )
+    return adapt(main.scorer, main.data, wanted, lambda line: click.echo(line, err=True))
 
 
 def mixture(models, weights, dev):
@@ -153,6 +237,7 @@ def mixture(models, weights, dev):
     except ValueError:
         raise UsageError(f"--weights {weights}: expected numbers with commas between", "such as 0.7,0.3") from None
     scorer = Mixture([model.scorer for model in models], given)
+    scorer.kind += models[0].scorer.kind.removeprefix("rnn") if models[0].data else ""  # as in mix+dynamic
     for model, missing in zip(models, scorer.differences):
         if missing:
             click.echo(
