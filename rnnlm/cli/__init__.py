@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import io
+import re
 import sys
 import traceback
 from typing import NoReturn
@@ -72,6 +73,10 @@ def main(argv: list[str] | None = None) -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8")  # as all text here, whatever the locale
     try:
+        if argv and re.fullmatch("-[a-z][a-z-]+", argv[0]):  # one dash and a word: the flags of Mikolov's toolkit
+            from rnnlm.cli import mikolov
+
+            sys.exit(mikolov.run(argv))
         sys.exit(cli.main(args=argv or ["--help"], prog_name="rnnlm", standalone_mode=False))
     except RnnlmError as error:
         if "--debug" in argv:
