@@ -18,7 +18,7 @@ LAYERS = [
     "cells heads",
     "models",
     "checkpoint evaluate scoring ngram arpa mixture reader dynamic cache sample train gradcheck decode measures nbest "
-    "rescore",
+    "rescore memory",
     "experiment run tasks adapt compare",
     "cli",
 ]

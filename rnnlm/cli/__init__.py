@@ -30,6 +30,7 @@ COMMANDS = {
     "ngram": "Estimate an n-gram model from text.",
     "info": "What a model or a run is made of.",
     "gradcheck": "Compare the analytic gradient with a numerical one.",
+    "memory": "How far back each cell remembers: a table.",
     "config": "Show, check or explain a configuration.",
 }
 EXIT_INTERRUPTED = 130

@@ -1,0 +1,90 @@
+"""`rnnlm memory`: how far back each cell remembers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from rnnlm.errors import UsageError
+
+
+class Lags(click.ParamType):
+    """Growing whole numbers of at least 2, separated by commas."""
+
+    name = "N,N,..."
+
+    def convert(self, value, param, ctx):
+        if isinstance(value, list):
+            return value
+        lags = [int(lag) if lag.strip().isdecimal() else 0 for lag in value.split(",")]
+        if min(lags) < 2 or lags != sorted(set(lags)):
+            self.fail(f"expected growing whole numbers of at least 2, such as 5,10,20, found '{value}'", param, ctx)
+        return lags
+
+
+@click.command()
+@click.option("--task", "tasks", type=click.Choice(["adding", "copy"]), multiple=True, help="Repeatable.  [both]")
+@click.option("--lags", type=Lags(), default="5,10,20,40", help="Steps to look back; full: 5,10,20,40,80,160.")
+@click.option("--updates", type=click.IntRange(1), default=1000, help="At most so many at each lag; full: 5000.")
+@click.option("--units", type=click.IntRange(2), default=24, help="Of tanh; others get as many parameters.")
+@click.option("--cell", "chosen", multiple=True, metavar="NAME", help="Only this one; repeatable.  [all]")
+@click.option("--seed", type=click.IntRange(0), default=1, help="Of weights and problems.")
+@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw the last lags into this file, too.")
+def command(tasks, lags, updates, units, chosen, seed, plot):
+    """Train cells of equal size on the adding problem and the copy problem at growing lag.
+
+    The table shows after how many updates each solves the problem, which means less than a tenth of the error of
+    guessing. A cell that does not solve it at one lag is not tried at the next.
+    """
+    from rnnlm import memory
+
+    if unknown := set(chosen) - set(memory.CELLS):
+        raise UsageError(f"--cell: '{min(unknown)}' is unknown", f"known: {'; '.join(memory.CELLS)}")
+    pyplot = _pyplot() if plot else None
+    makers = {name: make for name, make in memory.CELLS.items() if not chosen or name in chosen}
+    width, reached = max(map(len, makers)), {}
+    for name in tasks or memory.TASKS:
+        task = memory.TASKS[name]
+        budget = memory.number_of_parameters(memory.CELLS["tanh, orthogonal"](units), task.n_in)
+        click.echo(f"{name} problem: updates until solved, of at most {updates}; cells of up to {budget} parameters")
+        click.echo(f"{'cell':{width}}  units" + "".join(f"{f'lag {lag}':>9}" for lag in lags) + f"{'solved':>9}")
+        for kind, make in makers.items():
+            cell, last = memory.sized(make, task.n_in, budget), 0
+            click.echo(f"{kind:{width}}  {cell.n_out:5}", nl=False)
+            for lag in lags:
+                needed = memory.updates_to_solve(cell, task, lag, updates, seed)
+                click.echo(f"{needed or '-':>9}", nl=False)
+                if needed is None:
+                    break
+                last = lag
+            click.echo(" " * 9 * (len(lags) - lags.index(lag) - 1) + f"{f'to {last}' if last else 'none':>9}")
+            reached[name, kind] = last
+    if plot:
+        _draw(pyplot, reached, plot)
+        click.echo(f"{plot}: the last lag that each solved", err=True)
+
+
+def _pyplot():
+    try:
+        import matplotlib
+    except ImportError:
+        hint = "pip install 'rnnlm[plot]'"
+        raise UsageError("--plot: matplotlib is not installed", hint) from None
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    return pyplot
+
+
+def _draw(pyplot, reached, path):
+    """Bars: the last lag that each cell solved, one group for each cell, one colour for each task."""
+    tasks, kinds = (list(dict.fromkeys(names)) for names in zip(*reached))
+    figure, axes = pyplot.subplots(figsize=(8, 4), layout="constrained")
+    for i, task in enumerate(tasks):
+        places = [k + 0.8 * (i + 0.5) / len(tasks) - 0.4 for k in range(len(kinds))]
+        axes.bar(places, [reached[task, kind] for kind in kinds], 0.8 / len(tasks), label=task)
+    axes.set_xticks(range(len(kinds)), kinds, rotation=30, ha="right")
+    axes.set_ylabel("longest lag solved (steps)")
+    axes.legend()
+    figure.savefig(path)
