@@ -161,13 +161,15 @@ def test_sums_that_are_wrong(rnnlm, tmp_path):
     )
 
 
-@pytest.mark.parametrize("name", ["stream", "sentences", "kn", "open", "small"])
+@pytest.mark.parametrize("name", ["stream", "sentences", "kn", "open", "small", "mixture"])
 def test_the_sum_of_score_is_the_logprob_of_eval(rnnlm, models, name):
-    _, out, _ = rnnlm("score", models[name], models["test"])
+    mixed = ("--mix", models["kn"], "--mix", models["small"], "--weights", "0.5,0.3,0.2")
+    model, mixed = (models["stream"], mixed) if name == "mixture" else (models[name], ())
+    _, out, _ = rnnlm("score", model, models["test"], *mixed)
     scores = [float(line) for line in out.splitlines()]
     flags = () if name in ("kn", "open", "small") else ("--independent",)
     assert len(scores) == 60
-    assert sum(scores) == pytest.approx(figures(rnnlm, models[name], models["test"], *flags)["logprob_unk"], abs=1e-6)
+    assert sum(scores) == pytest.approx(figures(rnnlm, model, models["test"], *flags, *mixed)["logprob_unk"], abs=1e-6)
 
 
 def test_a_mixture_shows_each_model(rnnlm, models):
