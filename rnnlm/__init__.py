@@ -14,7 +14,7 @@ import rnnlm.threads  # noqa: F401  (first: it must speak before NumPy is loaded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from os import PathLike
+    from pathlib import Path
 
     from rnnlm.mixture import Mixture
     from rnnlm.scoring import Scorer
@@ -23,7 +23,7 @@ __version__ = "0.1.0"
 __all__ = ["load", "mix"]
 
 
-def load(path: str | PathLike[str], carried: bool = False) -> Scorer:
+def load(path: str | Path, carried: bool = False) -> Scorer:
     """The language model of a run directory, a model file or an ARPA file.
 
     carried: a network's state goes on from sentence to sentence; otherwise each sentence stands for itself, as in an
