@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Container
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -13,14 +14,17 @@ import numpy as np
 import rnnlm.cells  # noqa: F401  (registers the kinds)
 from rnnlm import arpa, checkpoint, config
 from rnnlm.config import option
-from rnnlm.errors import DataError, UsageError
+from rnnlm.errors import DataError, RnnlmError, UsageError
 from rnnlm.models import LanguageModel, Model, Network
 from rnnlm.optim import SGD, Optimizer
+from rnnlm.params import Parameters
 from rnnlm.schedule import Constant, Schedule
 from rnnlm.scoring import NetworkScorer, Scorer
 from rnnlm.tasks import TASKS, Task
 from rnnlm.train import Trainer, Training
 from rnnlm.vocab import Vocabulary
+
+DAMAGED = "the file is damaged, or from another version: train again"  # a hint
 
 
 @dataclass(frozen=True)
@@ -144,6 +148,35 @@ def _given_vocabulary(data: Data, path: str) -> Vocabulary:
     return words
 
 
+@dataclass(frozen=True)
+class Figures:
+    """What a model file tells of its training."""
+
+    rnnlm: str  # the version that wrote it
+    train_sha256: str  # of the texts, and the vocabulary's fingerprint
+    valid_sha256: str | None
+    vocab_sha256: str
+    step: int
+    epoch: int
+    valid_nats: list[float]  # entropy at each validation, nats per token
+
+    def __post_init__(self):
+        for name in ("train_sha256", "valid_sha256", "vocab_sha256"):
+            if not re.fullmatch("[0-9a-f]{64}", getattr(self, name) or 64 * "0"):
+                raise ValueError(f"{name}: expected 64 hexadecimal digits, found {getattr(self, name)!r}")
+        if not self.rnnlm.isprintable():
+            raise ValueError(f"rnnlm: expected a version, found {self.rnnlm!r}")
+
+
+def read_figures(saved: checkpoint.Checkpoint, file: Path) -> dict[str, Any]:
+    """The figures of a file, those listed above checked. Raises DataError."""
+    known = {field.name: saved.figures[field.name] for field in fields(Figures) if field.name in saved.figures}
+    try:
+        return saved.figures | config.plain(config.build(Figures, known, f"{file}: figures"))
+    except UsageError as error:
+        raise DataError(error.message, DAMAGED) from None
+
+
 class TextModel(NamedTuple):
     """A model of text from a file."""
 
@@ -176,22 +209,32 @@ class Loaded:
 def load_model(path: str | Path, kinds: Container[str] = ("lm",)) -> Loaded:
     """Read a model file, or the best model of a run directory: a language model, or a model of one of these kinds.
 
-    Raises DataError if it is missing, broken, or something else, UsageError if it is a model of another kind.
+    Memory for its weights is taken only when the file holds as many as its configuration says. Raises DataError if it
+    is missing, broken, or something else, UsageError if it is a model of another kind.
     """
     file = model_file(Path(path))
-    saved = checkpoint.load(file)
-    hint = "the file is damaged, or from another version: train again"
-    try:
-        settings = config.build(Config, saved.config, str(file))
-        words = TASKS[settings.data.reading].load_vocabulary(saved.vocab, f"{file}: vocabulary")
-    except (UsageError, DataError) as error:
-        raise DataError(error.message, hint) from None
-    if settings.model.kind not in kinds:
-        why, commands = settings.model.instead
-        raise UsageError(f"{file}: {why}", commands)
+    settings: Config
+    words: Any
+
+    def shapes(plain: dict[str, Any], data: bytes) -> dict[str, tuple[int, ...]]:
+        nonlocal settings, words
+        try:
+            settings = config.build(Config, plain, str(file))
+            words = TASKS[settings.data.reading].load_vocabulary(data, f"{file}: vocabulary")
+        except RnnlmError as error:
+            raise DataError(error.message, DAMAGED) from None
+        if settings.model.kind not in kinds:
+            why, commands = settings.model.instead
+            raise UsageError(f"{file}: {why}", commands)
+        return Parameters.shapes(settings.model.specs(words))
+
+    saved = checkpoint.load(file, shapes)
+    figures = read_figures(saved, file)
     network = Network(settings.model, words, np.dtype(settings.dtype))
     load_weights(network, saved, file)
-    return Loaded(file, settings, words, network, saved.figures)
+    if not np.isfinite(network.params.flat).all():
+        raise DataError(f"{file}: some of its weights are not finite", "train again, with a lower learning rate")
+    return Loaded(file, settings, words, network, figures)
 
 
 def load_text_model(path: str | Path, carried: bool | None = None) -> TextModel:
@@ -212,14 +255,8 @@ def load_scorer(path: str | Path, carried: bool = False) -> Scorer:
 
 def load_weights(network: Network, saved: checkpoint.Checkpoint, file: Path) -> None:
     """Copy the weights of a file into a network of the same shapes. Raises DataError naming the first that differs."""
-    shapes = {name: array.shape for name, array in network.params.named.items()}
     found = {name: array.shape for name, array in saved.weights.items()}
-    for name in shapes | found:
-        if found.get(name) != shapes.get(name):
-            raise DataError(
-                f"{file}: weight {name}: found {found.get(name, 'none')}, expected {shapes.get(name, 'none')}",
-                "model and configuration (or vocabulary) do not belong together",
-            )
+    checkpoint.compare(file, found, {name: array.shape for name, array in network.params.named.items()})
     for name, array in network.params.named.items():
         array[...] = saved.weights[name]
 
@@ -238,7 +275,7 @@ def model_file(path: Path) -> Path:
     """The model that a path means: a file itself, or of a run directory the best model, or else the last."""
     if not path.is_dir():
         return path
-    for name in ("best.npz", "last.npz"):
+    for name in ("best.npz", "last.npz", "previous.npz"):
         if (path / name).exists():
             return path / name
     raise DataError(f"{path}: no model in this directory", "expected a run directory of `rnnlm train`")

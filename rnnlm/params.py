@@ -6,10 +6,13 @@ clipping, norms, optimizers and checkpoints are one-liners over the vector, and 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, Union
 
 import numpy as np
+
+from rnnlm.errors import UsageError
 
 Init = Callable[[tuple[int, ...], np.random.Generator], np.ndarray]
 Specs = dict[str, Union["Spec", "Specs"]]
@@ -53,11 +56,19 @@ class Parameters(Views):
     """
 
     def __init__(self, specs: Specs, dtype: Any = np.float32, rng: np.random.Generator | None = None):
-        """Allocate what `specs` lists; with `rng`, start each array by its rule, otherwise leave zeros."""
+        """Allocate what `specs` lists; with `rng`, start each array by its rule, otherwise leave zeros.
+
+        Raises UsageError when that is more than the memory has.
+        """
         self.specs, leaves = specs, dict(_leaves(specs))
         order = sorted(leaves, key=lambda name: not leaves[name].trainable)  # stable: frozen ones stand last
-        size = {name: int(np.prod(leaves[name].shape)) for name in leaves}
-        self.flat = np.zeros(sum(size.values()), dtype)
+        size = {name: math.prod(leaves[name].shape) for name in leaves}
+        try:
+            self.flat = np.zeros(sum(size.values()), dtype)
+        except (MemoryError, ValueError, OverflowError):
+            raise UsageError(
+                f"the model has {sum(size.values()):,} parameters, more than the memory holds", "make it smaller"
+            ) from None
         self.trainable = self.flat[: sum(size[name] for name in leaves if leaves[name].trainable)]
         views, start = {}, 0
         for name in order:
@@ -68,6 +79,11 @@ class Parameters(Views):
         self.named: dict[str, np.ndarray] = {name: views[name] for name in leaves}
         self.frozen = frozenset(name for name in leaves if not leaves[name].trainable)
         super().__init__(_nest(specs, self.named))
+
+    @staticmethod
+    def shapes(specs: Specs) -> dict[str, tuple[int, ...]]:
+        """The shapes of all arrays that `specs` lists, without memory for them."""
+        return {name: spec.shape for name, spec in _leaves(specs)}
 
     def zeros_like(self) -> Parameters:
         """The same names and shapes, filled with zeros: the gradient of these parameters."""

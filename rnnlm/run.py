@@ -19,27 +19,30 @@ import numpy as np
 from rnnlm import __version__, checkpoint, config
 from rnnlm.checkpoint import Checkpoint, write_whole
 from rnnlm.errors import DataError, UsageError
-from rnnlm.experiment import Experiment, load_weights
+from rnnlm.experiment import Experiment, load_weights, read_figures
 from rnnlm.threads import threads
-from rnnlm.train import Validation
+from rnnlm.train import Divergence, Validation
 
 # What may differ between a run and its continuation: how long and how closely it is watched, not what is computed.
-ADJUSTABLE = ("data.test", "training.epochs", "training.patience", "training.save_every", "training.samples")
+ADJUSTABLE = (
+    "data.test", "training.epochs", "training.patience", "training.save_every", "training.samples", "training.retries",
+)  # fmt: skip
+LOGS = ("log.jsonl", "samples.txt")  # with what belongs to validations: a resumed run takes back what it will repeat
 
 
 class Run:
     """A directory with the files of one training.
 
     config.yaml command.txt vocab.txt env.json   what was asked for, and where it ran
-    best.npz last.npz                            the best model, and the state to resume from
-    log.jsonl                                    one JSON object per validation (see `record`)
+    best.npz last.npz previous.npz               the best model, the state to resume from, and that before it
+    log.jsonl                                    one JSON object per validation (see `record`) and divergence
     train.log samples.txt                        what was reported, and the sampled lines
     .lock                                        locked while a training runs
     """
 
     def __init__(self, path: Path):
         self.path = path
-        self.best, self.last = path / "best.npz", path / "last.npz"
+        self.best, self.last, self.previous = (path / f"{name}.npz" for name in ("best", "last", "previous"))
 
     def exists(self) -> bool:
         """Whether there is anything here that a training could overwrite."""
@@ -66,19 +69,19 @@ class Run:
                     f"{self.path}: another training is running in this directory",
                     "wait for it, or choose another with -o",
                 ) from None
-            for half in self.path.glob(".*.npz.*.tmp"):  # what a killed training was writing
+            for half in self.path.glob(".*.tmp"):  # what a killed training was writing
                 half.unlink()
             yield
 
     def clear(self) -> None:
         """Remove the files of an earlier training, and nothing else."""
-        for name in ("command.txt", "best.npz", "last.npz", "log.jsonl", "train.log", "samples.txt"):
+        for name in ("command.txt", "best.npz", "last.npz", "previous.npz", "log.jsonl", "train.log", "samples.txt"):
             (self.path / name).unlink(missing_ok=True)
 
     def describe(self, experiment: Experiment, command: list[str]) -> None:
         """Write what is asked for and where it runs; command.txt gets a line for every continuation."""
         self._write("config.yaml", config.dump(experiment.config))
-        self._write("env.json", json.dumps(environment(), indent=1) + "\n")
+        self._write("env.json", json.dumps(environment() | fingerprints(experiment), indent=1) + "\n")
         experiment.vocab.save(self.path / "vocab.txt")
         self.append("command.txt", shlex.join(["rnnlm", *command]))
 
@@ -93,42 +96,94 @@ class Run:
             with open(self.path / name, "a", encoding="utf-8", errors="surrogateescape") as file:
                 file.write(text + "\n")
         except OSError as error:
-            raise DataError(f"{self.path / name}: cannot be written: {error.strerror}") from None
+            raise DataError(
+                f"{self.path / name}: cannot be written: {error.strerror}", "make room there, or choose another folder"
+            ) from None
 
     def save_last(self, experiment: Experiment) -> None:
-        """Write the checkpoint from which `--resume` goes on."""
-        checkpoint.save(self.last, self._model(experiment, **experiment.trainer.save()))
+        """Write the checkpoint from which `--resume` goes on, and keep the one before."""
+        resume = experiment.trainer.save()
+        resume["progress"]["logs"] = {name: self._size(name) for name in LOGS}
+        checkpoint.save(self.last, self._model(experiment, **resume), self.previous)
 
     def save_best(self, experiment: Experiment) -> None:
         """Write the model file of the weights as they are."""
         checkpoint.save(self.best, self._model(experiment))
 
-    def resume(self, experiment: Experiment) -> None:
-        """Put the trainer where the run stands.
+    def resume(self, experiment: Experiment) -> list[str]:
+        """Put the trainer where the run stands, and take back what the logs say of later; -> warnings.
 
-        Raises UsageError when the configuration is another one, DataError when the text or the vocabulary is, or when
-        the checkpoint is missing or broken.
+        When the last checkpoint is missing or damaged, the one before it is used. Raises UsageError when the
+        configuration is another one, DataError when the text or the vocabulary is, or when no checkpoint can be read.
         """
-        saved, trainer = checkpoint.load(self.last), experiment.trainer
+        try:
+            logs, warnings = self._restore(experiment, self.last), []
+        except DataError as error:
+            if not self.previous.exists():
+                raise
+            logs = self._restore(experiment, self.previous)
+            os.replace(self.previous, self.last)
+            warnings = [f"{error.message}; going on from the checkpoint before it"]
+        for name in LOGS:
+            self._cut(name, logs.get(name))
+        if experiment.trainer.progress.history:
+            try:
+                checkpoint.load(self.best)
+            except DataError as error:
+                self._restore_best(experiment)
+                warnings.append(f"{error.message}; written anew from the checkpoint")
+        return warnings
+
+    def _restore(self, experiment: Experiment, file: Path) -> dict[str, int]:
+        """Put the trainer where the checkpoint stands; -> how long the logs were then."""
+        saved, trainer = checkpoint.load(file), experiment.trainer
         if not saved.progress:
-            raise DataError(f"{self.last}: a model, without the state of its training", "start anew with --init-from")
+            raise DataError(f"{file}: a model, without the state of its training", "start anew with --init-from")
         changes = differences(saved.config, config.plain(experiment.config))
         if refused := [line for path, line in changes if path not in ADJUSTABLE]:
             raise UsageError(
                 f"{self.path}: the run has another configuration: {'; '.join(refused)}",
                 "resume with the run's own configuration, or start anew with --init-from or --force",
             )
-        now = fingerprints(experiment)
+        figures, now = read_figures(saved, file), fingerprints(experiment)
         for name, what in (("train", "training text"), ("valid", "validation text"), ("vocab", "vocabulary")):
-            if saved.figures[f"{name}_sha256"] != now[f"{name}_sha256"]:
+            if figures[f"{name}_sha256"] != now[f"{name}_sha256"]:
                 raise DataError(
                     f"{self.path}: the {what} has changed since the run began", "restore it, or start anew with --force"
                 )
-        trainer.restore(saved)
-        if trainer.progress.history:
-            load_weights(trainer.network, checkpoint.load(self.best), self.best)
-            trainer.best[...] = trainer.network.params.flat
-        load_weights(trainer.network, saved, self.last)
+        load_weights(trainer.network, saved, file)
+        logs = saved.progress.pop("logs", {})
+        try:
+            trainer.restore(saved)
+        except ValueError:
+            raise DataError(
+                f"{file}: not a checkpoint of this configuration, or a damaged one", checkpoint.HINT
+            ) from None
+        return logs if isinstance(logs, dict) else {}
+
+    def _restore_best(self, experiment: Experiment) -> None:
+        """Write the model of the best weights, which the trainer has besides its own."""
+        trainer = experiment.trainer
+        now = trainer.network.params.flat.copy()
+        trainer.network.params.flat[...] = trainer.best
+        self.save_best(experiment)
+        trainer.network.params.flat[...] = now
+
+    def _size(self, name: str) -> int:
+        path = self.path / name
+        return path.stat().st_size if path.exists() else 0
+
+    def _cut(self, name: str, size: Any) -> None:
+        """Take back what was appended after the file had this size, unless it has become another file since."""
+        if not isinstance(size, int) or not 0 <= size < self._size(name):
+            return
+        try:
+            with open(self.path / name, "r+b") as file:
+                file.seek(max(size - 1, 0))
+                if size == 0 or file.read(1) == b"\n":
+                    file.truncate(size)
+        except OSError as error:
+            raise DataError(f"{self.path / name}: cannot be written: {error.strerror}") from None
 
     def _model(self, experiment: Experiment, **resume: Any) -> Checkpoint:
         """The weights as they are, with all that is known about them; `resume`: what a checkpoint has besides."""
@@ -145,7 +200,7 @@ class Run:
 def start_from(experiment: Experiment, path: Path) -> None:
     """Start from the weights of another model. Raises DataError unless it has the same shapes and words."""
     saved = checkpoint.load(path)
-    if saved.figures["vocab_sha256"] != experiment.vocab.fingerprint:
+    if read_figures(saved, path)["vocab_sha256"] != experiment.vocab.fingerprint:
         raise DataError(
             f"{path}: its vocabulary is not that of this configuration", "set data.vocab to the vocab.txt of its run"
         )
@@ -160,6 +215,19 @@ def fingerprints(experiment: Experiment) -> dict[str, str | None]:
         "valid_sha256": experiment.valid.sha256 if experiment.valid else None,
         "vocab_sha256": experiment.vocab.fingerprint,
     }
+
+
+def record_divergence(divergence: Divergence) -> dict[str, Any]:
+    """A divergence as a line of log.jsonl, told by its key `diverged`. These keys are stable:
+
+    epoch     passes over the training text before it, with a fraction within one
+    step      updates before it
+    lr        learning rate of the update that failed
+    diverged  what was found: the loss, and the norms of the gradient and of the weights
+    next_lr   learning rate after going back to the best weights; null: no retry was left, and training ended
+    """
+    d = divergence
+    return {"epoch": d.epoch, "step": d.step, "lr": d.lr, "diverged": d.what, "next_lr": d.next_lr}
 
 
 def record(validation: Validation, ppl: str = "ppl") -> dict[str, Any]:
@@ -204,5 +272,14 @@ def environment() -> dict[str, Any]:
     return {
         "rnnlm": __version__, "python": platform.python_version(), "numpy": np.__version__,
         "blas": f"{blas.get('name')} {blas.get('version')}", "machine": platform.machine(), "system": sys.platform,
-        "cores": os.cpu_count(), "threads": threads(),
+        "processor": _processor(), "cores": os.cpu_count(), "threads": threads(),
     }  # fmt: skip
+
+
+def _processor() -> str:
+    """The processor's name: kernels of the BLAS are chosen by it."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or "unknown"

@@ -5,20 +5,24 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from rnnlm import config
 from rnnlm.cells.base import State
 from rnnlm.checkpoint import Checkpoint
 from rnnlm.config import Duration, option
 from rnnlm.corpus import Batch, Sentences, Stream
-from rnnlm.errors import NumericalError
+from rnnlm.errors import NumericalError, UsageError
 from rnnlm.heads import Loss
 from rnnlm.models.base import Network
 from rnnlm.optim import Optimizer, clip_norm, clip_value, gradient_norm
 from rnnlm.schedule import Schedule
+
+MOST, MOST_RETRIES = 1 << 60, 100  # of what is counted: a checkpoint may come from a stranger
 
 
 @dataclass(frozen=True)
@@ -36,23 +40,29 @@ class Training:
     patience: int | None = option(None, "stop after this many validations without a new best (null: never)", low=1)
     save_every: Duration = option(Duration(300.0), "time between checkpoints within an epoch", above=0)
     samples: int = option(2, "lines sampled after each validation", low=0)
+    retries: int = option(
+        3, "times that training, when it diverges, goes back to the best weights with half the learning rate",
+        low=0, high=MOST_RETRIES,
+    )  # fmt: skip
 
 
 @dataclass
 class Progress:
     """Where a run stands: all that changes from step to step beside arrays and random streams."""
 
-    epoch: int = 0  # completed epochs
-    position: int = 0  # windows behind us in this epoch
-    step: int = 0  # updates
-    lr: float = 0.0  # learning rate of the last update
-    history: list[float] = field(default_factory=list)  # validation entropies, nats per token
-    nats: float = 0.0  # training loss since the last validation
-    tokens: float = 0.0
-    updates: int = 0  # updates since the last validation, and how many of them were clipped
-    clipped: int = 0
-    total: float = 0.0  # tokens trained on
-    seconds: float = 0.0  # spent training
+    epoch: int = option(0, "completed epochs", low=0, high=MOST)
+    position: int = option(0, "windows behind us in this epoch", low=0, high=MOST)
+    step: int = option(0, "updates", low=0, high=MOST)
+    lr: float = option(0.0, "learning rate of the last update", low=0)
+    history: list[float] = option(default_factory=list, doc="validation entropies, nats per token")
+    nats: float = option(0.0, "training loss since the last validation")
+    tokens: float = option(0.0, "its tokens", low=0)
+    updates: int = option(0, "updates since the last validation", low=0, high=MOST)
+    clipped: int = option(0, "how many of them were clipped", low=0, high=MOST)
+    total: float = option(0.0, "tokens trained on", low=0)
+    seconds: float = option(0.0, "spent training", low=0)
+    halved: int = option(0, "times that divergence halved the learning rate", low=0, high=MOST_RETRIES)
+    restart: int = option(0, "the step after which the optimizer's slots started from zero", low=0, high=MOST)
 
     @property
     def best(self) -> int:
@@ -81,6 +91,31 @@ class Validation(NamedTuple):
     best: bool
     rolled_back: bool
     seconds: float
+
+
+class Divergence(NamedTuple):
+    """A loss, a gradient or a validation entropy that is not finite, and what became of it."""
+
+    epoch: float
+    step: int  # updates made before
+    what: str  # which numbers were found
+    lr: float  # of the step that failed, or that validation looked at
+    next_lr: float | None  # after going back to the best weights; None: there are no retries left
+
+    def __str__(self) -> str:
+        return f"training diverged after {self.step} steps: {self.what}, learning rate {self.lr:.4g}"
+
+
+class Diverged(NumericalError):
+    """The `divergence` after which no retry is left, or is tried."""
+
+    def __init__(self, divergence: Divergence, halved: int):
+        times = f" (halved {halved} times)" if halved else ""
+        super().__init__(
+            f"{divergence}{times}",
+            "lower optimizer.lr, or set training.clip_norm (1 is usual); the last checkpoint is untouched",
+        )
+        self.divergence = divergence
 
 
 class Trainer:
@@ -121,43 +156,78 @@ class Trainer:
             or (patience is not None and waited >= patience)
         )
 
-    def run(self) -> Iterator[Update | Validation]:
+    def run(self) -> Iterator[Update | Validation | Divergence]:
         """Train to the end, reporting each update and each validation. To stop, stop iterating: the state is whole.
 
-        Raises NumericalError when training diverges.
+        When training diverges it goes back to the best weights so far (before the first validation: to the first ones),
+        with the optimizer's slots and the hidden state at zero and half the learning rate, and on with the next window.
+        Raises Diverged after `retries` times.
         """
         progress = self.progress
         if self._due():  # the run was stopped between an update and its validation
-            yield self._validation()
+            yield from self._retrying(self._validation)
         while not self.finished:
             shuffle = np.random.default_rng([self.seed, 2, progress.epoch])  # a function of the epoch: nothing to save
             clock = time.monotonic()
             for batch in self.reading.batches(progress.position, shuffle):
-                update = self.step(batch)
-                progress.seconds += time.monotonic() - clock
-                yield update
+                for event in self._retrying(partial(self.step, batch)):
+                    progress.seconds += time.monotonic() - clock
+                    yield event
+                    clock = time.monotonic()
                 if self._due():
-                    yield self._validation()
+                    yield from self._retrying(self._validation)
                     if self.finished:
                         return
                 clock = time.monotonic()
 
+    def _retrying(self, attempt: Callable[[], Update | Validation]) -> Iterator[Update | Validation | Divergence]:
+        """What attempt() returns, at last, after the divergences before."""
+        while True:
+            try:
+                result = attempt()
+            except Diverged as error:
+                if self.progress.halved >= self.settings.retries:
+                    raise
+                self._go_back()
+                yield error.divergence._replace(next_lr=error.divergence.lr / 2)
+            else:
+                yield result
+                return
+
+    def _go_back(self) -> None:
+        """To the best weights so far, with half the learning rate. Losses since the last validation do not count."""
+        progress = self.progress
+        if not self._due():  # there is a step still to come before the next validation
+            progress.nats = progress.tokens = 0.0
+            progress.updates = progress.clipped = 0
+        self.network.params.flat[...] = self.best
+        for slot in self.slots.values():
+            slot[...] = 0
+        self.state = refill(self.state, (np.zeros_like(array) for array in leaves(self.state)))
+        progress.halved += 1
+        progress.restart = progress.step
+
     def step(self, batch: Batch) -> Update:
-        """One update: forward, backward, clip, step. Raises NumericalError on a loss or gradient that is not finite."""
+        """One update: forward, backward, clip, step. Raises Diverged on a loss or gradient that is not finite."""
         progress, settings = self.progress, self.settings
         done = progress.step / (settings.epochs * len(self.reading))
-        lr = self.optimizer.lr * self.schedule.factor(done, progress.epoch, progress.history)
+        lr = self.optimizer.lr * self.schedule.factor(done, progress.epoch, progress.history) / 2**progress.halved
         loss, self.state = self.network.loss_and_grad(batch, self.state, self.dropout)
         grad = self.network.grads.trainable
         if self.tokens is not None:
             grad *= loss.tokens / self.tokens
         norm = gradient_norm(grad)
         if not (math.isfinite(loss.nats) and math.isfinite(norm)):
-            raise self._diverged(f"loss {loss.mean:.4g}, gradient norm {norm:.4g}", lr)
+            with np.errstate(over="ignore"):
+                weights = math.sqrt(sum(np.square(w, dtype=float).sum() for w in self.network.params.named.values()))
+            raise self._diverged(
+                f"loss {loss.mean:.4g}, norm of the gradient {norm:.4g}, of the weights {weights:.4g}", lr
+            )
         clipped = settings.clip_value is not None and clip_value(grad, settings.clip_value)
         clipped |= settings.clip_norm is not None and clip_norm(grad, settings.clip_norm)
         progress.step += 1
-        self.optimizer.step(self.network.params.trainable, grad, lr, progress.step, **self.slots)
+        t = progress.step - progress.restart
+        self.optimizer.step(self.network.params.trainable, grad, lr, t, **self.slots)
         progress.position += 1
         if progress.position == len(self.reading):
             progress.epoch, progress.position = progress.epoch + 1, 0
@@ -183,7 +253,7 @@ class Trainer:
     def _validation(self) -> Validation:
         """Look at the validation text, keep the best weights, or go back to them if the schedule says so.
 
-        Raises NumericalError on an entropy that is not finite; the best weights, and the history, are then untouched.
+        Raises Diverged on an entropy that is not finite; the best weights, and the history, are then untouched.
         """
         progress = self.progress
         train = Loss(progress.nats, progress.tokens)
@@ -203,26 +273,59 @@ class Trainer:
         epoch = progress.epoch + progress.position / len(self.reading)
         return Validation(epoch, progress.step, train, valid, progress.lr, clipped, best, rolled_back, progress.seconds)
 
-    def _diverged(self, what: str, lr: float) -> NumericalError:
-        return NumericalError(
-            f"training diverged after {self.progress.step} steps: {what}, learning rate {lr:.4g}",
-            "lower optimizer.lr, or set training.clip_norm (1 is usual); the last checkpoint is untouched",
-        )
+    def _diverged(self, what: str, lr: float) -> Diverged:
+        progress = self.progress
+        epoch = progress.epoch + progress.position / len(self.reading)
+        return Diverged(Divergence(epoch, progress.step, what, lr, None), progress.halved)
 
     def save(self) -> dict[str, Any]:
         """The fields of a `Checkpoint` that a resumed run needs, beside the weights."""
         progress = asdict(self.progress) | {"finished": self.finished, "dropout": self.dropout.bit_generator.state}
-        return {"slots": self.slots, "state": list(leaves(self.state)), "progress": progress}
+        best = {} if np.array_equal(self.best, self.network.params.flat) else {"flat": self.best}
+        return {"slots": self.slots, "best": best, "state": list(leaves(self.state)), "progress": progress}
 
     def restore(self, saved: Checkpoint) -> None:
-        """Go on where `save` was called under the same configuration. Weights and `best` are for the caller to set."""
+        """Go on where `save` was called under the same configuration. The weights, which are for the caller to set, are
+        already those of the checkpoint.
+
+        Raises ValueError when the checkpoint does not fit this trainer; it is then in no state to go on.
+        """
         progress = dict(saved.progress)
-        del progress["finished"]  # follows from the rest; for readers of the file
-        self.dropout.bit_generator.state = progress.pop("dropout")
-        self.progress = Progress(**progress)
-        for name, slot in self.slots.items():
-            slot[...] = saved.slots[name]
-        self.state = refill(self.state, iter(saved.state))
+        progress.pop("finished", None)  # follows from the rest; for readers of the file
+        dropout = progress.pop("dropout", None)
+        try:
+            self.dropout.bit_generator.state = dropout
+            self.progress = config.build(Progress, progress)
+        except (UsageError, TypeError, KeyError, OverflowError) as error:
+            raise ValueError(str(error)) from None
+        if self.progress.position >= len(self.reading):
+            raise ValueError("position")
+        _copy(self.slots, saved.slots)
+        self.best[...] = self.network.params.flat
+        if saved.best:
+            _copy({"flat": self.best}, saved.best)
+        self.state = self._fitting(saved.state)
+
+    def _fitting(self, arrays: list[np.ndarray]) -> State:
+        """The state of these arrays, if it is one that the next batch can go on from."""
+        progress = self.progress
+        shuffle = np.random.default_rng([self.seed, 2, progress.epoch])
+        batch = next(self.reading.batches(progress.position, shuffle))
+        B = batch.inputs.shape[1]
+        if batch.fresh and arrays:  # which does not look at it
+            B = min([*arrays[0].shape[:1], self.reading.batch])
+        state = self.network.initial_state(B)
+        if [(a.shape, a.dtype) for a in arrays] != [(a.shape, a.dtype) for a in leaves(state)]:
+            raise ValueError("state")
+        return refill(state, iter(arrays))
+
+
+def _copy(into: dict[str, np.ndarray], arrays: dict[str, np.ndarray]) -> None:
+    """Copy the arrays into those of the same names and shapes; ValueError if they are others."""
+    if {name: a.shape for name, a in arrays.items()} != {name: a.shape for name, a in into.items()}:
+        raise ValueError(", ".join(into))
+    for name, array in into.items():
+        array[...] = arrays[name]
 
 
 def leaves(state: State) -> Iterator[np.ndarray]:

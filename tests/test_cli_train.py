@@ -23,8 +23,8 @@ from rnnlm.cli import main
 from rnnlm.run import Run
 
 FILES = [
-    ".lock", "best.npz", "command.txt", "config.yaml", "env.json", "last.npz", "log.jsonl", "samples.txt",
-    "train.log", "vocab.txt",
+    ".lock", "best.npz", "command.txt", "config.yaml", "env.json", "last.npz", "log.jsonl", "previous.npz",
+    "samples.txt", "train.log", "vocab.txt",
 ]  # fmt: skip
 CONFIG_HINT = "`rnnlm config explain` lists every option"
 
@@ -78,7 +78,7 @@ def same_training(a, b):
     """Whether two run directories hold the same model and the same state."""
     a, b = (checkpoint.load(Run(Path(path)).last) for path in (a, b))
     for x in (a, b):
-        x.progress["seconds"] = None
+        x.progress["seconds"] = x.progress["logs"] = None
     assert a.progress == b.progress
     np.testing.assert_equal((a.weights, a.slots, a.state), (b.weights, b.slots, b.state))
     return True
@@ -364,17 +364,26 @@ def test_on_a_terminal_there_is_a_bar(start, tmp_path):
 # --- mistakes ------------------------------------------------------------------------------------------------------
 
 
-def test_divergence(start):
+def test_divergence(start, tmp_path):
     """In a process of its own, for NumPy's warnings must not stand beside the message."""
-    process = start("tiny.yaml", "-q", "--set", "optimizer.lr=1e30", "--set", "model.cell.activation=relu")
+    process = start("tiny.yaml", "--set", "optimizer.lr=1e30", "--set", "model.cell.activation=relu")
     out, err = process.communicate()
     assert (process.returncode, out) == (3, "")
-    message, hint = err.splitlines()
-    what = r"loss [^ ]+, gradient norm [^ ]+, learning rate 1e\+30"
-    assert re.fullmatch(rf"rnnlm: error: training diverged after \d+ steps: {what}", message)
+    *lines, message, hint = err.splitlines()
+    what = r"loss [^ ]+, norm of the gradient [^ ]+, of the weights [^ ]+"
+    halved = r", learning rate 1\.25e\+29 \(halved 3 times\)"
+    assert re.fullmatch(rf"rnnlm: error: training diverged after \d+ steps: {what}{halved}", message)
     assert hint == (
         "  hint: lower optimizer.lr, or set training.clip_norm (1 is usual); the last checkpoint is untouched"
     )
+    back = rf"training diverged after \d+ steps: {what}, learning rate 1e\+30; back to the best weights with "
+    assert any(re.fullmatch(back + r"learning rate 5e\+29, retry 1 of 3", line) for line in lines)
+    log = [json.loads(line) for line in (tmp_path / "runs/tiny/log.jsonl").read_text().splitlines()]
+    assert [(row["lr"], row["next_lr"]) for row in log if "diverged" in row] == [
+        (1e30, 5e29), (5e29, 2.5e29), (2.5e29, 1.25e29), (1.25e29, None),
+    ]  # fmt: skip
+    assert (tmp_path / "runs/tiny/train.log").read_text().splitlines()[-1] == message.removeprefix("rnnlm: ")
+    assert checkpoint.load(Run(tmp_path / "runs/tiny").last).progress
 
 
 @pytest.mark.parametrize(

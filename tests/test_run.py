@@ -1,5 +1,6 @@
 """The run directory: what is in it, who may write there, and how a run is taken up again."""
 
+import hashlib
 import inspect
 import json
 import math
@@ -15,8 +16,8 @@ import pytest
 from rnnlm import checkpoint
 from rnnlm.errors import DataError, UsageError
 from rnnlm.heads import Loss
-from rnnlm.run import Run, differences, record
-from rnnlm.train import Update, Validation
+from rnnlm.run import LOGS, Run, differences, record, record_divergence
+from rnnlm.train import Divergence, Update, Validation
 
 
 @pytest.fixture
@@ -41,14 +42,19 @@ def refused(kind, function, *arguments):
     return error.value.message, error.value.hint
 
 
-def test_what_is_in_it(run, tiny):
+def test_what_is_in_it(run, tiny, tmp_path):
     experiment = tiny()
     names = {".lock", "best.npz", "last.npz", "config.yaml", "command.txt", "env.json", "vocab.txt", "log.jsonl"}
     assert {path.name for path in run.path.iterdir()} == names
     assert (run.path / "command.txt").read_text() == "rnnlm train tiny.yaml -o 'a b'\n"
     assert (run.path / "vocab.txt").read_bytes() == experiment.vocab.to_bytes()
     env = json.loads((run.path / "env.json").read_text())
-    assert list(env) == ["rnnlm", "python", "numpy", "blas", "machine", "system", "cores", "threads"]
+    assert list(env) == [
+        "rnnlm", "python", "numpy", "blas", "machine", "system", "processor", "cores", "threads",
+        "train_sha256", "valid_sha256", "vocab_sha256",
+    ]  # fmt: skip
+    assert env["train_sha256"] == hashlib.sha256((tmp_path / "train.txt").read_bytes()).hexdigest()
+    assert env["vocab_sha256"] == experiment.vocab.fingerprint
     assert (env["python"], env["numpy"]) == (platform.python_version(), np.__version__)
     assert env["threads"] >= 1
     best, last = checkpoint.load(run.best), checkpoint.load(run.last)
@@ -67,6 +73,14 @@ def test_a_validation_as_a_record():
         "valid_nats": 800.0, "valid_ppl": None, "best": True, "rolled_back": False, "seconds": 1.23,
     }  # fmt: skip
     assert all(f"\n{key} " in inspect.getdoc(record) for key in record(looked))
+
+
+def test_a_divergence_as_a_record():
+    found = Divergence(1.5, 30, "loss inf", 0.1, None)
+    assert json.loads(json.dumps(record_divergence(found))) == {
+        "epoch": 1.5, "step": 30, "lr": 0.1, "diverged": "loss inf", "next_lr": None,
+    }  # fmt: skip
+    assert all(f"\n{key} " in inspect.getdoc(record_divergence) for key in record_divergence(found))
 
 
 # --- who may write -------------------------------------------------------------------------------------------------
@@ -233,7 +247,124 @@ def test_a_model_is_no_checkpoint(run, tiny):
     )  # fmt: skip
 
 
-def test_the_best_model_must_be_there(run, tiny):
-    run.best.unlink()
+def test_a_damaged_best_model_is_written_anew(run, tiny):
+    whole = checkpoint.load(run.best)
+    for damage, problem in (
+        (run.best.unlink, f"no such model (looked in {run.best})"),
+        (lambda: run.best.write_bytes(b"half"), "not a model file, or a damaged one"),
+    ):
+        damage()
+        assert run.resume(tiny()) == [f"{run.best}: {problem}; written anew from the checkpoint"]
+        np.testing.assert_equal(checkpoint.load(run.best).weights, whole.weights)
+
+
+# --- damaged checkpoints -------------------------------------------------------------------------------------------
+
+
+def steps(run, experiment, number):
+    """Train so many steps, and save."""
+    updates = (event for event in experiment.trainer.run() if isinstance(event, Update))
+    for _ in range(number):
+        next(updates)
+    run.save_last(experiment)
+
+
+def test_the_checkpoint_before_is_used_when_the_last_is_damaged(run, tiny):
+    before, experiment = checkpoint.load(run.last), tiny()
+    run.resume(experiment)
+    steps(run, experiment, 2)
+    np.testing.assert_equal(checkpoint.load(run.previous).weights, before.weights)
+    whole = run.last.read_bytes()
+    for damaged in (b"", whole[: len(whole) // 2], whole[:-1], whole.replace(b"slots/m", b"slots/n")):
+        run.last.write_bytes(damaged)
+        experiment, previous = tiny(), run.previous.read_bytes()
+        (warning,) = run.resume(experiment)
+        assert warning in {
+            f"{run.last}: {problem}, or a damaged one; going on from the checkpoint before it"
+            for problem in ("not a model file", "not a checkpoint of this configuration")
+        }
+        assert experiment.trainer.progress.step == before.progress["step"]
+        np.testing.assert_equal(experiment.trainer.network.params.named, before.weights)
+        assert (run.last.read_bytes(), run.previous.exists()) == (previous, False)  # never is a damaged one kept
+        run.last.rename(run.previous)
+    assert run.resume(tiny()) == [  # killed between the two renamings
+        f"{run.last}: no such model (looked in {run.last}); going on from the checkpoint before it"
+    ]
+
+
+def test_without_any_checkpoint(run, tiny):
+    run.last.write_bytes(b"")
     message, _ = refused(DataError, run.resume, tiny())
-    assert message == f"{run.best}: no such model (looked in {run.best})"
+    assert message == f"{run.last}: not a model file, or a damaged one"
+    run.previous.write_bytes(b"")
+    message, _ = refused(DataError, run.resume, tiny())
+    assert message == f"{run.previous}: not a model file, or a damaged one"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"epoch": -1}, {"epoch": "x"}, {"step": 10**30}, {"position": 10**9}, {"history": [math.nan]},
+        {"halved": 10**6},
+        {"history": {}}, {"more": 1}, {"dropout": None}, {"dropout": {"bit_generator": "PCG64"}}, {"dropout": []},
+        {"nats": None}, {"dropout": {"bit_generator": "PCG64", "state": {"state": -1, "inc": 2**200}}},
+    ],
+)  # fmt: skip
+def test_progress_that_no_training_has_made(run, tiny, change):
+    saved = checkpoint.load(run.last)
+    saved.progress |= change
+    checkpoint.save(run.last, saved)
+    assert refused(DataError, run.resume, tiny()) == (
+        f"{run.last}: not a checkpoint of this configuration, or a damaged one", checkpoint.HINT,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        ("slots", {}), ("slots", {"m": np.zeros(3), "v": np.zeros(3)}), ("best", {"flat": np.zeros(1)}),
+        ("best", {"E": np.zeros(1)}), ("state", []), ("state", [np.zeros(())]), ("state", [np.zeros((5, 9))]),
+    ],
+)  # fmt: skip
+def test_arrays_that_no_training_has_made(run, tiny, part, value):
+    saved = checkpoint.load(run.last)
+    setattr(saved, part, value)
+    checkpoint.save(run.last, saved)
+    message, _ = refused(DataError, run.resume, tiny())
+    assert message == f"{run.last}: not a checkpoint of this configuration, or a damaged one"
+
+
+def test_figures_that_no_training_has_made(run, tiny):
+    saved = checkpoint.load(run.last)
+    saved.figures["train_sha256"] = "\x1b[2J"
+    checkpoint.save(run.last, saved)
+    assert refused(DataError, run.resume, tiny()) == (
+        f"{run.last}: figures: train_sha256: expected 64 hexadecimal digits, found '\\x1b[2J'",
+        "the file is damaged, or from another version: train again",
+    )  # fmt: skip
+
+
+# --- logs ----------------------------------------------------------------------------------------------------------
+
+
+def test_what_will_be_repeated_is_taken_back_from_the_logs(run, tiny):
+    run.append("samples.txt", "# epoch 1\na line")
+    experiment = tiny()
+    run.resume(experiment)
+    run.save_last(experiment)
+    before = {name: (run.path / name).read_bytes() for name in LOGS}
+    for name in LOGS:
+        run.append(name, '{"epoch": 2}')
+        with open(run.path / name, "a") as file:
+            file.write("half a li")
+    run.append("train.log", "all that was reported")
+    run.resume(tiny())
+    assert {name: (run.path / name).read_bytes() for name in LOGS} == before
+    assert (run.path / "train.log").read_text() == "all that was reported\n"
+
+
+def test_logs_that_somebody_has_edited_are_left_alone(run, tiny):
+    for text in ("", "mine, and as long as you like: " + 1000 * "x"):
+        (run.path / "log.jsonl").write_text(text)
+        run.resume(tiny())
+        assert (run.path / "log.jsonl").read_text() == text

@@ -4,7 +4,8 @@ import itertools
 import json
 import math
 import random
-from dataclasses import asdict
+import re
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from rnnlm.errors import NumericalError
 from rnnlm.experiment import Config, prepare
 from rnnlm.heads import Loss
 from rnnlm.run import Run
-from rnnlm.train import Progress, Update, Validation
+from rnnlm.train import Divergence, Progress, Update, Validation
 
 # Everything random, and everything that carries over from step to step.
 RICH = (
@@ -316,27 +317,132 @@ def test_the_share_of_clipped_steps(tiny):
     assert validations(tiny("training.epochs=1").trainer.run())[0].clipped == 0
 
 
+NUMBER = r"[-+0-9.einfa]+"
+HINT = "lower optimizer.lr, or set training.clip_norm (1 is usual); the last checkpoint is untouched"
+
+
+def divergences(events):
+    return [event for event in events if isinstance(event, Divergence)]
+
+
 @pytest.mark.filterwarnings("ignore:.* encountered in:RuntimeWarning")
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_divergence(tiny, optimizer):
+    """Three times from the best weights, which are the first ones here, with half the rate; then it is given up."""
     trainer = tiny(f"optimizer={{kind: {optimizer}, lr: 1e30}}", "model.cell.activation=relu").trainer
+    first, seen = trainer.network.params.flat.copy(), []
+
+    def watch():
+        for event in trainer.run():
+            seen.append(event)
+            if isinstance(event, Divergence):
+                assert trainer.network.params.flat.tobytes() == first.tobytes()
+                assert not any(array.any() for array in (*trainer.slots.values(), *trainer.state))
+
+    with pytest.raises(NumericalError) as error:
+        watch()
+    step = trainer.progress.step
+    what = f"loss {NUMBER}, norm of the gradient {NUMBER}, of the weights {NUMBER}"
+    message = rf"training diverged after {step} steps: {what}, learning rate 1.25e\+29 \(halved 3 times\)"
+    assert re.fullmatch(message, error.value.message)
+    assert error.value.hint == HINT
+    assert error.value.exit_code == 3
+    assert [(event.lr, event.next_lr) for event in divergences(seen)] == [
+        (1e30, 5e29), (5e29, 2.5e29), (2.5e29, 1.25e29),
+    ]  # fmt: skip
+    assert error.value.divergence.next_lr is None
+
+
+def diverging(trainer, *steps):
+    """Let the loss be infinite at the attempts of these numbers."""
+    attempts, loss_and_grad = itertools.count(), trainer.network.loss_and_grad
+
+    def broken(batch, state, rng):
+        loss, state = loss_and_grad(batch, state, rng)
+        return (Loss(math.inf, loss.tokens) if next(attempts) in steps else loss), state
+
+    trainer.network.loss_and_grad = broken
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+def test_training_goes_on_after_a_divergence(tiny, optimizer):
+    """The same window again, from the best weights, with the optimizer at its start and half the rate."""
+    overrides = (f"optimizer={{kind: {optimizer}, lr: 0.02}}", "data.valid=null")
+    trainer, other = tiny(*overrides).trainer, tiny(*overrides).trainer
+    n = len(trainer.reading)
+    diverging(trainer, n + 3)
+    events, seen = trainer.run(), []
+    while not divergences(seen):
+        seen.append(next(events))
+    (event,) = divergences(seen)
+    assert event[:2] == (1 + 3 / n, n + 3)
+    assert re.fullmatch(f"loss inf, norm of the gradient {NUMBER}, of the weights {NUMBER}", event.what)
+    assert (event.lr, event.next_lr) == (0.02, 0.01)
+    after = next(events)
+    assert trainer.progress.position == 4
+    assert after.lr == 0.01
+    # A new optimizer with half the rate does the same from the best weights.
+    other.network.params.flat[...] = trainer.best
+    other.optimizer = replace(other.optimizer, lr=0.01)
+    (batch,) = itertools.islice(other.reading.batches(3), 1)
+    other.state = other.network.initial_state(other.reading.batch)
+    assert other.step(batch) == after
+    assert other.network.params.flat.tobytes() == trainer.network.params.flat.tobytes()
+    rest = list(events)
+    (look,) = validations(rest)
+    assert look.train.tokens == sum(update.loss.tokens for update in [after, *updates(rest)])
+    assert trainer.finished
+
+
+def test_stopped_after_a_divergence_it_goes_on_as_if_nothing_had_happened(tiny, tmp_path):
+    """At the divergence itself, and a step later."""
+    n = 12
+    reference = tiny(*RICH)
+    diverging(reference.trainer, n)
+    events = train(reference)
+    (k,) = (i for i, event in enumerate(events) if isinstance(event, Divergence))
+    for stop in (k + 1, k + 2):
+        run = Run(tmp_path / str(stop))
+        run.path.mkdir()
+        stopped, resumed = tiny(*RICH), tiny(*RICH)
+        diverging(stopped.trainer, n)
+        train(stopped, run, stop)
+        run.resume(resumed)
+        assert resumed.trainer.progress.halved == 1
+        assert whole(resumed.trainer) == whole(stopped.trainer)
+        train(resumed)
+        assert whole(resumed.trainer) == whole(reference.trainer)
+
+
+def test_without_retries(tiny):
+    trainer = tiny("training.retries=0").trainer
+    diverging(trainer, 2)
     with pytest.raises(NumericalError) as error:
         list(trainer.run())
-    step = trainer.progress.step
-    assert error.value.message.startswith(f"training diverged after {step} steps: loss ")
-    assert error.value.message.endswith(", learning rate 1e+30")
-    assert error.value.hint == (
-        "lower optimizer.lr, or set training.clip_norm (1 is usual); the last checkpoint is untouched"
-    )
-    assert error.value.exit_code == 3
+    assert error.value.message.startswith("training diverged after 2 steps: loss inf, ")
+    assert error.value.message.endswith(", learning rate 0.01")
 
 
 def test_divergence_found_by_validation(tiny):
+    """Then it is made again, with the best weights."""
     experiment = tiny("training.epochs=3")
-    story(experiment, 3, math.nan)
-    events, seen = experiment.trainer.run(), []
+    trainer = experiment.trainer
+    left = story(experiment, 3, math.nan, 3, 2)
+    seen = list(trainer.run())
+    step = 2 * len(trainer.reading)
+    assert divergences(seen) == [Divergence(2, step, "validation entropy nan", 0.01, 0.005)]
+    assert trainer.progress.history == [3, 3, 2]
+    assert [look.best for look in validations(seen)] == [True, False, True]
+    assert left == []
+
+
+def test_divergence_found_by_validation_without_end(tiny):
+    experiment = tiny("training.epochs=3")
+    story(experiment, 3, *4 * [math.inf])
     with pytest.raises(NumericalError) as error:
-        seen.extend(events)
+        list(experiment.trainer.run())
     step = 2 * len(experiment.trainer.reading)
-    assert error.value.message == (f"training diverged after {step} steps: validation entropy nan, learning rate 0.01")
+    assert error.value.message == (
+        f"training diverged after {step} steps: validation entropy inf, learning rate 0.01 (halved 3 times)"
+    )
     assert experiment.trainer.progress.history == [3]

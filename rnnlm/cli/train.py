@@ -92,9 +92,11 @@ def command(
         return
     with run.lock():
         if resume:
-            run.resume(experiment)
+            for warning in run.resume(experiment):
+                say.line(f"warning: {warning}")
         else:
             run.clear()
+            run.save_last(experiment)  # first of all, so that whatever happens there is something to resume
         run.describe(experiment, sys.argv[1:])
         say.run = run
         introduce(experiment, say)
@@ -134,7 +136,7 @@ def check_output(run: Run, resume: bool, force: bool) -> None:
     """Never overwrite a run by accident, nor resume one that is not there."""
     if run.path.exists() and not run.path.is_dir():
         raise UsageError(f"{run.path}: a file; expected a directory for the run", "choose another with -o")
-    if resume and not run.last.exists():
+    if resume and not (run.last.exists() or run.previous.exists()):
         raise UsageError(f"{run.path}: nothing to resume: no last.npz in it", "train without --resume")
     if run.exists() and not (resume or force):
         raise UsageError(
@@ -185,18 +187,22 @@ def first_loss(experiment: Experiment, update: Update) -> str:
 
 def follow(experiment: Experiment, run: Run, say: Screen, limit: float | None) -> int:
     """Run the training to its end, to the time limit or to a signal; save, report, and return the exit status."""
-    from rnnlm.run import record
-    from rnnlm.train import Update
+    from rnnlm.run import record, record_divergence
+    from rnnlm.train import Divergence, Update
 
     trainer, signals = experiment.trainer, Signals()
     started = saved = time.monotonic()
     say.begin(trainer)
-    with signals, contextlib.closing(say):
+    with signals, contextlib.closing(say), recorded(run):
         for event in trainer.run():
             if isinstance(event, Update):
                 if trainer.progress.step == 1:
                     say.line(first_loss(experiment, event))
                 say.update(event)
+            elif isinstance(event, Divergence):
+                run.log(record_divergence(event))
+                retry = f"retry {trainer.progress.halved} of {trainer.settings.retries}"
+                say.line(f"{event}; back to the best weights with learning rate {event.next_lr:.4g}, {retry}")
             else:
                 if event.best:
                     run.save_best(experiment)
@@ -218,6 +224,20 @@ def follow(experiment: Experiment, run: Run, say: Screen, limit: float | None) -
     say.line(f"stopped after step {trainer.progress.step:,}; saved {run.last}")
     say.line(f"go on with: rnnlm train {shlex.quote(str(run.path))} --resume")
     return 128 + signals.received if signals.received else 0
+
+
+@contextlib.contextmanager
+def recorded(run: Run) -> Iterator[None]:
+    """The divergence that ends a training goes into its logs, too."""
+    from rnnlm.run import record_divergence
+    from rnnlm.train import Diverged
+
+    try:
+        yield
+    except Diverged as error:
+        run.log(record_divergence(error.divergence))
+        run.append("train.log", f"error: {error.message}")
+        raise
 
 
 def conclude(experiment: Experiment, run: Run, say: Screen) -> None:
