@@ -32,11 +32,12 @@ from typing import Any, BinaryIO, NamedTuple, Protocol
 import numpy as np
 
 from rnnlm.errors import DataError
-from rnnlm.vocab import BOS, EOS, SPECIALS, UNK, Counts, Vocabulary
+from rnnlm.vocab import BOS, EOS, OOV, SPECIALS, UNK, Counts, Vocabulary
 
 TextPath = str | os.PathLike[str]
 STDIN = "-"
 BLOCK = 1 << 17  # bytes read, encoded and written at a time
+MAX_LINE = 1 << 26  # bytes; the gigabytes that a few kilobytes of gzip can stand for need have no line end at all
 GZIP_MAGIC = b"\x1f\x8b"
 
 # --- reading text --------------------------------------------------------------------------------------------------
@@ -49,7 +50,7 @@ def lines(path: TextPath, seen: Callable[[bytes], object] | None = None) -> Iter
     with or without "\\r" before it; the last line may lack it. A byte order mark at the start is dropped. `seen` is
     called with the bytes of the text as they are read (for progress bars). Lines typed or piped in slowly are yielded
     as they come. Memory: a block of text, or the longest line. Raises DataError for a file that cannot be read or, with
-    line and byte (counted from 0), that is not UTF-8.
+    line and byte (counted from 0), that is not UTF-8, and for a line of more than MAX_LINE bytes.
     """
     for block in blocks(path, seen):
         yield from block
@@ -61,7 +62,13 @@ def blocks(path: TextPath, seen: Callable[[bytes], object] | None = None) -> Ite
     with _open(path) as stream:
         while block := stream.read1(BLOCK):
             if not block.endswith(b"\n"):
-                block += stream.readline()
+                block += stream.readline(MAX_LINE)
+                if len(block) >= MAX_LINE and not block.endswith(b"\n"):
+                    line += block.count(b"\n") + 1
+                    raise DataError(
+                        f"{text_name(path)}:{line}: a line of more than {MAX_LINE >> 20} MB, which no sentence has",
+                        "break it up, for example with: fold -s -w 1000",
+                    )
             if seen:
                 seen(block)
             try:
@@ -267,11 +274,11 @@ def encode(
     if cached:
         digest = _digest(paths)
         with contextlib.suppress(OSError, _Damaged), open(entry(digest), "rb") as file:
-            return _map(file, name, digest)
+            return _map(file, name, digest, len(vocab))
     try:
         with _scratch(folder if cached else None) as file:
             digest = _write(file, paths, vocab, blank_lines, column)
-            corpus = _map(file, name, digest)
+            corpus = _map(file, name, digest, len(vocab))
             if not corpus.sentences:
                 raise DataError(
                     f"{name}: no sentences ({corpus.bytes} bytes, {corpus.blank} empty lines)",
@@ -378,8 +385,8 @@ def _write(file: BinaryIO, paths: Sequence[TextPath], vocab: Encoder, blank_line
     return _combine(hashes)
 
 
-def _map(file: BinaryIO, name: str, digest: str) -> Corpus:
-    """The corpus in an open file. Raises _Damaged."""
+def _map(file: BinaryIO, name: str, digest: str, K: int) -> Corpus:
+    """The corpus in an open file, whose ids are those of a vocabulary of K entries. Raises _Damaged."""
     size = os.fstat(file.fileno()).st_size
     if size < TRAILER.size:
         raise _Damaged
@@ -393,7 +400,25 @@ def _map(file: BinaryIO, name: str, digest: str) -> Corpus:
     mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     ids = np.frombuffer(mapping, ID, N)
     table = np.frombuffer(mapping, ROW, S * 3, start).reshape(S, 3)
-    return Corpus(ids, table, characters, blank, name, length, digest, mapping)
+    text = Corpus(ids, table, characters, blank, name, length, digest, mapping)
+    if not _consistent(text, K):  # the checksum is no secret, and an index beyond the end would end in a traceback
+        raise _Damaged
+    return text
+
+
+def _consistent(text: Corpus, K: int) -> bool:
+    """Whether every id is one of K entries or -1, and the ends of sentences, characters and lines go up."""
+    if any(block.min() < OOV or block.max() >= K for block in text._blocks()):
+        return False
+    last = np.zeros(3, np.int64)
+    step = max(1, BLOCK // text.table[:1].nbytes)
+    for i in range(0, text.sentences, step):
+        rows = np.concatenate([last[None], text.table[i : i + step]])
+        text.forget()
+        if (rows[1:] <= rows[:-1]).any():
+            return False
+        last = rows[-1]
+    return bool(last[0] == len(text.ids))
 
 
 def _crc(file: BinaryIO, size: int) -> int:

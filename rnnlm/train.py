@@ -311,7 +311,7 @@ class Trainer:
         progress = self.progress
         shuffle = np.random.default_rng([self.seed, 2, progress.epoch])
         batch = next(self.reading.batches(progress.position, shuffle))
-        B = batch.inputs.shape[1]
+        B = batch.shape[-1]
         if batch.fresh and arrays:  # which does not look at it
             B = min([*arrays[0].shape[:1], self.reading.batch])
         state = self.network.initial_state(B)

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import sys
 import tracemalloc
+import zlib
 
 import numpy as np
 import pytest
@@ -314,6 +315,50 @@ def test_a_damaged_entry_is_built_again(write, tmp_path, damage):
     assert text.table.tolist() == expected.table.tolist()
     assert entry.read_bytes() == whole
     assert entries(tmp_path) == [entry]
+
+
+def forge(data, change):
+    """An entry with another content and a checksum that is right."""
+    ids = np.frombuffer(data, "<i4", 6).copy()  # the cat </s> sat </s>, and one to fill up
+    table = np.frombuffer(data, "<i8", 6, 24).reshape(2, 3).copy()
+    change(ids, table)
+    body = ids.tobytes() + table.tobytes() + data[72:-4]
+    return body + zlib.crc32(body).to_bytes(4, "little")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda ids, table: ids.__setitem__(0, 7), lambda ids, table: ids.__setitem__(1, -2),
+        lambda ids, table: table.__setitem__((0, 0), 5), lambda ids, table: table.__setitem__((0, 0), -3),
+        lambda ids, table: table.__setitem__((1, 0), 1 << 40), lambda ids, table: table.__setitem__((1, 0), 4),
+        lambda ids, table: table.__setitem__((1, 2), 0),
+    ],
+)  # fmt: skip
+def test_a_forged_entry_is_built_again(write, tmp_path, change):
+    path = write("the cat\nsat\n")
+    expected = encode([path], VOCAB).ids.tolist()
+    (entry,) = entries(tmp_path)
+    whole = entry.read_bytes()
+    assert forge(whole, lambda ids, table: None) == whole
+    entry.unlink()
+    entry.write_bytes(forge(whole, change))
+    assert encode([path], VOCAB).ids.tolist() == expected
+    assert entry.read_bytes() == whole
+
+
+def test_an_entry_that_promises_more_than_there_is(write, tmp_path):
+    """Sizes whose product would not fit into 64 bits."""
+    path = write("the cat\nsat\n")
+    expected = encode([path], VOCAB).ids.tolist()
+    (entry,) = entries(tmp_path)
+    whole = entry.read_bytes()
+    for N, S in ((1 << 62, 2), (5, 1 << 61), ((1 << 64) - 1, (1 << 64) - 1)):
+        body = whole[:-44] + N.to_bytes(8, "little") + S.to_bytes(8, "little") + whole[-28:-4]
+        entry.unlink()
+        entry.write_bytes(body + zlib.crc32(body).to_bytes(4, "little"))
+        assert encode([path], VOCAB).ids.tolist() == expected
+        assert entry.read_bytes() == whole
 
 
 def test_without_a_cache_that_can_be_written(write, tmp_path):
