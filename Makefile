@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 RUN ?= runs/demo
 
-.PHONY: install dev test lint demo bench clean
+.PHONY: install dev test lint demo bench fuzz clean
 
 install: .venv/installed
 dev: .venv/installed-dev
@@ -27,6 +27,11 @@ lint: dev
 
 bench: dev
 	$(BIN)/python -m tests.bench
+
+# make fuzz INPUTS=1000 READERS="model corpus"
+INPUTS ?= 100000
+fuzz: dev
+	$(BIN)/python -m tests.fuzz $(READERS) --inputs $(INPUTS)
 
 demo: install
 	$(BIN)/rnnlm data fetch python-docs

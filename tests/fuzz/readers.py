@@ -1,0 +1,202 @@
+"""What reads: from a random generator, makes an input and gives it to a reader."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import io
+import json
+import random
+import struct
+import sys
+import warnings
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from rnnlm import config
+from rnnlm.cli import main
+from rnnlm.corpus import encode, lines
+from rnnlm.experiment import Config, load_model, prepare
+from rnnlm.run import Run
+from rnnlm.scoring import NetworkScorer
+from rnnlm.vocab import Vocabulary
+from tests.fuzz.inputs import BYTES, NUMBERS, YAML, mutated, mutated_json
+
+TEXT = "the cat sat\n\nthe dog <unk> </s> sees 猫 😀\r\nthe cat\n"
+CONFIGS = [
+    b"data: {train: t.txt}\nmodel: {embedding: 2, cell: {kind: stack, cells: [{size: 2}, {size: 3}]}}\n",
+    b"data:\n  train: [t.txt]\n  valid: 0.5\noptimizer: adam\ntraining: {epochs: 1, save_every: 1h5m}\nseed: 1\n",
+    b"model: &m {head: {kind: adaptive, cutoffs: [4, 5]}}\ndata: {train: t.txt, level: char}\ndtype: float64\n",
+]
+
+
+class Readers:
+    """The readers, in a folder of their own, which is the working directory."""
+
+    def __init__(self) -> None:
+        self.best = b""
+        self._restore()
+        settings = {
+            "data": {"train": "t.txt"}, "optimizer": "adam", "training": {"epochs": 2, "batch": 2, "window": 2},
+            "model": {"embedding": 2, "cell": {"size": 2, "dropconnect": 0.1}, "head": {"tied": True}},
+        }  # fmt: skip
+        self.experiment, self.run = prepare(config.build(Config, settings)), Run(Path("run"))
+        self.run.path.mkdir()
+        for _, _event in zip(range(5), self.experiment.trainer.run()):
+            self.run.save_best(self.experiment)
+            self.run.save_last(self.experiment)
+        self.run.describe(self.experiment, ["train"])
+        self.best, self.last = self.run.best.read_bytes(), self.run.last.read_bytes()
+        self.vocab = self.experiment.vocab
+        self.entry = self._entry()
+
+    def config(self, rng: random.Random) -> None:
+        """The configuration loader."""
+        Path("c.yaml").write_bytes(mutated(rng, CONFIGS, BYTES + NUMBERS + YAML))
+        config.load("c.yaml", Config)
+
+    def set(self, rng: random.Random) -> None:
+        """The parser of --set."""
+        bases = [b"model.cell.size=3", b"optimizer={kind: sgd, lr: 0.1}", b"data.train=[a, b]", b"seed=1", b"model=lm"]
+        text = mutated(rng, bases, BYTES + NUMBERS + YAML).decode("utf-8", "surrogateescape")
+        config.load("t.yaml", Config, [text, "training.epochs=3"])
+
+    def vocabulary(self, rng: random.Random) -> None:
+        """The reader of vocabulary files."""
+        chars = Vocabulary([*self.vocab.words[:3], "a", "猫"], [0, 1, 2, 3, 4], "char", lower=True)
+        data = mutated(rng, [self.vocab.to_bytes(), chars.to_bytes()], BYTES + NUMBERS)
+        words = Vocabulary.from_bytes(data, "v.txt")
+        assert Vocabulary.from_bytes(words.to_bytes()).fingerprint == words.fingerprint
+        words.encode(["the cat a 猫", ""])
+
+    def model(self, rng: random.Random) -> None:
+        """The reader of models, from bytes and from archives of other parts; what it takes must then work."""
+        Path("m.npz").write_bytes(self._archive(rng, self.best))
+        model = load_model("m.npz")
+        with np.errstate(all="ignore"):
+            for _ in NetworkScorer(model.network, model.stream).log_probs([["the", "x"]]):
+                pass
+
+    def checkpoint(self, rng: random.Random) -> None:
+        """Resuming: the reader of checkpoints."""
+        self.run.previous.unlink(missing_ok=True)
+        self.run.best.write_bytes(self.best)
+        self.run.last.write_bytes(self._archive(rng, self.last))
+        self.run.resume(self.experiment)
+
+    def corpus(self, rng: random.Random) -> None:
+        """The reader of texts, plain or gzipped."""
+        text = TEXT.encode()
+        data = mutated(rng, [text, gzip.compress(text, mtime=0), text.decode().encode("utf-16")])
+        Path("c.txt").write_bytes(data)
+        for path in Path("cache").glob("*"):
+            path.unlink()
+        found = encode(["c.txt"], self.vocab, cache="cache")
+        assert found.sentences == sum(1 for line in lines("c.txt") if line.split())
+
+    def cache(self, rng: random.Random) -> None:
+        """The reader of encoded texts: it gives the text itself, whatever stands in the cache."""
+        data = bytearray(mutated(rng, [self.entry.read_bytes()]))
+        if len(data) > 60 and rng.random() < 0.8:  # with a checksum that is right, and some sizes
+            for i in range(rng.randrange(4)):
+                struct.pack_into(
+                    "<Q", data, len(data) - 44 + 8 * i, rng.choice([0, 1, 2, 5, 1 << 31, 1 << 62, 2**64 - 1])
+                )
+            data[-4:] = zlib.crc32(data[:-4]).to_bytes(4, "little")
+        before = self.entry.read_bytes()
+        self.entry.write_bytes(data)
+        try:
+            text = encode(["t.txt"], self.vocab, cache="entries")
+            assert text.ids.min() >= -1
+            assert text.ids.max() < len(self.vocab)
+            assert text.ends[-1] == len(text.ids)
+        finally:
+            self.entry.write_bytes(before)
+
+    def cli(self, rng: random.Random) -> None:
+        """The options of every command, as a user mistypes them."""
+        self._restore()  # what the last command may have written over
+        command, *options = rng.choice(COMMANDS)
+        arguments = [command]
+        for _ in range(rng.randrange(6)):
+            option = rng.choice([*options, "--debug", "-h", "--", "-", "--xyz"])
+            arguments += [option] if rng.random() < 0.3 else [option, self._value(rng)]
+        arguments += [rng.choice(NAMES) for _ in range(rng.randrange(3))]
+        out = io.StringIO()
+        stdin, sys.stdin = sys.stdin, io.TextIOWrapper(io.BytesIO(b"the cat\n\xff\n"[: rng.randrange(12)]))
+        try:
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out), warnings.catch_warnings():
+                main(arguments)
+        except SystemExit as end:
+            if end.code not in (None, 0, 1, 2, 3) or ("Traceback" in out.getvalue() and "--debug" not in arguments):
+                raise AssertionError((arguments, end.code, out.getvalue())) from end
+        finally:
+            sys.stdin = stdin
+
+    def _value(self, rng: random.Random) -> str:
+        if rng.random() < 0.7:
+            return rng.choice(
+                [*NAMES, "0", "-1", "3", "0.5", "1e9", "nan", "x", "1h", "word", "char", "seed=2", "a.b="]
+            )
+        return mutated(rng, [b"seed=1"]).decode("utf-8", "replace").replace("/", "_").replace("\0", "")
+
+    def _archive(self, rng: random.Random, data: bytes) -> bytes:
+        """A model file, damaged: as bytes, or in its parts."""
+        if rng.random() < 0.5:
+            return mutated(rng, [data])
+        with np.load(io.BytesIO(data)) as archive:
+            parts = {name: archive[name] for name in archive.files}
+        meta = json.loads(parts["meta"].tobytes())
+        change = rng.randrange(4)
+        if change == 0:
+            name = rng.choice(list(parts))
+            parts[name] = rng.choice(
+                [np.zeros(3), np.zeros(()), np.zeros((2, 0)), np.array(["x"]), np.zeros(3, complex)]
+            )
+        elif change == 1:
+            parts["vocab"] = np.frombuffer(mutated(rng, [parts["vocab"].tobytes()]), np.uint8)
+        elif change == 2:
+            name = rng.choice(list(parts))
+            array = parts.pop(name)
+            parts[rng.choice([name + "x", "weights/x", "slots/x", "state/0", "best/flat"])] = array
+        if change == 3 or rng.random() < 0.3:
+            parts["meta"] = np.frombuffer(json.dumps(mutated_json(rng, meta)).encode(), np.uint8)
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w", rng.choice([zipfile.ZIP_STORED] * 9 + [zipfile.ZIP_DEFLATED])) as archive:
+            for name, array in parts.items():
+                npy = io.BytesIO()
+                np.lib.format.write_array(npy, array, allow_pickle=False)
+                header = npy.getvalue()
+                archive.writestr(f"{name}.npy", mutated(rng, [header]) if rng.random() < 0.02 else header)
+        return file.getvalue()
+
+    def _restore(self) -> None:
+        Path("t.txt").write_bytes(TEXT.encode())
+        Path("t.yaml").write_bytes(CONFIGS[1])
+        if self.best:
+            Path("run/best.npz").write_bytes(self.best)
+
+    def _entry(self) -> Path:
+        encode(["t.txt"], self.vocab, cache="entries")
+        (entry,) = Path("entries").iterdir()
+        return entry
+
+
+NAMES = ["t.txt", "t.yaml", "run", "run/best.npz", "none", "", ".", "-", "-1", "out"]
+# Not `data fetch`, which would use the network, nor the number of samples or tokens, which may take as long as asked.
+COMMANDS = [
+    ["eval", "-v", "--independent", "--continuous", "--json"],
+    ["sample", "--unit", "--prompt", "--temperature", "--top-k", "--top-p", "--greedy", "--seed", "--json"],
+    ["predict", "-k", "--json"],
+    ["score", "-q"],
+    ["info", "--json"],
+    ["vocab", "-o", "--level", "--max-size", "--min-count", "--lower", "--keep", "--check", "--force"],
+    ["train", "-o", "--set", "--valid", "--train", "--resume", "--init-from", "--force", "--dry-run", "--max-time"],
+    ["config", "show", "check", "explain", "--set"],
+    ["data", "list", "check", "--dir"],
+    ["gradcheck", "--set"],
+]  # fmt: skip
+READERS = ["config", "set", "vocabulary", "model", "checkpoint", "corpus", "cache", "cli"]
