@@ -240,6 +240,8 @@ class Encoder(Protocol):
 
     level: str
 
+    def __len__(self) -> int: ...
+
     @property
     def fingerprint(self) -> str: ...
 
@@ -272,7 +274,7 @@ def encode(
 
     cached = STDIN not in map(str, paths)
     if cached:
-        digest = _digest(paths)
+        digest = digest_of(paths)
         with contextlib.suppress(OSError, _Damaged), open(entry(digest), "rb") as file:
             return _map(file, name, digest, len(vocab))
     try:
@@ -299,7 +301,7 @@ def _user_cache() -> str:
     return os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "rnnlm")
 
 
-def _digest(paths: Sequence[TextPath]) -> str:
+def digest_of(paths: Sequence[TextPath]) -> str:
     """SHA-256 (hex) of the contents of texts."""
     hashes = [hashlib.sha256() for _ in paths]
     for path, sha in zip(paths, hashes):
@@ -408,7 +410,7 @@ def _map(file: BinaryIO, name: str, digest: str, K: int) -> Corpus:
 
 def _consistent(text: Corpus, K: int) -> bool:
     """Whether every id is one of K entries or -1, and the ends of sentences, characters and lines go up."""
-    if any(block.min() < OOV or block.max() >= K for block in text._blocks()):
+    if any(block.min() < OOV or block.max() >= max(K, EOS + 1) for block in text._blocks()):
         return False
     last = np.zeros(3, np.int64)
     step = max(1, BLOCK // text.table[:1].nbytes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Container
 from dataclasses import dataclass, fields
@@ -14,6 +15,7 @@ import numpy as np
 import rnnlm.cells  # noqa: F401  (registers the kinds)
 from rnnlm import arpa, checkpoint, config
 from rnnlm.config import option
+from rnnlm.corpus import digest_of
 from rnnlm.errors import DataError, RnnlmError, UsageError
 from rnnlm.models import LanguageModel, Model, Network
 from rnnlm.optim import SGD, Optimizer
@@ -235,6 +237,24 @@ def load_model(path: str | Path, kinds: Container[str] = ("lm",)) -> Loaded:
     if not np.isfinite(network.params.flat).all():
         raise DataError(f"{file}: some of its weights are not finite", "train again, with a lower learning rate")
     return Loaded(file, settings, words, network, figures)
+
+
+def changes(loaded: Loaded, path: str) -> list[str]:
+    """Where the vocabulary of a model, or the text at `path` if it was trained or validated on it, is another now."""
+    data, figures, found = loaded.config.data, loaded.figures, []
+    now = loaded.vocab.fingerprint
+    if figures["vocab_sha256"] != now:
+        found.append(
+            f"{loaded.path}: trained with a vocabulary of sha {figures['vocab_sha256'][:12]}, but it holds {now[:12]}"
+        )
+    for name, texts in (("train", data.train), ("valid", [data.valid])):
+        if texts == [path] and os.path.isfile(path):
+            before, now = figures[f"{name}_sha256"], digest_of([path])
+            if before not in (None, now):
+                found.append(
+                    f"{path}: has changed since training: sha {before[:12]} as data.{name} then, {now[:12]} now"
+                )
+    return found
 
 
 def load_text_model(path: str | Path, carried: bool | None = None) -> TextModel:

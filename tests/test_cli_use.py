@@ -1,6 +1,7 @@
 """The commands that use a trained model: eval, sample, predict, score and info."""
 
 import gzip
+import hashlib
 import io
 import json
 import math
@@ -13,8 +14,10 @@ import sys
 import numpy as np
 import pytest
 
+from rnnlm import checkpoint
 from rnnlm.cli import main
 from rnnlm.experiment import load_model
+from rnnlm.run import Run
 from rnnlm.scoring import NetworkScorer
 
 every_command = pytest.mark.parametrize("command", ["eval", "sample", "predict", "score", "info"])
@@ -207,6 +210,35 @@ def test_eval_errors(rnnlm, trained, text, tmp_path, arguments, status, error):
     (tmp_path / "latin.txt").write_bytes(b"the cat\nf\xe9e\n")
     error = error.format(folder=tmp_path)
     assert rnnlm("eval", trained["sentences"], *arguments) == (status, "", f"rnnlm: error: {error}")
+
+
+def test_eval_warns_of_a_text_or_a_vocabulary_that_has_changed(rnnlm, tiny, tmp_path):
+    """The text that validated the model, under its name, and nothing else."""
+    run = Run(tmp_path / "run")
+    experiment = tiny("training.epochs=1")
+    run.path.mkdir()
+    run.save_best(experiment)
+    before = experiment.valid.sha256
+    (tmp_path / "test.txt").write_text("the cat\n")
+    for name in ("valid.txt", "train.txt", "test.txt"):
+        assert "warning" not in rnnlm("eval", "run", name)[2]
+    with open("valid.txt", "a") as text:
+        text.write("the end\n")
+    now = hashlib.sha256((tmp_path / "valid.txt").read_bytes()).hexdigest()
+    status, _, err = rnnlm("eval", "run", "valid.txt", "test.txt")
+    assert status == 0
+    assert err.splitlines()[0] == (
+        f"warning: valid.txt: has changed since training: sha {before[:12]} as data.valid then, {now[:12]} now"
+    )
+    assert err.count("warning") == 1
+    saved = checkpoint.load(run.best)
+    saved.figures["vocab_sha256"] = 64 * "0"
+    checkpoint.save(run.best, saved)
+    _, _, err = rnnlm("eval", "run", "test.txt")
+    now = experiment.vocab.fingerprint[:12]
+    assert err.splitlines()[0] == (
+        f"warning: {run.best.relative_to(tmp_path)}: trained with a vocabulary of sha 000000000000, but it holds {now}"
+    )
 
 
 # --- score ---------------------------------------------------------------------------------------------------------

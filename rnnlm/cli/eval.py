@@ -139,10 +139,13 @@ def command(
         )
     from rnnlm.arpa import is_arpa
     from rnnlm.cli import family
-    from rnnlm.experiment import load_model, load_text_model
+    from rnnlm.experiment import changes, load_model, load_text_model
     from rnnlm.models import Model
 
     loaded = None if is_arpa(model) else load_model(model, Model.kinds())
+    paths = (texts or [""]) if loaded else []
+    for warning in dict.fromkeys(text for path in paths for text in changes(loaded, path)):
+        click.echo(f"warning: {warning}", err=True)
     if not texts and (loaded is None or loaded.config.data.test is None):
         why = "its configuration names no data.test" if loaded else "an ARPA file names none"
         raise UsageError(f"{model}: no TEXT given, and {why}", "name a text file")
