@@ -146,6 +146,29 @@ def test_stopped_anywhere_it_goes_on_as_if_nothing_had_happened(tiny, tmp_path, 
         assert whole(resumed.trainer) == whole(reference.trainer)
 
 
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "{kind: lstm, size: 4, dropconnect: 0.2}",
+        "{kind: gru, size: 4}",
+        "{kind: leaky, size: 4, learned: true}",
+        "{kind: reservoir, size: 8, density: 0.5}",
+        "{kind: jordan, size: 4, outputs: 5}",
+        "{kind: jordan, size: 4, outputs: 5, teacher_forcing: true}",
+        "{kind: stack, dropout: 0.2, cells: [{kind: lstm, size: 4}, {kind: gru, size: 3}]}",
+    ],
+)
+def test_every_cell_goes_on_where_it_was_stopped(tiny, tmp_path, cell):
+    override, run = f"model.cell={cell}", Run(tmp_path)
+    reference, stopped, resumed = tiny(override), tiny(override), tiny(override)
+    train(reference)
+    train(stopped, run, 5)
+    run.resume(resumed)
+    assert whole(resumed.trainer) == whole(stopped.trainer) != whole(reference.trainer)
+    train(resumed)
+    assert whole(resumed.trainer) == whole(reference.trainer)
+
+
 @pytest.mark.parametrize("reading", READINGS)
 def test_two_epochs_are_one_and_one_more(tiny, tmp_path, reading):
     overrides = [*RICH[:-1], f"data.reading={reading}"]  # a schedule that does not depend on the number of epochs
