@@ -132,7 +132,10 @@ def tuned(scored, references, weights, free):
 
     weights = tune(scored, [references.distances(s) for s in scored], weights, free)
     names = ("ac-weight", "lm-weight", "old-weight", "word-penalty")
-    click.echo(f"weights: {' '.join(f'--{name} {weight:.17g}' for name, weight in zip(names, weights))}", err=True)
+    click.echo(
+        f"weights: {' '.join(f'--{name} {str(weight).removesuffix('.0')}' for name, weight in zip(names, weights))}",
+        err=True,
+    )
     return weights
 
 
