@@ -132,10 +132,8 @@ def tuned(scored, references, weights, free):
 
     weights = tune(scored, [references.distances(s) for s in scored], weights, free)
     names = ("ac-weight", "lm-weight", "old-weight", "word-penalty")
-    click.echo(
-        f"weights: {' '.join(f'--{name} {str(weight).removesuffix('.0')}' for name, weight in zip(names, weights))}",
-        err=True,
-    )
+    values = (str(weight).removesuffix(".0") for weight in weights)
+    click.echo(f"weights: {' '.join(f'--{name} {value}' for name, value in zip(names, values))}", err=True)
     return weights
 
 
