@@ -41,7 +41,7 @@ class Choosing:
             for b in blocks(part, log_p.shape[1]):  # so that each pass finds its numbers in the processor's cache
                 ids[b] = self._draw(log_p[b].copy(), points[b])
 
-        in_parallel(rows_of, len(log_p))
+        in_parallel(rows_of, len(log_p), each=16 * log_p.shape[1])  # each pass as dear as some products
         return ids
 
     def _draw(self, log_p, points):

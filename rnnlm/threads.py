@@ -10,7 +10,7 @@ import sys
 BLAS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 OURS = "RNNLM_THREADS"
 
-if "numpy" not in sys.modules and not any(name in os.environ for name in BLAS):
+if "numpy" not in sys.modules and not any(os.environ.get(name) for name in BLAS):
     os.environ.update(dict.fromkeys(BLAS, "1"))
 
 

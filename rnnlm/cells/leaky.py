@@ -94,7 +94,7 @@ class Leaky(Cell, kind="leaky"):
                 h[t + 1, B] *= alpha
                 h[t + 1, B] += h[t, B]
 
-        in_parallel(steps, len(buf))
+        in_parallel(steps, len(buf), each=W.size)
         return h[1:], (h[-1].copy(),)
 
     def backward(self, p, g, dy, dstate, work, dx=None):
@@ -112,7 +112,7 @@ class Leaky(Cell, kind="leaky"):
                 np.multiply(dy[t, B], 1 - alpha, out=dh[B])
                 dh[B] += buf[B]
 
-        in_parallel(steps, len(buf))
+        in_parallel(steps, len(buf), each=W.size)
         if self.learned:
             fa -= h[:-1]  # dh_t/dalpha
             fa *= dy

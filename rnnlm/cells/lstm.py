@@ -103,7 +103,7 @@ class LSTM(Cell, kind="lstm"):
                 np.tanh(c[t + 1, B], out=tanh_c[t, B])
                 np.multiply(o[t, B], tanh_c[t, B], out=h[t + 1, B])
 
-        in_parallel(steps, len(buf))
+        in_parallel(steps, len(buf), each=W.size)
         return h[1:], (h[-1].copy(), c[-1].copy())
 
     def backward(self, p, g, dy, dstate, work, dx=None):
@@ -134,7 +134,7 @@ class LSTM(Cell, kind="lstm"):
                 dc[B] *= f[t]
                 np.dot(da[t, B], W.T, out=dh[B])
 
-        in_parallel(steps, len(dh))
+        in_parallel(steps, len(dh), each=W.size)
         product(rows(h[:-1]).T, rows(da), out=work.dW)
         if work.mask is not None:
             work.dW *= work.mask

@@ -82,7 +82,7 @@ class Vanilla(Cell, kind="vanilla"):
                 h[t, B] += buf[B]
                 f.apply(h[t, B], out=h[t, B])
 
-        in_parallel(steps, len(buf))
+        in_parallel(steps, len(buf), each=W.size)
         return h[1:], (h[-1].copy(),)
 
     def backward(self, p, g, dy, dstate, work, dx=None):
@@ -98,7 +98,7 @@ class Vanilla(Cell, kind="vanilla"):
                     da[t, B] *= buf[B]
                     np.dot(da[t, B], W.T, out=dh[B])
 
-            in_parallel(steps, len(buf))
+            in_parallel(steps, len(buf), each=W.size)
         else:
             self._truncated(W, dy, dstate, work)
         product(rows(h[:-1]).T, rows(da), out=work.dW)  # the sum over t as one product

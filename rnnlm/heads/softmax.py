@@ -139,7 +139,7 @@ def log_softmax(y: np.ndarray, V: np.ndarray, c: np.ndarray | None) -> np.ndarra
             row -= row.max(axis=1, keepdims=True)
             row -= np.log(np.exp(row).sum(axis=1, keepdims=True))
 
-    in_parallel(rows_of, len(y))
+    in_parallel(rows_of, len(y), each=V.size)
     return o
 
 
