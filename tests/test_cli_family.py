@@ -138,14 +138,17 @@ def test_eval_of_a_blank_model(rnnlm):
     figures = r"pseudo-perplexity [\d.]+   accuracy [\d.]+%   among 5 likeliest [\d.]+%"
     assert re.fullmatch(
         rf"file blanks.test.txt: 30 sentences, \d+ words, 0 OOVs\n{figures}\n# OOV as <unk>: {figures}\n"
-        r"# each word from all others of its sentence; sentence ends not counted; no perplexity\n", out,
+        r"# accuracy as `eval --ranks` has it, counting sentence ends, too: [\d.]+%\n"
+        r"# each word from all others of its sentence, which tell where it ends; no perplexity\n", out,
     )  # fmt: skip
     assert " ppl" not in out
     row = json.loads(rnnlm("eval", "runs/blank", "--json")[1])
-    assert list(row) == ["model", "kind", "file", "sentences", "words", "oovs", "pppl", "accuracy", "top5", "pppl_unk",
-                         "accuracy_unk", "top5_unk"]  # fmt: skip
+    assert list(row) == ["model", "kind", "file", "sentences", "words", "oovs", "pppl", "accuracy", "top5",
+                         "accuracy_with_ends", "pppl_unk", "accuracy_unk", "top5_unk"]  # fmt: skip
     assert row["pppl"] == row["pppl_unk"] < 11
     assert row["accuracy"] <= row["top5"]
+    right = round(row["accuracy"] * row["words"]) + 30
+    assert row["accuracy_with_ends"] == pytest.approx(right / (row["words"] + 30))
 
 
 def test_eval_of_a_blank_model_reads_standard_input_and_counts_oovs(rnnlm):

@@ -45,6 +45,7 @@ def blanks(network, corpus, batches):
     known, words = max(e.known, 1), max(e.words, 1)
     figures = {
         "pppl": e.pppl, "accuracy": e.right_known / known, f"top{TOP}": e.top_known / known,
+        "accuracy_with_ends": (e.right_known + corpus.sentences) / (e.known + corpus.sentences),
         "pppl_unk": e.pppl_unk, "accuracy_unk": e.right / words, f"top{TOP}_unk": e.top / words,
     }  # fmt: skip
     lines = [
@@ -52,7 +53,11 @@ def blanks(network, corpus, batches):
         f"among {TOP} likeliest {figures[f'top{TOP}' + unk]:.2%}"
         for name, unk in (("", ""), ("# OOV as <unk>: ", "_unk"))
     ]
-    return figures, [*lines, "# each word from all others of its sentence; sentence ends not counted; no perplexity"]
+    return figures, [
+        *lines,
+        f"# accuracy as `eval --ranks` has it, counting sentence ends, too: {figures['accuracy_with_ends']:.2%}",
+        "# each word from all others of its sentence, which tell where it ends; no perplexity",
+    ]
 
 
 def labels(network, corpus, batches):
