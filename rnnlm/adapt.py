@@ -26,7 +26,7 @@ from rnnlm.scoring import NetworkScorer
 from rnnlm.vocab import EOS
 
 TOKENS = 10_000  # of the development text, on which each setting of dynamic evaluation is tried
-BATCH = 64  # sequences side by side when gradients are measured
+AT_ONCE = 1280  # tokens of a batch when gradients are measured, or one window
 STATISTICS = 300_000  # tokens, about, of the text whose gradients are measured
 RATES = {"sgd": (1e-4, 3e-4, 1e-3, 3e-3), "rms": (3e-5, 6e-5, 1.2e-4, 2.4e-4)}
 DECAYS = (0.0, 1e-3, 3e-3, 1e-2)
@@ -128,15 +128,18 @@ def _dynamic(
     if decay is None:
         tune = statistics is not None and dev is not None
         decay = min(DECAYS, key=lambda decay: entropy(rate, decay)) if tune else 0.0
-    facts: dict[str, Any] = {"rule": wanted.rule, "rate": rate, "window": wanted.window}
+    scorer = learner(rate, decay)
+    facts: dict[str, Any] = {"rule": wanted.rule, "rate": rate, "window": scorer.tokens}
     if statistics is not None:
         facts |= {"decay": decay, "gradients": " + ".join(texts)}
-    return learner(rate, decay), facts
+    return scorer, facts
 
 
 def _statistics(reader: Reader, corpus: Corpus, window: int) -> np.ndarray:
     """The root mean square of the gradients of a text, or of about STATISTICS tokens all over it."""
-    batches: Any = Stream(corpus, BATCH, window) if reader.stream else Sentences(corpus, BATCH)
+    window = min(window, reader.tokens)
+    B = max(1, AT_ONCE // window)
+    batches: Any = Stream(corpus, B, window) if reader.stream else Sentences(corpus, B)
     number = math.ceil(len(batches) * min(1, STATISTICS / len(corpus.ids)))
     return gradient_rms(reader.network, itertools.islice(batches.batches(rng=np.random.default_rng(1)), number))
 

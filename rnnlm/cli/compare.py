@@ -16,7 +16,7 @@ from rnnlm.errors import UsageError
 @click.argument("models", nargs=-1, required=True, metavar="MODEL...", type=click.Path(path_type=Path))
 @click.option("--text", metavar="FILE|-", help="A text to compare the models on: a sentence a line.")
 @click.option("--words", type=click.IntRange(min=0), default=10, help="Show so many words on which they differ most.")
-@click.option("--resamples", type=click.IntRange(min=100), default=1000, help="Texts drawn for the intervals.")
+@click.option("--resamples", type=click.IntRange(100, 100_000), default=1000, help="Texts drawn for the intervals.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, help="Start of the draws.")
 @click.option(
     "--independent/--continuous",

@@ -74,7 +74,7 @@ SUM_ERROR = 1e-4  # what rounding may add up to, in an ARPA file of six digits
 @click.option("--dynamic-decay", type=click.FloatRange(min=0), help="rms: pull towards the trained weights.")
 @click.option("--dynamic-window", type=click.IntRange(min=1), help="Tokens between steps.  [default: 20]")
 @click.option("--dynamic-gradients", metavar="FILE", help="rms: text to scale by.  [default: the training text]")
-@click.option("--cache", metavar="N", type=click.IntRange(min=1), help="Mix in a cache of the last N positions.")
+@click.option("--cache", metavar="N", type=click.IntRange(1, 100_000), help="Mix in a cache of the last N positions.")
 @click.option("--cache-theta", type=click.FloatRange(min=0), help="How much it minds the hidden state.")
 @click.option("--cache-lambda", type=click.FloatRange(min=0, max=1, max_open=True), help="Its share.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per text, on one line.")
