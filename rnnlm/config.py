@@ -363,10 +363,13 @@ class _Loader(yaml.SafeLoader):
     def __init__(self, text: str, source: str, lined: bool, note: Note):
         super().__init__(text)
         self.source, self.lined, self.note = source, lined, note
-        self.depth = self.nodes = 0
+        self.depth = self.nodes = self.composed = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         self.depth += 1
+        self.composed += 1
+        if self.composed > MAX_NODES:
+            raise UsageError(f"{self.source}: too large: more than {MAX_NODES} values")
         if self.depth > MAX_DEPTH:
             problem = f"nested more than {MAX_DEPTH} levels deep"
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=self.peek_event().start_mark)

@@ -1,10 +1,12 @@
 """Model files: what is saved comes back, what is not whole is refused, and nothing whole is ever lost."""
 
+import copy
 import errno
 import io
 import json
 import os
 import pickle
+import tracemalloc
 import zipfile
 from dataclasses import asdict
 
@@ -215,3 +217,95 @@ def test_every_flipped_byte_of_the_directory(saved):
     data, path = saved
     for i in range(data.index(b"PK\x01\x02"), len(data), 7):
         assert_whole_or_refused(data[:i] + bytes([data[i] ^ 0xFF]) + data[i + 1 :], path)
+
+
+# --- hostile archives ----------------------------------------------------------------------------------------------
+
+
+def members(data):
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return {info.filename: archive.read(info) for info in archive.infolist()}
+
+
+def packed(path, parts, compression=zipfile.ZIP_STORED):
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+
+
+def peak_of_refusing(path):
+    tracemalloc.start()
+    try:
+        assert refused(path) == (f"{path}: not a model file, or a damaged one", HINT)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def npy(descr, shape, content=b"", order=False):
+    head = f"{{'descr': {descr!r}, 'fortran_order': {order}, 'shape': {shape}, }}\n".encode()
+    return b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head + content
+
+
+def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path, saved):
+    path = tmp_path / "model.npz"
+    parts = members(saved[0]) | {"weights/E.npy": npy("<f4", (25_000_000,), bytes(100_000_000))}
+    packed(path, parts, zipfile.ZIP_DEFLATED)
+    assert path.stat().st_size < 200_000
+    assert peak_of_refusing(path) < 5_000_000
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        npy("<f4", (10**9, 10**9)), npy("<f4", (10**18, 10**18), bytes(4)), npy("<f4", (25,), bytes(96)),
+        npy("<f4", (2, 3), bytes(28)), npy("|O", (1,), pickle.dumps([1])), npy("<f8", (2,), bytes(16), order=True),
+        npy("<f4", "(2, -3)", bytes(24)), npy("<f4", "(" * 90 + "1,)", bytes(4)), npy("<c8", (1,), bytes(8)),
+        b"\x93NUMPY\x02\x00" + b"\xff\xff\xff\x7f" + b"{", b"",
+    ],
+)  # fmt: skip
+def test_headers_that_lie(tmp_path, saved, array):
+    path = tmp_path / "model.npz"
+    packed(path, members(saved[0]) | {"weights/E.npy": array})
+    assert peak_of_refusing(path) < 5_000_000
+
+
+def test_members_in_the_same_place_are_counted_each(tmp_path, saved):
+    """A thousand entries of the directory for the same megabyte."""
+    path = tmp_path / "model.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members(saved[0]).items():
+            archive.writestr(name, content)
+        archive.writestr("weights/x0.npy", npy("<f4", (250_000,), bytes(1_000_000)))
+        for i in range(1, 1000):
+            again = copy.copy(archive.infolist()[-1])
+            again.filename = f"weights/x{i}.npy"
+            archive.filelist.append(again)
+    assert peak_of_refusing(path) < 5_000_000
+
+
+def test_a_directory_as_large_as_the_file(tmp_path, saved):
+    path = tmp_path / "model.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        for i in range(30_000):
+            archive.writestr(f"weights/{i:020d}.npy", b"")
+    assert path.stat().st_size > 4_000_000
+    assert peak_of_refusing(path) < 5_000_000
+
+
+def test_weights_are_compared_before_they_are_read(tmp_path):
+    path = tmp_path / "model.npz"
+    checkpoint.save(path, Checkpoint(config={}, vocab=b"", weights={"E": np.zeros((5_000_000, 2))}))
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError) as error:
+            checkpoint.load(path, lambda config, vocab: {"E": (3, 2)})
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
+    assert error.value.message == f"{path}: weight E: found (5000000, 2), expected (3, 2)"
+
+
+def test_a_pipe(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert refused(tmp_path / "pipe") == (f"{tmp_path}/pipe: is a pipe or a device, not a file", HINT)

@@ -1,6 +1,9 @@
 """From a configuration to ready objects, and from a file to a model."""
 
 import re
+import subprocess
+import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -200,6 +203,56 @@ def test_weights_that_the_model_does_not_have(run, tiny):
         f"{run.best}: weight P: found (2, 3), expected none",
         "model and configuration (or vocabulary) do not belong together",
     )
+
+
+def test_a_configuration_of_gigabytes_takes_no_memory(run):
+    for size in (10**5, 10**9, 10**30):
+        saved = checkpoint.load(run.best)
+        saved.config["model"]["cell"]["size"] = size
+        checkpoint.save(run.best, saved)
+        tracemalloc.start()
+        try:
+            message, _ = refused(DataError, load_model, run.best)
+            assert tracemalloc.get_traced_memory()[1] < 5_000_000
+        finally:
+            tracemalloc.stop()
+        assert message == f"{run.best}: weight cell.U: found (6, 8), expected (6, {size})"
+
+
+def test_weights_that_are_not_finite(run):
+    saved = checkpoint.load(run.best)
+    saved.weights["E"][1, 2] = np.nan
+    checkpoint.save(run.best, saved)
+    assert refused(DataError, load_model, run.best) == (
+        f"{run.best}: some of its weights are not finite", "train again, with a lower learning rate",
+    )  # fmt: skip
+
+
+def test_more_parameters_than_memory(tiny):
+    for size in (10**8, 10**12):
+        message, hint = refused(UsageError, tiny, f"model.cell.size={size}")
+        assert re.fullmatch(r"the model has [\d,]+ parameters, more than the memory holds", message)
+        assert hint == "make it smaller"
+
+
+OPENED = """
+import sys
+names = []
+sys.addaudithook(lambda event, arguments: names.append(str(arguments[0])) if event == "open" else None)
+from rnnlm.experiment import load_model
+load_model(sys.argv[1])
+print(*(name for name in names if name.endswith("/secret") or name.endswith(".npz")))
+"""
+
+
+def test_no_path_in_a_model_is_opened(run, tmp_path):
+    saved = checkpoint.load(run.best)
+    secret = str(tmp_path / "secret")
+    (tmp_path / "secret").write_text("x")
+    saved.config["data"] |= {"train": [secret], "valid": secret, "test": secret, "vocab": secret}
+    checkpoint.save(run.best, saved)
+    found = subprocess.run([sys.executable, "-c", OPENED, str(run.best)], capture_output=True, text=True)
+    assert (found.stdout.split(), found.stderr) == ([str(run.best)], "")
 
 
 # --- starting from another model -----------------------------------------------------------------------------------

@@ -89,6 +89,8 @@ def main(argv: list[str] | None = None) -> None:
             click.echo(message, err=True)
             sys.exit(error.exit_code)
         fail(message, f"try '{context.command_path if context else 'rnnlm'} --help'", error.exit_code)
+    except MemoryError as error:
+        fail(f"out of memory: {error}".rstrip(": "), "make the model, the batch or the window smaller", 1)
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         sys.exit(EXIT_INTERRUPTED)

@@ -98,7 +98,7 @@ def mutated_json(rng: random.Random, value: object) -> object:
         elif change == 1 and isinstance(inside, dict):
             inside[rng.choice(["kind", "x", "size", "cells", "tied", ""])] = rng.choice(ODD)
         elif change == 2 and isinstance(at, (int, float)) and not isinstance(at, bool):
-            inside[place] = rng.choice([-at, at * 10**6, at + 1, at + 0.5, 10**400])
+            inside[place] = rng.choice([-at, at * 2, at + 1, 0.5, 10**400])
         else:
             inside[place] = rng.choice(ODD)
     return value
