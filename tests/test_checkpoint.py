@@ -290,7 +290,7 @@ def test_a_directory_as_large_as_the_file(tmp_path, saved):
         for i in range(30_000):
             archive.writestr(f"weights/{i:020d}.npy", b"")
     assert path.stat().st_size > 4_000_000
-    assert peak_of_refusing(path) < 5_000_000
+    assert peak_of_refusing(path) < 12_000_000  # one piece of it; the whole would take twice as much
 
 
 def test_weights_are_compared_before_they_are_read(tmp_path):
