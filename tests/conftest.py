@@ -5,7 +5,7 @@ import random
 import pytest
 from hypothesis import settings
 
-from rnnlm import config
+from rnnlm import config, pythondocs
 from rnnlm.experiment import Config, prepare
 from rnnlm.run import Run
 from rnnlm.train import Validation
@@ -63,6 +63,12 @@ def _train(path, data):
         if isinstance(event, Validation) and event.best:
             run.save_best(experiment)
     run.save_last(experiment)
+
+
+@pytest.fixture(scope="session")
+def documentation():
+    """The embedded corpus: train, valid and test, a list of sentences each."""
+    return pythondocs.build().parts
 
 
 @pytest.fixture

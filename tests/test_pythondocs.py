@@ -174,8 +174,8 @@ def test_the_text_does_not_depend_on_the_order_of_sets():
     assert len(printed) == 1
 
 
-def test_the_running_interpreter_has_a_corpus_worth_training_on():
-    parts, _ = build()
+def test_the_running_interpreter_has_a_corpus_worth_training_on(documentation):
+    parts = documentation
     words = {part: [word for line in lines for word in line.split()] for part, lines in parts.items()}
     total = sum(map(len, words.values()))
     assert 150_000 < total < 500_000

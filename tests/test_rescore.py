@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnlm.experiment import load_model
+from rnnlm import config
+from rnnlm.experiment import Config, load_model, prepare
 from rnnlm.nbest import Hypothesis, NBest
 from rnnlm.rescore import LOG_ZERO, Errors, Scored, Weights, edit_distances, rescore, tune
 from rnnlm.scoring import NetworkScorer
@@ -18,12 +19,12 @@ CONFUSED = dict(zip(["the", "a", "now", *VERBS], [*NOUNS, "the", "a"]))  # what 
 CONFUSED |= {other: word for word, other in CONFUSED.items() if other not in CONFUSED}
 
 
-def channel(sentences, seed=1, size=12):
+def channel(sentences, seed=1, size=12, confused=CONFUSED):
     """N-best lists of what was heard: each word and its double get noisy scores, words get lost; and what was said."""
     rng = random.Random(seed)
     for number, words in enumerate(sentences):
         heard = [
-            {(word,): rng.gauss(1, 1), (CONFUSED.get(word, word),): rng.gauss(0, 1), (): rng.gauss(-2, 1)}
+            {(word,): rng.gauss(1, 1), (confused.get(word, word),): rng.gauss(0, 1), (): rng.gauss(-2, 1)}
             for word in words
         ]
         paths = {}
@@ -39,8 +40,13 @@ def heard(trained, request):
     """The lists of a noisy channel, scored by a trained network, and the distances from what was said."""
     loaded = load_model(trained[request.param])
     sentences = [line.split() for line in trained["test.txt"].read_text().splitlines()]
-    lists, references = zip(*channel(sentences))
-    scored = list(rescore(NetworkScorer(loaded.network, loaded.stream), lists, loaded.vocab.split))
+    return rescored(NetworkScorer(loaded.network, loaded.stream), channel(sentences))
+
+
+def rescored(scorer, pairs):
+    """Lists and what was said -> the lists scored, and the distances of their hypotheses from that."""
+    lists, references = zip(*pairs)
+    scored = list(rescore(scorer, lists, scorer.network.vocab.split))
     return scored, [
         edit_distances(words, [h.words for h in s.nbest.hypotheses]) for words, s in zip(references, scored)
     ]
@@ -75,6 +81,30 @@ def test_word_error_rate_falls(heard):
     first, rescored = (sum(d[0] for d in distances), errors(scored, distances, Weights(lm=3, penalty=-1)))
     oracle = sum(d.min() for d in distances)
     assert 0 <= oracle <= rescored < 0.8 * first
+
+
+def test_a_noisy_channel_over_the_documentation(documentation, tmp_path, monkeypatch):
+    monkeypatch.setenv("RNNLM_CACHE", str(tmp_path))
+    (tmp_path / "train.txt").write_text("\n".join(documentation["train"][:4000]))
+    settings = {
+        "data": {"train": str(tmp_path / "train.txt"), "max_size": 1500},
+        "model": {"embedding": 32, "cell": {"size": 64, "init_U": {"kind": "orthogonal", "scale": 5}}},
+        "optimizer": {"kind": "adam", "lr": 0.005},
+        "training": {"epochs": 1, "batch": 20, "window": 20, "clip_norm": 1},
+    }
+    experiment = prepare(config.build(Config, settings))
+    for _ in experiment.trainer.run():
+        pass
+    words = experiment.vocab.words[3:400]
+    confused = dict(zip(words, random.Random(2).sample(words, len(words))))
+    short = [line.split() for line in documentation["test"] if 4 <= len(line.split()) <= 7][:60]
+    scorer = NetworkScorer(experiment.trainer.network, stream=True)
+    scored, distances = rescored(scorer, channel(short, confused=confused))
+    weights = tune(scored, distances, Weights(), ("lm", "penalty"))
+    grid = [Weights(lm=lm, penalty=penalty) for lm in np.linspace(0, 4, 9) for penalty in np.linspace(-4, 4, 9)]
+    assert errors(scored, distances, weights) <= min(errors(scored, distances, w) for w in grid)
+    first, oracle = sum(d[0] for d in distances), sum(d.min() for d in distances)
+    assert oracle <= errors(scored, distances, weights) < 0.9 * first
 
 
 def test_tuned_weights_are_no_worse_than_a_grid(heard):
