@@ -47,11 +47,15 @@ CELLS = {
     "bidirectional sum": Bidirectional(LSTM(size=2), merge="sum"),
     "bidirectional stack": Bidirectional(Stack([GRU(size=2), Vanilla(size=3)], dropout=0.4)),
     "stack of bidirectionals": Stack([Bidirectional(Vanilla(size=3)), Bidirectional(GRU(size=2), merge="sum")]),
+    "bidirectional others": Bidirectional(Stack([Leaky(size=3, alpha=0.3), Jordan(outputs=3, size=2)])),
     "stack": Stack([Vanilla(size=4), Vanilla(size=3), Vanilla(size=2, activation="sigmoid")]),
     "stack of one": Stack([Vanilla(size=3)], dropout=0.4),
     "stack dropout": Stack([Vanilla(size=3, dropconnect=0.3), Vanilla(size=2)], dropout=0.4),
     "stack truncated": Stack([Vanilla(size=3, truncate=TRUNCATE), Vanilla(size=2, truncate=TRUNCATE)]),
     "stack of kinds": Stack([LSTM(size=3), GRU(size=4), Vanilla(size=2)], dropout=0.4),
+    "stack of others": Stack(
+        [Reservoir(size=4, density=0.7), Jordan(outputs=3, size=3), Leaky(size=3, alpha=0.3, learned=True)], dropout=0.4
+    ),
     "stack of stacks": Stack([Stack([Vanilla(size=3), Vanilla(size=2)], dropout=0.4), Vanilla(size=3)], dropout=0.4),
 }
 

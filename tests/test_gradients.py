@@ -9,7 +9,7 @@ import pytest
 from examples import ALL, CELLS, FAMILY, HEADS, MODELS, VOCAB, WIDTH, K, memory, parameters, random_like
 
 from rnnlm import checkpoint, config
-from rnnlm.cells import Jordan, Stack, Vanilla
+from rnnlm.cells import GRU, Jordan, Stack, Vanilla
 from rnnlm.config import Choice
 from rnnlm.experiment import Config, Data
 from rnnlm.gradcheck import (
@@ -23,7 +23,7 @@ from rnnlm.gradcheck import (
     synthetic_vocab_for,
 )
 from rnnlm.heads import Adaptive, Scores
-from rnnlm.models import LanguageModel, Network
+from rnnlm.models import Blank, Classifier, LanguageModel, Network, Seq2Seq, Vec2Seq
 from rnnlm.train import leaves
 
 LIMIT = 1e-7
@@ -69,6 +69,31 @@ def test_cell(name, width, T):
     assert_right(check_arrays(loss, arrays, grads, elements=EVERY))
 
 
+@pytest.mark.parametrize("lengths", [[1, 2], [5, 3]], ids=str)
+@pytest.mark.parametrize("name", CELLS)
+def test_cell_with_padding(name, lengths):
+    """The last state is that of each sequence's own end, and what stands beyond the ends has no part in the loss."""
+    cell, lengths, rng = CELLS[name], np.array(lengths), np.random.default_rng(1)
+    x = rng.standard_normal((lengths.max(), 2, 3))
+    real = np.arange(len(x))[:, None] < lengths
+    p = parameters(cell.specs(3))
+    state = random_like(cell.initial_state(p, 2), rng)
+    dlast, dy = random_like(state, rng), rng.standard_normal((*real.shape, cell.n_out))
+    work = cell.workspace(p, *real.shape, memory())
+
+    def loss():
+        y, last = cell.forward_padded(p, x, state, work, lengths, np.random.default_rng(2))
+        return np.sum((dy * y)[real]) + sum(np.sum(d * h) for d, h in zip(leaves(dlast), leaves(last)))
+
+    loss()
+    g, dx = p.zeros_like(), np.full_like(x, np.nan)
+    dstate = cell.backward_padded(p, g, dy.copy(), dlast, work, lengths, dx)
+    arrays, grads = ({n: a for n, a in of.named.items() if n not in p.frozen} for of in (p, g))
+    for i, (h, dh) in enumerate(zip(leaves(state), leaves(dstate))):
+        arrays[f"state {i}"], grads[f"state {i}"] = h, dh
+    assert_right(check_arrays(loss, arrays | {"x": x}, grads | {"x": dx}, elements=5))
+
+
 @pytest.mark.parametrize("name", HEADS)
 def test_head(name):
     head, N, D, rng = HEADS[name], 12, WIDTH[name], np.random.default_rng(1)
@@ -110,6 +135,39 @@ def test_model_of_the_family(name, T):
     network = Network(model, synthetic_vocab_for(model), np.float64, rng)
     network.params.flat += rng.uniform(-0.3, 0.3, network.params.flat.shape)
     assert_right(check_batch(network, synthetic_batch_for(network, T, rng), (), seed=2, elements=20))
+
+
+PLACES = {  # where a model has a cell
+    "lm": lambda cell: LanguageModel(cell=cell, embedding=3),
+    "blank": lambda cell: Blank(cell=cell, embedding=3),
+    "classifier": lambda cell: Classifier(cell=cell, embedding=3),
+    "encoder": lambda cell: Seq2Seq(encoder=cell, decoder=GRU(size=2), context="every_step", embedding=3),
+    "decoder": lambda cell: Seq2Seq(encoder=GRU(size=2), decoder=cell, context="every_step", embedding=3),
+    "both": lambda cell: Seq2Seq(encoder=cell, decoder=cell, embedding=3),
+    "vec2seq": lambda cell: Vec2Seq(vector=4, decoder=cell, embedding=3),
+}
+FUTURE = "; use a causal (cell|one)"
+REFUSED = {
+    **{("bidirectional", place): FUTURE for place in ("lm", "blank", "decoder", "both", "vec2seq")},
+    **{("jordan forced", place): ": it keeps no state" for place in ("encoder", "both", "vec2seq")},
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(
+    "name",
+    ["dropconnect", "lstm dropconnect", "gru", "jordan", "jordan forced", "leaky spread learned", "reservoir leak",
+     "bidirectional", "stack of others"],
+)  # fmt: skip
+def test_every_cell_in_every_model(name, place):
+    if (name, place) in REFUSED:
+        with pytest.raises(ValueError, match=REFUSED[name, place]):
+            PLACES[place](CELLS[name])
+        return
+    model, rng = PLACES[place](CELLS[name]), np.random.default_rng(1)
+    network = Network(model, synthetic_vocab_for(model), np.float64, rng)
+    network.params.flat += rng.uniform(-0.3, 0.3, network.params.flat.shape)
+    assert_right(check_network(network, seed=2, elements=1))
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
