@@ -142,10 +142,10 @@ def updates_to_solve(cell: Cell, task: Task, lag: int, most: int, seed: int, lr:
     for step in range(1, most + 1):
         x, target = task.draw(lag, BATCH, rng)
         learner.backward(task.gradient(learner.forward(x), target))
-        if not np.isfinite(gradient_norm(grad)):
+        norm = gradient_norm(grad)
+        if not np.isfinite(norm):
             return None
-        clip_norm(grad, 1.0)
-        optimizer.step(theta, grad, lr, step, **slots)
+        optimizer.step(theta, grad, lr, step, clip_norm(norm, 1.0), **slots)
         if step % EVERY == 0 and task.error(learner.forward(test[0]), test[1]) < SOLVED:
             return step
     return None

@@ -6,6 +6,7 @@ stores them. t counts steps from 1, lr is the learning rate of this step.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
@@ -16,6 +17,7 @@ from rnnlm.config import Choice, option
 from rnnlm.ops import in_parallel
 
 BLOCK = 1 << 18  # elements: small enough for the cache, large enough that threads seldom wait for the interpreter
+PASS = 16  # operations on one element, about: vectors of fewer than 65,536 are left to one thread
 
 
 def blocks(part: slice) -> Iterator[slice]:
@@ -23,12 +25,9 @@ def blocks(part: slice) -> Iterator[slice]:
     return (slice(i, min(i + BLOCK, part.stop)) for i in range(part.start, part.stop, BLOCK))
 
 
-def clip_norm(grad: np.ndarray, limit: float) -> bool:
-    """Scale grad (n,) in place to a Euclidean norm of at most `limit`; whether it was longer (Pascanu et al. 2013)."""
-    norm = gradient_norm(grad)
-    if norm > limit:
-        grad *= limit / norm
-    return norm > limit
+def clip_norm(norm: float, limit: float) -> float:
+    """The factor, at most 1, that shortens a gradient of Euclidean norm `norm` to `limit` (Pascanu et al. 2013)."""
+    return limit / norm if norm > limit else 1.0
 
 
 def clip_value(grad: np.ndarray, limit: float) -> bool:
@@ -40,8 +39,14 @@ def clip_value(grad: np.ndarray, limit: float) -> bool:
 
 
 def gradient_norm(grad: np.ndarray) -> float:
-    """Euclidean norm of a vector."""
-    return float(np.sqrt(np.dot(grad, grad)))
+    """Euclidean norm of a vector (n,)."""
+    squares: dict[int, float] = {}
+
+    def add_up(part):
+        squares[part.start] = float(np.dot(grad[part], grad[part]))
+
+    in_parallel(add_up, len(grad), each=PASS)
+    return math.sqrt(sum(squares[start] for start in sorted(squares)))
 
 
 class Optimizer(Choice, default="sgd"):
@@ -50,8 +55,25 @@ class Optimizer(Choice, default="sgd"):
     slots: ClassVar[tuple[str, ...]] = ()
     lr: float
 
-    def step(self, theta: np.ndarray, grad: np.ndarray, lr: float, t: int, **slots: np.ndarray) -> None:
-        """Update theta (n,) by grad (n,) in place; the slots, (n,) each, with it. grad may be overwritten."""
+    def step(
+        self, theta: np.ndarray, grad: np.ndarray, lr: float, t: int, factor: float = 1.0, **slots: np.ndarray
+    ) -> None:
+        """Update theta (n,) by factor * grad (n,) in place; the slots, (n,) each, with it. grad is overwritten.
+
+        One pass: what a rule does to a block of the vectors it does while the block is in the cache.
+        """
+
+        def update(part):
+            for b in blocks(part):
+                g = grad[b]
+                if factor != 1:
+                    g *= factor
+                self.rule(theta[b], g, lr, t, **{name: slot[b] for name, slot in slots.items()})
+
+        in_parallel(update, len(theta), each=PASS)
+
+    def rule(self, theta: np.ndarray, g: np.ndarray, lr: float, t: int, **slots: np.ndarray) -> None:
+        """The equation, on a block of each vector, in place. g may be overwritten."""
         raise NotImplementedError
 
 
@@ -61,11 +83,9 @@ class SGD(Optimizer, kind="sgd"):
 
     lr: float = option(0.1, "learning rate", above=0)
 
-    def step(self, theta, grad, lr, t):
-        for b in blocks(slice(0, len(theta))):
-            g = grad[b]
-            g *= lr
-            theta[b] -= g
+    def rule(self, theta, g, lr, t):
+        g *= lr
+        theta -= g
 
 
 @dataclass(frozen=True)
@@ -77,12 +97,10 @@ class Momentum(Optimizer, kind="momentum"):
     momentum: float = option(0.9, "share of the velocity kept", low=0, below=1)
     nesterov: bool = option(False, "look ahead (Nesterov 1983; Sutskever et al. 2013)")
 
-    def step(self, theta, grad, lr, t, v):
-        for b in blocks(slice(0, len(theta))):
-            g, v_b = grad[b], v[b]
-            v_b *= self.momentum
-            v_b += g
-            theta[b] -= lr * (g + self.momentum * v_b) if self.nesterov else lr * v_b
+    def rule(self, theta, g, lr, t, v):
+        v *= self.momentum
+        v += g
+        theta -= lr * (g + self.momentum * v) if self.nesterov else lr * v
 
 
 @dataclass(frozen=True)
@@ -93,11 +111,9 @@ class Adagrad(Optimizer, kind="adagrad"):
     lr: float = option(0.1, "learning rate", above=0)
     eps: float = option(1e-8, "keeps the division finite", above=0)
 
-    def step(self, theta, grad, lr, t, s):
-        for b in blocks(slice(0, len(theta))):
-            g, s_b = grad[b], s[b]
-            s_b += g * g
-            theta[b] -= lr * g / (np.sqrt(s_b) + self.eps)
+    def rule(self, theta, g, lr, t, s):
+        s += g * g
+        theta -= lr * g / (np.sqrt(s) + self.eps)
 
 
 @dataclass(frozen=True)
@@ -109,12 +125,10 @@ class RMSProp(Optimizer, kind="rmsprop"):
     decay: float = option(0.99, "share of the mean square kept", low=0, below=1)
     eps: float = option(1e-8, "keeps the division finite", above=0)
 
-    def step(self, theta, grad, lr, t, s):
-        for b in blocks(slice(0, len(theta))):
-            g, s_b = grad[b], s[b]
-            s_b *= self.decay
-            s_b += (1 - self.decay) * (g * g)
-            theta[b] -= lr * g / (np.sqrt(s_b) + self.eps)
+    def rule(self, theta, g, lr, t, s):
+        s *= self.decay
+        s += (1 - self.decay) * (g * g)
+        theta -= lr * g / (np.sqrt(s) + self.eps)
 
 
 @dataclass(frozen=True)
@@ -132,29 +146,21 @@ class Adam(Optimizer, kind="adam"):
     eps: float = option(1e-8, "keeps the division finite", above=0)
     weight_decay: float = option(0.0, "decoupled decay towards zero", low=0)
 
-    def step(self, theta, grad, lr, t, m, v):
+    def rule(self, theta, g, lr, t, m, v):
         rate = lr / (1 - self.beta1**t)
         root = (1 - self.beta2**t) ** -0.5  # a Python float: a NumPy scalar would turn float32 products into float64
-
-        def update(part):
-            buf = np.empty(BLOCK, theta.dtype)
-            for b in blocks(part):
-                g, m_b, v_b, theta_b = grad[b], m[b], v[b], theta[b]
-                d = buf[: len(g)]
-                np.multiply(g, 1 - self.beta1, out=d)
-                m_b *= self.beta1
-                m_b += d
-                np.multiply(g, g, out=d)
-                d *= 1 - self.beta2
-                v_b *= self.beta2
-                v_b += d
-                np.sqrt(v_b, out=d)
-                d *= root
-                d += self.eps
-                np.divide(m_b, d, out=d)
-                d *= rate
-                if self.weight_decay:
-                    theta_b *= 1 - lr * self.weight_decay
-                theta_b -= d
-
-        in_parallel(update, len(theta))
+        d = np.multiply(g, 1 - self.beta1)
+        m *= self.beta1
+        m += d
+        np.multiply(g, g, out=d)
+        d *= 1 - self.beta2
+        v *= self.beta2
+        v += d
+        np.sqrt(v, out=d)
+        d *= root
+        d += self.eps
+        np.divide(m, d, out=d)
+        d *= rate
+        if self.weight_decay:
+            theta *= 1 - lr * self.weight_decay
+        theta -= d

@@ -212,10 +212,9 @@ class Trainer:
         progress, settings = self.progress, self.settings
         done = progress.step / (settings.epochs * len(self.reading))
         lr = self.optimizer.lr * self.schedule.factor(done, progress.epoch, progress.history) / 2**progress.halved
-        loss, self.state = self.network.loss_and_grad(batch, self.state, self.dropout)
+        loss, self.state = self.network.loss(batch, self.state, self.dropout)
+        self.network.backward(batch, 1 / (self.tokens or max(loss.tokens, 1)))
         grad = self.network.grads.trainable
-        if self.tokens is not None:
-            grad *= loss.tokens / self.tokens
         norm = gradient_norm(grad)
         if not (math.isfinite(loss.nats) and math.isfinite(norm)):
             with np.errstate(over="ignore"):
@@ -224,10 +223,12 @@ class Trainer:
                 f"loss {loss.mean:.4g}, norm of the gradient {norm:.4g}, of the weights {weights:.4g}", lr
             )
         clipped = settings.clip_value is not None and clip_value(grad, settings.clip_value)
-        clipped |= settings.clip_norm is not None and clip_norm(grad, settings.clip_norm)
+        factor = 1.0
+        if settings.clip_norm is not None:
+            factor = clip_norm(gradient_norm(grad) if clipped else norm, settings.clip_norm)
         progress.step += 1
         t = progress.step - progress.restart
-        self.optimizer.step(self.network.params.trainable, grad, lr, t, **self.slots)
+        self.optimizer.step(self.network.params.trainable, grad, lr, t, factor, **self.slots)
         progress.position += 1
         if progress.position == len(self.reading):
             progress.epoch, progress.position = progress.epoch + 1, 0
@@ -236,6 +237,7 @@ class Trainer:
         progress.tokens += loss.tokens
         progress.total += loss.tokens
         progress.updates += 1
+        clipped |= factor < 1
         progress.clipped += clipped
         return Update(loss, norm, clipped, lr)
 

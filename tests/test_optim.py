@@ -126,10 +126,30 @@ def test_momentum_zero_is_sgd():
 
 @pytest.mark.parametrize(("limit", "wanted"), [(10, [3, -4]), (5, [3, -4]), (1, [0.6, -0.8])])
 def test_clip_norm(limit, wanted):
-    grad = np.array([3.0, -4.0])
+    """A step of SGD with learning rate 1 from zero shows what is left of the gradient."""
+    theta, grad = np.zeros(2), np.array([3.0, -4.0])
     assert gradient_norm(grad) == 5
-    assert clip_norm(grad, limit) == (limit < 5)
-    np.testing.assert_allclose(grad, wanted, rtol=1e-15)
+    factor = clip_norm(5.0, limit)
+    assert (factor < 1) == (limit < 5)
+    SGD().step(theta, grad, 1.0, 1, factor)
+    np.testing.assert_allclose(-theta, wanted, rtol=1e-15)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_step_by_a_shortened_gradient_is_that_by_the_short_one(name):
+    optimizer, grad = OPTIMIZERS[name], np.random.default_rng(1).standard_normal(7)
+    ends = []
+    for g, factor in ((grad.copy(), 0.25), (0.25 * grad, 1.0)):
+        theta, slots = np.ones(7), {slot: np.zeros(7) for slot in optimizer.slots}
+        optimizer.step(theta, g, 0.1, 1, factor, **slots)
+        ends.append(theta)
+    assert ends[0].tolist() == ends[1].tolist()
+
+
+@pytest.mark.parametrize("n", [0, 1, 7, 300_001])
+def test_the_norm_of_a_long_vector_is_that_of_its_parts(n):
+    grad = np.random.default_rng(1).standard_normal(n)
+    assert gradient_norm(grad) == pytest.approx(np.linalg.norm(grad), rel=1e-12)
 
 
 @pytest.mark.parametrize(("limit", "wanted"), [(10, [3, -4, 0]), (4, [3, -4, 0]), (3.5, [3, -3.5, 0]), (1, [1, -1, 0])])
@@ -141,6 +161,6 @@ def test_clip_value(limit, wanted):
 
 def test_a_zero_gradient_is_not_clipped():
     grad = np.zeros(3)
-    assert not clip_norm(grad, 1)
+    assert clip_norm(gradient_norm(grad), 1) == 1
     assert not clip_value(grad, 1)
     assert not grad.any()

@@ -11,7 +11,7 @@ from rnnlm.corpus import Batch
 from rnnlm.gradcheck import synthetic_vocab
 from rnnlm.heads import Softmax
 from rnnlm.models import LanguageModel, Network
-from rnnlm.optim import SGD, Adagrad, Adam, Momentum, RMSProp, clip_norm, clip_value
+from rnnlm.optim import SGD, Adagrad, Adam, Momentum, RMSProp, clip_norm, clip_value, gradient_norm
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
@@ -236,8 +236,12 @@ def test_ten_updates(name, dtype, tolerance):
 @pytest.mark.parametrize("limit", [1.0, 100.0])
 def test_clipping(limit):
     grad = np.random.default_rng(1).standard_normal(50) * 3
+
+    def shorten(grad, limit):
+        grad *= clip_norm(gradient_norm(grad), limit)
+
     for ours, theirs in (
-        (clip_norm, torch.nn.utils.clip_grad_norm_),
+        (shorten, torch.nn.utils.clip_grad_norm_),
         (clip_value, torch.nn.utils.clip_grad_value_),
     ):
         parameter, clipped = torch.zeros(50, dtype=torch.float64), grad.copy()

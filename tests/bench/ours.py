@@ -89,9 +89,8 @@ class Phases(Step):
             (Softmax, "backward", "head, backward"),
             (Vanilla, "backward", "recurrence, backward"),
             (rnnlm.models.lm, "project_backward", "embedding, backward"),
-            (rnnlm.train, "gradient_norm", "norm and clip"),
-            (rnnlm.train, "clip_norm", "norm and clip"),
-            (SGD, "step", "update"),
+            (rnnlm.train, "gradient_norm", "norm"),
+            (SGD, "step", "clip and update"),
         ):
             setattr(owner, name, self._clocked(getattr(owner, name), phase))
 
