@@ -68,7 +68,7 @@ class Choosing:
         cumulative = p.cumsum(axis=1, dtype=float)
         total = cumulative[:, -1]
         points = np.minimum(points * total, np.nextafter(total, 0))  # rounding must not lead past the last word
-        return [np.searchsorted(row, point, side="right") for row, point in zip(cumulative, points)]
+        return np.count_nonzero(cumulative <= points[:, None], axis=1)
 
 
 @dataclass
