@@ -27,7 +27,7 @@ CELLS: dict[str, Callable[[int], Cell]] = {  # from the number of units
     "tanh, chain": lambda H: Vanilla(size=H, init_W=Chain()),
     "relu, identity": lambda H: Vanilla(size=H, activation="relu", init_W=Identity()),
     "leaky, spread": lambda H: Leaky(size=H, alpha=0.1, spread=True),
-    "reservoir": lambda H: Reservoir(size=H, spectral_radius=0.99, density=0.2, input_scale=0.1),
+    "reservoir": lambda H: Reservoir(size=H, spectral_radius=0.99, density=min(1, 5 / H), input_scale=0.1),
     "lstm": lambda H: LSTM(size=H),
     "gru": lambda H: GRU(size=H),
 }

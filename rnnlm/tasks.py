@@ -28,7 +28,7 @@ class Task:
 
     unit: ClassVar[str] = "token"  # of which the loss is a mean
     outcomes: ClassVar[str] = "vocabulary"  # among which the network chooses
-    next: ClassVar[tuple[str, ...]] = ("predict {}",)  # commands to try on a run
+    next: ClassVar[tuple[str, ...]] = ("predict {} TEXT",)  # commands to try on a run
 
     def vocabulary(self, data: Data, share: float | None) -> Any:
         """The words of the training text but for the `share` at its end that validates."""

@@ -92,7 +92,7 @@ def test_training_says_what_it_does(rnnlm, tmp_path, reading):
     assert f" train {ppl} valid {ppl} " in re.sub(" +", " ", err)
     assert len(re.findall(r"^    .*\((?:right|wrong: .*)\)", err, re.M)) == 4
     assert re.search(rf"^best: validation \d, valid {ppl} [\d.]+ \([\d.]+ nats\); model .*best.npz$", err, re.M)
-    command = {"blank": "fill {} TEXT", "vec2seq": "predict {} VECTORS.npy"}.get(kind, "predict {}")
+    command = {"blank": "fill {} TEXT", "vec2seq": "predict {} VECTORS.npy"}.get(kind, "predict {} TEXT")
     assert err.splitlines()[-3:-1] == [f"  rnnlm eval {tmp_path}/run", f"  rnnlm {command.format(tmp_path / 'run')}"]
     row = json.loads((tmp_path / "run/log.jsonl").read_text().splitlines()[0])
     assert row[f"valid_{ppl}"] == pytest.approx(np.exp(row["valid_nats"]))
@@ -248,6 +248,17 @@ def test_predict_sentences_for_vectors(rnnlm):
     assert [row["row"] for row in rows] == list(range(1, 31))
     assert [row["answers"][0]["text"] for row in rows] == out.splitlines()
     assert rnnlm("predict", "runs/vec2seq", "no.npy")[0] == 1
+    assert rnnlm("predict", "runs/vec2seq") == (
+        2, "", "rnnlm: error: vectors are read from a file, not from standard input\n  hint: name a matrix (.npy)\n",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["seq2seq", "vec2seq"])
+def test_answers_are_not_counted_by_k(rnnlm, kind):
+    assert rnnlm("predict", f"runs/{kind}", "x", "-k", 3) == (
+        2, "", "rnnlm: error: -k 3: this model writes whole answers\n"
+        "  hint: --beam N shows the N best\n",
+    )  # fmt: skip
 
 
 def test_beams_are_for_models_that_answer(rnnlm):
@@ -277,7 +288,7 @@ def test_fill(rnnlm):
 
 def test_fill_needs_a_blank_and_so_many_words(rnnlm):
     assert rnnlm("fill", "runs/blank", "the cat") == (
-        2, "", "rnnlm: error: no blank in 'the cat'\n  hint: write ____ where a word is missing\n",
+        2, "", "rnnlm: error: no blank in 'the cat'\n  hint: write ____ in place of a word, with spaces around\n",
     )  # fmt: skip
     assert rnnlm("fill", "runs/blank", "the ____", "-k", 9) == (
         2, "", "rnnlm: error: -k 9: the vocabulary has only 8 words\n  hint: ask for fewer\n",

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from rnnlm.cells import Jordan, Vanilla
 from rnnlm.cli import cli
-from rnnlm.errors import UsageError
+from rnnlm.errors import DataError, UsageError
 from rnnlm.gradcheck import check_arrays
 from rnnlm.memory import CELLS, TASKS, Learner, number_of_parameters, sized, updates_to_solve
 
@@ -124,3 +124,15 @@ def test_plot(tmp_path):
         assert done.exception.hint == "pip install 'rnnlm[plot]'"
     else:
         assert (tmp_path / "memory.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("place", "kind", "message"),
+    [("missing/memory.png", DataError, "{}: cannot be written: No such file or directory"),
+     ("memory.docx", UsageError, "--plot {}: no kind of picture has this ending")],
+)  # fmt: skip
+def test_a_picture_that_cannot_be_is_refused_before_the_work(tmp_path, place, kind, message):
+    pytest.importorskip("matplotlib", reason="needs the plot extra")
+    done = CliRunner().invoke(cli, ["memory", "--plot", str(tmp_path / place)])
+    assert (type(done.exception), done.stdout) == (kind, "")
+    assert done.exception.message == message.format(tmp_path / place)

@@ -127,6 +127,8 @@ def predict(loaded, text, k, beam, as_json):
     if kind == "vec2seq":
         from rnnlm.examples import matrix_from, rows
 
+        if text == "-":
+            raise UsageError("vectors are read from a file, not from standard input", "name a matrix (.npy)")
         matrix = matrix_from(text, loaded.network.model.vector)
         for i in range(len(matrix)):
             answer(loaded.network, {"row": i + 1}, rows(matrix[i : i + 1]), beam, as_json)

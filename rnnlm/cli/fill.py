@@ -42,7 +42,7 @@ def command(model, text, k, as_json):
         words = split(line, vocab)
         places = [i for i, word in enumerate(words) if word == BLANK]
         if not places:
-            raise UsageError(f"no blank in {line!r}", f"write {BLANK} where a word is missing")
+            raise UsageError(f"no blank in {line!r}", f"write {BLANK} in place of a word, with spaces around")
         ids = vocab.ids(words)
         unknown = [word for word, i in zip(words, ids) if i == OOV and word != BLANK]
         if unknown:

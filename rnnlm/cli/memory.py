@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from rnnlm.errors import UsageError
+from rnnlm.errors import DataError, UsageError
 
 
 class Lags(click.ParamType):
@@ -27,7 +27,7 @@ class Lags(click.ParamType):
 @click.option("--task", "tasks", type=click.Choice(["adding", "copy"]), multiple=True, help="Repeatable.  [both]")
 @click.option("--lags", type=Lags(), default="5,10,20,40", help="Steps to look back; full: 5,10,20,40,80,160.")
 @click.option("--updates", type=click.IntRange(1), default=1000, help="At most so many at each lag; full: 5000.")
-@click.option("--units", type=click.IntRange(2), default=24, help="Of tanh; others get as many parameters.")
+@click.option("--units", type=click.IntRange(4), default=24, help="Of tanh; others get as many parameters.")
 @click.option("--cell", "chosen", multiple=True, metavar="NAME", help="Only this one; repeatable.  [all]")
 @click.option("--seed", type=click.IntRange(0), default=1, help="Of weights and problems.")
 @click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw the last lags into this file, too.")
@@ -41,7 +41,9 @@ def command(tasks, lags, updates, units, chosen, seed, plot):
 
     if unknown := set(chosen) - set(memory.CELLS):
         raise UsageError(f"--cell: '{min(unknown)}' is unknown", f"known: {'; '.join(memory.CELLS)}")
-    pyplot = _pyplot() if plot else None
+    if plot:
+        pyplot = _pyplot()
+        _save(pyplot.figure(), plot)  # a place that cannot be written is better found before than after
     makers = {name: make for name, make in memory.CELLS.items() if not chosen or name in chosen}
     width, reached = max(map(len, makers)), {}
     for name in tasks or memory.TASKS:
@@ -87,4 +89,14 @@ def _draw(pyplot, reached, path):
     axes.set_xticks(range(len(kinds)), kinds, rotation=30, ha="right")
     axes.set_ylabel("longest lag solved (steps)")
     axes.legend()
-    figure.savefig(path)
+    _save(figure, path)
+
+
+def _save(figure, path):
+    try:
+        figure.savefig(path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written: {error.strerror}", "choose another place") from None
+    except ValueError:
+        known = ", ".join(sorted(figure.canvas.get_supported_filetypes()))
+        raise UsageError(f"--plot {path}: no kind of picture has this ending", f"known: {known}") from None

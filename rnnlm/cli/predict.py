@@ -11,11 +11,13 @@ import click
 from rnnlm.cli.sample import utf8
 from rnnlm.errors import UsageError
 
+DEFAULT_K = 5
+
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("text", default="-", metavar="[TEXT|-]", callback=utf8)
-@click.option("-k", type=click.IntRange(min=1), default=5, help="How many words, or labels.")
+@click.option("-k", type=click.IntRange(min=1), help="How many words, or labels.  [default: 5]")
 @click.option(
     "--beam", type=click.IntRange(min=1), metavar="N", help="Search with a beam, and show the N best answers."
 )
@@ -44,11 +46,13 @@ def command(model, text, k, beam, as_json):
 
     loaded = load_model(model, ("lm", "classifier", "seq2seq", "vec2seq"))
     if loaded.config.model.kind != "lm":
-        family.predict(loaded, text, k, beam, as_json)
+        if k is not None and loaded.config.model.kind != "classifier":
+            raise UsageError(f"-k {k}: this model writes whole answers", "--beam N shows the N best")
+        family.predict(loaded, text, k or DEFAULT_K, beam, as_json)
         return
     if beam is not None:
         raise UsageError("--beam: a language model has no answers to search for", "`rnnlm sample` writes text")
-    vocab = loaded.vocab
+    k, vocab = k or DEFAULT_K, loaded.vocab
     if k >= len(vocab):
         raise UsageError(f"-k {k}: only {len(vocab) - 1} words of the vocabulary can come next", "ask for fewer")
     scorer = NetworkScorer(loaded.network, loaded.stream)
