@@ -315,6 +315,39 @@ def test_a_model_that_learns_from_something_else(reading):
             )
 
 
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ({"cell": {"kind": "leaky", "alpha": 0}}, "cell.alpha: expected a number above 0 and at most 1, found 0"),
+        ({"cell": {"kind": "jordan"}}, "cell.outputs: missing required key; expected an integer of at least 1"),
+        ({"cell": {"kind": "reservoir", "density": 2}},
+         "cell.density: expected a number above 0 and at most 1, found 2"),
+        ({"cell": {"kind": "lstm", "forgetbias": 2}},
+         "cell.forgetbias: unknown key; did you mean 'forget_bias'? "
+         "(known: size, forget_bias, init_W, init_U, dropconnect)"),
+        ({"cell": {"kind": "gruu"}},
+         "cell.kind: unknown kind 'gruu'; did you mean 'gru'? "
+         "(known: bidirectional, gru, jordan, leaky, lstm, reservoir, stack, vanilla)"),
+        ({"cell": {"kind": "bidirectional", "cell": "gru"}},
+         "cell: a language model may not see the words that it predicts; use a causal cell"),
+        ({"kind": "classifier", "cell": {"kind": "bidirectional", "cell": "gru", "merge": "summ"}},
+         "cell.merge: expected one of concat, sum, found 'summ'; did you mean 'sum'?"),
+        ({"kind": "classifier", "pool": "max"}, "pool: expected one of last, mean, found 'max'"),
+        ({"kind": "seq2seq", "context": "everystep"},
+         "context: expected one of state, every_step, found 'everystep'; did you mean 'every_step'?"),
+        ({"kind": "seq2seq", "encoder": "lstm", "decoder": "gru"},
+         "decoder: its state (100,) cannot start from the encoder's (100, 100); use equal cells, or context: "
+         "every_step"),
+        ({"kind": "vec2seq"}, "vector: missing required key; expected an integer of at least 1"),
+    ],
+)  # fmt: skip
+def test_mistakes_in_the_family_are_named(model, message):
+    readings = {"classifier": "labelled", "seq2seq": "pairs", "vec2seq": "vectors"}
+    data = {"train": "a.txt", "reading": readings.get(model.get("kind"), "stream")}
+    found, _ = refused(UsageError, config.build, Config, {"data": data, "model": model})
+    assert found.removeprefix("<config>: model.") == message
+
+
 def test_words_out_of_the_vocabulary_are_read_as_unk(task):
     experiment = prepare(task("pairs", min_count=20))
     batch = next(experiment.trainer.reading.batches())
