@@ -47,7 +47,7 @@ def scatter_add(table: np.ndarray, ids: np.ndarray, values: np.ndarray) -> None:
     if K <= 256:  # a small vocabulary: one product with the one-hot rows themselves; above, sorting is faster
         onehot = np.zeros((K, N), table.dtype)
         onehot[ids, np.arange(N)] = 1
-        table += onehot @ values
+        add_product(onehot, values, out=table)
     elif N:  # sum the runs of equal ids, then one addition per different id
         order = np.argsort(ids, kind="stable")
         run = ids[order]
@@ -98,7 +98,7 @@ def add_product(A: np.ndarray, B: np.ndarray, out: np.ndarray) -> None:
     def add(part):
         out[part] += A[part] @ B
 
-    in_parallel(add, len(A))
+    in_parallel(add, len(A), each=B.size)
 
 
 class Activation(NamedTuple):

@@ -12,7 +12,7 @@ from rnnlm.cells.base import Empty
 from rnnlm.config import option
 from rnnlm.heads.base import Head, log_unigram
 from rnnlm.initializers import Glorot, Init, Zeros
-from rnnlm.ops import add_product, in_parallel, product, scatter_add
+from rnnlm.ops import in_parallel, product
 from rnnlm.params import Spec
 
 BLOCK = 1 << 17  # elements: few enough for the cache, many enough that threads seldom wait for the interpreter
@@ -101,29 +101,26 @@ class CrossEntropy:
         return nats
 
     def backward(self, V: np.ndarray, dV: np.ndarray, dc: np.ndarray | None, scale: np.ndarray, dy: np.ndarray) -> None:
-        """The gradient of L = sum_n scale_n nats_n: adds into dV (K, D) and dc (K,), writes dy (N, D).
+        """The gradient of L = sum_n scale_n nats_n: adds into dV (K, D) and dc (K,), writes dy (N, D). e is used up.
 
-        do = scale (p - onehot(target)) has N K entries and is never formed: with p = e / Z, the factor scale / Z goes
-        to the narrow side of each product, and the one-hot part touches one row of V per token.
+        do = scale (p - onehot(target)) = scale / Z (e - Z onehot(target)) is never formed: of its N K entries only N
+        are touched, and the factor scale / Z goes to the narrow side of each product.
         """
-        y, targets, e, buf, scale = self.y, self.targets, self.e, self.buf, scale[:, None]
-        r = scale / self.Z
-        np.multiply(y, r, out=buf)
-        add_product(e.T, buf, out=dV)
-        np.multiply(y, -scale, out=buf)
-        scatter_add(dV, targets, buf)
-        if dc is not None:
-            dc += r[:, 0] @ e
-            dc -= np.bincount(targets, weights=scale[:, 0], minlength=len(V))
+        e, r = self.e, scale[:, None] / self.Z
+        e[np.arange(len(e)), self.targets] -= self.Z[:, 0]
+        np.multiply(self.y, r, out=self.buf)
+
+        def words_of(part):
+            dV[part] += e.T[part] @ self.buf
+            if dc is not None:
+                dc[part] += e.T[part] @ r[:, 0]
 
         def rows_of(part):
             np.dot(e[part], V, out=dy[part])
             dy[part] *= r[part]
-            np.take(V, targets[part], axis=0, out=buf[part], mode="clip")
-            buf[part] *= scale[part]
-            dy[part] -= buf[part]
 
-        in_parallel(rows_of, len(y))
+        in_parallel(words_of, len(V), each=self.y.size)
+        in_parallel(rows_of, len(e), each=V.size)
 
 
 def log_softmax(y: np.ndarray, V: np.ndarray, c: np.ndarray | None) -> np.ndarray:
