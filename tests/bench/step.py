@@ -15,6 +15,8 @@ SHAPES = [
     Shape(10_000, 800, embedding=400, tied=True),
     Shape(10_000, 400, cell="lstm"),
     Shape(10_000, 400, cell="gru"),
+    Shape(10_000, 400, B=64),
+    Shape(10_000, 400, B=64, cell="lstm"),
     Shape(65, 128),
     Shape(65, 128, B=64, T=64),
     Shape(65, 512),
