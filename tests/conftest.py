@@ -1,11 +1,14 @@
 import rnnlm  # noqa: F401, I001  (first: it decides about threads before NumPy is loaded)
 
+import io
 import random
+import sys
 
 import pytest
 from hypothesis import settings
 
 from rnnlm import config, pythondocs
+from rnnlm.cli import main
 from rnnlm.experiment import Config, prepare
 from rnnlm.run import Run
 from rnnlm.train import Validation
@@ -27,6 +30,20 @@ def sentence(rng):
     noun = f"x{rng.randrange(10**6)}" if rng.random() < 0.05 else rng.choice(NOUNS)
     end = ["now"] if rng.random() < 0.3 else []
     return " ".join(["the", rng.choice(NOUNS), rng.choice(VERBS), "a", noun, *end])
+
+
+@pytest.fixture(name="rnnlm")
+def run_rnnlm(tmp_path, monkeypatch, capfd):
+    """A function that runs `rnnlm ...` in an empty folder: -> exit status, what is on stdout and on stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments, stdin=b""):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        with pytest.raises(SystemExit) as exit:
+            main([str(argument) for argument in arguments])
+        return exit.value.code or 0, *capfd.readouterr()
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -7,21 +7,9 @@ import sys
 import pytest
 
 from rnnlm import __version__
-from rnnlm.cli import COMMANDS, main
+from rnnlm.cli import COMMANDS
 
 KNOWN = f"(known: {', '.join(COMMANDS)})"
-
-
-@pytest.fixture
-def rnnlm(capfd):
-    """A function that runs `rnnlm ...`: -> exit status, what is on stdout and stderr."""
-
-    def rnnlm(*arguments):
-        with pytest.raises(SystemExit) as exit:
-            main([str(argument) for argument in arguments])
-        return exit.value.code or 0, *capfd.readouterr()
-
-    return rnnlm
 
 
 def test_help_lists_the_commands_in_order(rnnlm):

@@ -7,7 +7,6 @@ import sys
 import pytest
 
 from rnnlm import datasets
-from rnnlm.cli import main
 from rnnlm.datasets import Downloaded, File, Generated
 from rnnlm.pythondocs import PythonDocs
 
@@ -29,18 +28,6 @@ def corpora(tmp_path, monkeypatch):
     monkeypatch.setattr(datasets, "CORPORA", {corpus.name: corpus for corpus in (toy, made)})
     monkeypatch.chdir(tmp_path)
     tmp_path.joinpath("toy.txt").write_bytes(TEXT)
-
-
-@pytest.fixture
-def rnnlm(capsys):
-    """Run the command line; its exit status, standard output and standard error."""
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as caught:
-            main(list(arguments))
-        return caught.value.code or 0, *capsys.readouterr()
-
-    return run
 
 
 def test_list(rnnlm):

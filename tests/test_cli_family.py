@@ -1,6 +1,5 @@
 """The models of other tasks from the shell: trained, measured, asked; and the commands that they refuse."""
 
-import io
 import json
 import re
 import subprocess
@@ -59,18 +58,11 @@ def run(*arguments):
 
 
 @pytest.fixture
-def rnnlm(folder, monkeypatch, capfd):
-    """A function that runs `rnnlm ...` in that folder: -> exit status, what is on stdout and on stderr."""
+def rnnlm(rnnlm, folder, monkeypatch):
+    """The same in that folder, with a cache of its own."""
     monkeypatch.chdir(folder)
     monkeypatch.setenv("RNNLM_CACHE", str(folder / "cache"))
-
-    def run(*arguments, stdin=b""):
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
-        with pytest.raises(SystemExit) as exit:
-            main([str(argument) for argument in arguments])
-        return exit.value.code or 0, *capfd.readouterr()
-
-    return run
+    return rnnlm
 
 
 # --- training ------------------------------------------------------------------------------------------------------

@@ -8,23 +8,9 @@ import sys
 import numpy as np
 import pytest
 
-from rnnlm.cli import main
 from rnnlm.experiment import load_scorer
 
 LN10 = math.log(10)
-
-
-@pytest.fixture
-def rnnlm(tmp_path, monkeypatch, capfd):
-    """A function that runs `rnnlm ...` in an empty folder: -> exit status, what is on stdout and on stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as exit:
-            main([str(argument) for argument in arguments])
-        return exit.value.code or 0, *capfd.readouterr()
-
-    return run
 
 
 def log10(model, sentences, carried=False):

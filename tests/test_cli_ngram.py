@@ -1,7 +1,6 @@
 """`rnnlm ngram`, and what `rnnlm eval` does with n-gram models and mixtures."""
 
 import gzip
-import io
 import json
 import math
 import re
@@ -14,20 +13,6 @@ import pytest
 from rnnlm import arpa
 from rnnlm.cli import main
 from rnnlm.experiment import load_scorer
-
-
-@pytest.fixture
-def rnnlm(tmp_path, monkeypatch, capfd):
-    """A function that runs `rnnlm ...` in a folder of its own: -> exit status, what is on stdout and on stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments, stdin=b""):
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
-        with pytest.raises(SystemExit) as exit:
-            main([str(argument) for argument in arguments])
-        return exit.value.code or 0, *capfd.readouterr()
-
-    return run
 
 
 @pytest.fixture(scope="module")

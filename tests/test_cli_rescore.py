@@ -1,6 +1,5 @@
 """`rnnlm rescore` and what `rnnlm score` can be asked for."""
 
-import io
 import json
 import math
 import re
@@ -10,27 +9,12 @@ import sys
 import numpy as np
 import pytest
 
-from rnnlm.cli import main
 from rnnlm.experiment import load_scorer
 from rnnlm.nbest import read
 from rnnlm.rescore import edit_distances
 from tests.test_rescore import channel
 
 LN10 = math.log(10)
-
-
-@pytest.fixture
-def rnnlm(tmp_path, monkeypatch, capfd):
-    """A function that runs `rnnlm ...` in an empty folder: -> exit status, what is on stdout and on stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments, stdin=b""):
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
-        with pytest.raises(SystemExit) as exit:
-            main([str(argument) for argument in arguments])
-        return exit.value.code or 0, *capfd.readouterr()
-
-    return run
 
 
 @pytest.fixture

@@ -19,7 +19,6 @@ import numpy as np
 import pytest
 
 from rnnlm import checkpoint
-from rnnlm.cli import main
 from rnnlm.run import Run
 
 FILES = [
@@ -30,14 +29,8 @@ CONFIG_HINT = "`rnnlm config explain` lists every option"
 
 
 @pytest.fixture
-def rnnlm(tiny, capfd):
-    """A function that runs `rnnlm ...` where tiny.yaml is: -> exit status, what is on stdout and stderr."""
-
-    def rnnlm(*arguments):
-        with pytest.raises(SystemExit) as exit:
-            main([str(argument) for argument in arguments])
-        return exit.value.code or 0, *capfd.readouterr()
-
+def rnnlm(rnnlm, tiny):
+    """The same where tiny.yaml is."""
     return rnnlm
 
 

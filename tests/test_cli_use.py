@@ -2,7 +2,6 @@
 
 import gzip
 import hashlib
-import io
 import json
 import math
 import os
@@ -15,27 +14,12 @@ import numpy as np
 import pytest
 
 from rnnlm import checkpoint
-from rnnlm.cli import main
 from rnnlm.experiment import load_model
 from rnnlm.run import Run
 from rnnlm.scoring import NetworkScorer
 
 every_command = pytest.mark.parametrize("command", ["eval", "sample", "predict", "score", "info"])
 NOT_A_MODEL = "  hint: expected a model file or run directory written by `rnnlm train`\n"
-
-
-@pytest.fixture
-def rnnlm(tmp_path, monkeypatch, capfd):
-    """A function that runs `rnnlm ...` in an empty folder: -> exit status, what is on stdout and on stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments, stdin=b""):
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
-        with pytest.raises(SystemExit) as exit:
-            main([str(argument) for argument in arguments])
-        return exit.value.code or 0, *capfd.readouterr()
-
-    return run
 
 
 @pytest.fixture
