@@ -10,6 +10,7 @@ Letters: T time steps, B examples of a batch, S steps of a source, C numbers of 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnnlm.corpus import BLOCK, Corpus, Sentences, TextPath, encode
+from rnnlm.corpus import BLOCK, Corpus, Sentences, TextPath, digest_of, encode
 from rnnlm.errors import DataError
 from rnnlm.vocab import BOS, EOS, UNK, Labels, Vocabularies, Vocabulary
 
@@ -82,11 +83,11 @@ class Vectors(Examples):
 
     vectors: np.ndarray  # (lines of the text, C)
     rows: np.ndarray  # (sentences,)
-    digest: str
+    digest: str  # of the file of vectors
 
     @property
     def sha256(self) -> str:
-        return hashlib.sha256(f"{self.text.sha256} {self.digest}".encode()).hexdigest()
+        return _with_vectors(self.text.sha256, self.digest)
 
     def cut(self, n: int) -> tuple[Vectors, Vectors]:
         """The first n examples, and the others."""
@@ -127,11 +128,16 @@ def vectors(path: str, vocab: Vocabulary, width: int) -> Vectors:
             f"{file}: {len(matrix)} vectors, but {path} has {text.sentences + text.blank} lines",
             "the vector of a line stands in the row of its number",
         )
-    digest = hashlib.sha256()
-    with open(file, "rb") as stream:
-        while block := stream.read(BLOCK):
-            digest.update(block)
-    return Vectors(text, matrix, np.asarray(text.table[:, 2]) - 1, digest.hexdigest())
+    return Vectors(text, matrix, np.asarray(text.table[:, 2]) - 1, digest_of([file]))
+
+
+def digest_of_vectors(path: TextPath) -> str:
+    """SHA-256 (hex) of a text and the vectors beside it."""
+    return _with_vectors(digest_of([path]), digest_of([matrix_of(path)]))
+
+
+def _with_vectors(text: str, vectors: str) -> str:
+    return hashlib.sha256(f"{text} {vectors}".encode()).hexdigest()
 
 
 def matrix_of(path: TextPath) -> Path:
@@ -143,6 +149,8 @@ def matrix_from(file: TextPath, width: int) -> np.ndarray:
     """The matrix (n, width) in a .npy file, mapped and not read. Raises DataError for anything else."""
     hint = "a matrix with a vector in each row, as numpy.save writes it"
     try:
+        if not os.path.isfile(file) and os.path.exists(file):
+            raise DataError(f"{file}: is a directory, a pipe or a device, not a file", f"expected {hint}")
         matrix = np.load(file, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise DataError(f"{file}: no such file (tried {Path(file).absolute()})", f"expected {hint}") from None

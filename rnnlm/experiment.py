@@ -15,8 +15,7 @@ import numpy as np
 import rnnlm.cells  # noqa: F401  (registers the kinds)
 from rnnlm import arpa, checkpoint, config
 from rnnlm.config import option
-from rnnlm.corpus import digest_of
-from rnnlm.errors import DataError, RnnlmError, UsageError
+from rnnlm.errors import DataError, NumericalError, RnnlmError, UsageError
 from rnnlm.models import LanguageModel, Model, Network
 from rnnlm.optim import SGD, Optimizer
 from rnnlm.params import Parameters
@@ -92,6 +91,7 @@ class Experiment:
     train: Any  # a Corpus, or Examples
     valid: Any  # the same, or None
     trainer: Trainer
+    test_sha256: str | None = None  # of the test text, if there is one yet
 
     @property
     def task(self) -> Task:
@@ -110,7 +110,10 @@ class Experiment:
             return []
         rng = np.random.default_rng([self.config.seed, 3, self.trainer.progress.step])
         corpus = self.train if self.valid is None else self.valid
-        return self.task.shown(self.trainer.network, corpus, number, rng)
+        try:
+            return self.task.shown(self.trainer.network, corpus, number, rng)
+        except NumericalError as error:  # of weights that the next step will find to have diverged
+            return [f"({error.message})"]
 
 
 def prepare(settings: Config) -> Experiment:
@@ -125,7 +128,9 @@ def prepare(settings: Config) -> Experiment:
     validate = None if valid is None else (lambda network: task.loss(network, valid, training.batch))
     tokens = task.mean_tokens(train, reading)
     trainer = Trainer(network, reading, settings.optimizer, settings.schedule, training, validate, seed, tokens)
-    return Experiment(settings, words, train, valid, trainer)
+    test = settings.data.test
+    digest = task.digest(test) if test is not None and os.path.isfile(test) else None
+    return Experiment(settings, words, train, valid, trainer, digest)
 
 
 def texts(settings: Config) -> tuple[Any, Any, Any]:
@@ -161,9 +166,10 @@ class Figures:
     step: int
     epoch: int
     valid_nats: list[float]  # entropy at each validation, nats per token
+    test_sha256: str | None = None
 
     def __post_init__(self):
-        for name in ("train_sha256", "valid_sha256", "vocab_sha256"):
+        for name in ("train_sha256", "valid_sha256", "vocab_sha256", "test_sha256"):
             if not re.fullmatch("[0-9a-f]{64}", getattr(self, name) or 64 * "0"):
                 raise ValueError(f"{name}: expected 64 hexadecimal digits, found {getattr(self, name)!r}")
         if not self.rnnlm.isprintable():
@@ -240,16 +246,19 @@ def load_model(path: str | Path, kinds: Container[str] = ("lm",)) -> Loaded:
 
 
 def changes(loaded: Loaded, path: str) -> list[str]:
-    """Where the vocabulary of a model, or the text at `path` if it was trained or validated on it, is another now."""
+    """Where the vocabulary of a model, or the text at `path` if its configuration names it, is another now.
+
+    (Of a training text in several files only the files together have a hash. No other file than `path` is looked at.)
+    """
     data, figures, found = loaded.config.data, loaded.figures, []
     now = loaded.vocab.fingerprint
     if figures["vocab_sha256"] != now:
         found.append(
             f"{loaded.path}: trained with a vocabulary of sha {figures['vocab_sha256'][:12]}, but it holds {now[:12]}"
         )
-    for name, texts in (("train", data.train), ("valid", [data.valid])):
+    for name, texts in (("train", data.train), ("valid", [data.valid]), ("test", [data.test])):
         if texts == [path] and os.path.isfile(path):
-            before, now = figures[f"{name}_sha256"], digest_of([path])
+            before, now = figures[f"{name}_sha256"], TASKS[data.reading].digest(path)
             if before not in (None, now):
                 found.append(
                     f"{path}: has changed since training: sha {before[:12]} as data.{name} then, {now[:12]} now"

@@ -213,6 +213,7 @@ def fingerprints(experiment: Experiment) -> dict[str, str | None]:
     return {
         "train_sha256": experiment.train.sha256,
         "valid_sha256": experiment.valid.sha256 if experiment.valid else None,
+        "test_sha256": experiment.test_sha256,
         "vocab_sha256": experiment.vocab.fingerprint,
     }
 

@@ -42,6 +42,10 @@ class Task:
         """A text of the task, in numbers."""
         raise NotImplementedError
 
+    def digest(self, path: str) -> str:
+        """SHA-256 (hex) of a text, and of what belongs to it: the `sha256` of what `encode` makes of it."""
+        return corpora.digest_of([path])
+
     def split(self, corpus: Any, share: float) -> tuple[Any, Any]:
         """Head, and the tail that validates."""
         return corpus.cut(head(corpus.name, corpus.sentences, share))
@@ -196,6 +200,9 @@ class VectorsAndTexts(Task):
 
     def encode(self, paths, words, data, model):
         return examples.vectors(paths[0], words, model.vector)
+
+    def digest(self, path):
+        return examples.digest_of_vectors(path)
 
     def reading(self, corpus, batch, window):
         return examples.VectorSentences(corpus, batch)

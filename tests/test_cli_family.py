@@ -191,6 +191,16 @@ def test_eval_of_what_is_written(rnnlm, kind):
     assert row["ppl"] == pytest.approx(np.exp(row["nats_per_token"]))
 
 
+def test_eval_warns_of_vectors_that_have_changed(rnnlm, folder):
+    """They belong to the text, which is the same."""
+    assert rnnlm("eval", "runs/vec2seq", "vectors.valid.txt")[2] == ""
+    vectors = np.load(folder / "vectors.valid.npy")
+    np.save(folder / "vectors.valid.npy", 1 - vectors)
+    warning = r"warning: vectors\.valid\.txt: has changed since training: sha \w{12} as data\.valid then, \w{12} now\n"
+    assert re.fullmatch(warning, rnnlm("eval", "runs/vec2seq", "vectors.valid.txt")[2])
+    np.save(folder / "vectors.valid.npy", vectors)
+
+
 def test_eval_refuses_what_is_for_language_models(rnnlm):
     for option in (["-v", 1], ["--independent"]):
         message = WHY["blank"].partition("\n")[0]

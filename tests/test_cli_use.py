@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -174,13 +175,14 @@ def test_eval_is_what_validation_measured(rnnlm, trained):
 
 
 NO_SENTENCES = "  hint: a sentence is a line with at least one word\n"
+RELATIVE = "  hint: a relative path starts at the working directory\n"
 NOT_UTF8 = "  hint: convert it, for example with: iconv -f ISO-8859-1 -t UTF-8\n"
 
 
 @pytest.mark.parametrize(
     ("arguments", "status", "error"),
     [
-        (("gone.txt",), 1, "gone.txt: no such file (tried {folder}/gone.txt)\n"),
+        (("gone.txt",), 1, f"gone.txt: no such file (tried {{folder}}/gone.txt)\n{RELATIVE}"),
         (("empty.txt",), 1, f"empty.txt: no sentences (0 empty lines)\n{NO_SENTENCES}"),
         (("blank.txt",), 1, f"blank.txt: no sentences (2 empty lines)\n{NO_SENTENCES}"),
         (("latin.txt",), 1, f"latin.txt:2: byte 9: not UTF-8 (0xe9)\n{NOT_UTF8}"),
@@ -196,29 +198,37 @@ def test_eval_errors(rnnlm, trained, text, tmp_path, arguments, status, error):
     assert rnnlm("eval", trained["sentences"], *arguments) == (status, "", f"rnnlm: error: {error}")
 
 
+def sha(path):
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:12]
+
+
 def test_eval_warns_of_a_text_or_a_vocabulary_that_has_changed(rnnlm, tiny, tmp_path):
-    """The text that validated the model, under its name, and nothing else."""
+    """A text that the configuration names, under its name, and nothing else."""
     run = Run(tmp_path / "run")
-    experiment = tiny("training.epochs=1")
+    for name in ("test.txt", "other.txt"):
+        (tmp_path / name).write_text("the cat\n")
+    experiment = tiny("training.epochs=1", "data.test=test.txt")
     run.path.mkdir()
     run.save_best(experiment)
-    before = experiment.valid.sha256
-    (tmp_path / "test.txt").write_text("the cat\n")
-    for name in ("valid.txt", "train.txt", "test.txt"):
-        assert "warning" not in rnnlm("eval", "run", name)[2]
-    with open("valid.txt", "a") as text:
-        text.write("the end\n")
-    now = hashlib.sha256((tmp_path / "valid.txt").read_bytes()).hexdigest()
-    status, _, err = rnnlm("eval", "run", "valid.txt", "test.txt")
-    assert status == 0
-    assert err.splitlines()[0] == (
-        f"warning: valid.txt: has changed since training: sha {before[:12]} as data.valid then, {now[:12]} now"
-    )
-    assert err.count("warning") == 1
+    for names in (["valid.txt", "train.txt", "test.txt", "other.txt"], []):
+        assert "warning" not in rnnlm("eval", "run", *names)[2]
+    before = {part: sha(f"{part}.txt") for part in ("train", "valid", "test")}
+    for name in (*before, "other"):
+        with open(f"{name}.txt", "a") as text:
+            text.write("the end\n")
+    for part in before:
+        status, _, err = rnnlm("eval", "run", f"{part}.txt", "other.txt")
+        then, now = before[part], sha(f"{part}.txt")
+        assert status == 0
+        assert err.splitlines()[0] == (
+            f"warning: {part}.txt: has changed since training: sha {then} as data.{part} then, {now} now"
+        )
+        assert err.count("warning") == 1
+    assert rnnlm("eval", "run")[2].splitlines()[0] == err.splitlines()[0]  # the test text, unnamed
     saved = checkpoint.load(run.best)
     saved.figures["vocab_sha256"] = 64 * "0"
     checkpoint.save(run.best, saved)
-    _, _, err = rnnlm("eval", "run", "test.txt")
+    _, _, err = rnnlm("eval", "run", "other.txt")
     now = experiment.vocab.fingerprint[:12]
     assert err.splitlines()[0] == (
         f"warning: {run.best.relative_to(tmp_path)}: trained with a vocabulary of sha 000000000000, but it holds {now}"
@@ -422,7 +432,7 @@ def test_sample_errors_of_prompt_files(rnnlm, trained, tmp_path):
     (tmp_path / "latin.txt").write_bytes(b"f\xe9e\n")
     for name, message in {
         "latin.txt": f"latin.txt:1: byte 1: not UTF-8 (0xe9)\n{NOT_UTF8}",
-        "gone.txt": f"gone.txt: no such file (tried {tmp_path}/gone.txt)\n",
+        "gone.txt": f"gone.txt: no such file (tried {tmp_path}/gone.txt)\n{RELATIVE}",
     }.items():
         found = rnnlm("sample", trained["stream"], "--prompt", f"@{name}")
         assert found == (1, "", f"rnnlm: error: {message}")

@@ -143,7 +143,7 @@ def command(
     from rnnlm.models import Model
 
     loaded = None if is_arpa(model) else load_model(model, Model.kinds())
-    paths = (texts or [""]) if loaded else []
+    paths = (texts or [loaded.config.data.test or ""]) if loaded else []
     for warning in dict.fromkeys(text for path in paths for text in changes(loaded, path)):
         click.echo(f"warning: {warning}", err=True)
     if not texts and (loaded is None or loaded.config.data.test is None):
@@ -189,6 +189,8 @@ def adaptation(dev, dynamic, cache, **options):
         if value is not None and not (dynamic if what == "dynamic" else cache):
             number = "learning rate" if what == "dynamic" else "number of positions"
             raise UsageError(f"--{name.replace('_', '-')} without --{what}", f"give the {number} with --{what}")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UsageError(f"--{name.replace('_', '-')} {value}: expected a finite number", "leave it out")
     if not dynamic and not cache:
         return None
     from rnnlm.adapt import Adaptation
@@ -249,8 +251,11 @@ def mixture(models, weights, dev):
     if dev:
         from rnnlm.corpus import lines, text_name
 
-        found = (scorer.vocab.split(line) for line in lines(dev))
-        scorer.weights = fit(scorer, (words for words in found if words))
+        sentences = filter(None, map(scorer.vocab.split, lines(dev)))
+        first = next(sentences, None)
+        if first is None:
+            raise DataError(f"{text_name(dev)}: no sentences", "a sentence is a line with at least one word")
+        scorer.weights = fit(scorer, itertools.chain([first], sentences))
         click.echo(f"{text_name(dev)}: weights {' '.join(f'{w:.4f}' for w in scorer.weights)}", err=True)
     return scorer
 
