@@ -183,7 +183,9 @@ class Run:
                 if size == 0 or file.read(1) == b"\n":
                     file.truncate(size)
         except OSError as error:
-            raise DataError(f"{self.path / name}: cannot be written: {error.strerror}") from None
+            raise DataError(
+                f"{self.path / name}: cannot be written: {error.strerror}", "check its permissions"
+            ) from None
 
     def _model(self, experiment: Experiment, **resume: Any) -> Checkpoint:
         """The weights as they are, with all that is known about them; `resume`: what a checkpoint has besides."""
@@ -225,10 +227,11 @@ def record_divergence(divergence: Divergence) -> dict[str, Any]:
     step      updates before it
     lr        learning rate of the update that failed
     diverged  what was found: the loss, and the norms of the gradient and of the weights
-    next_lr   learning rate after going back to the best weights; null: no retry was left, and training ended
+    back      to which weights training went; null: no retry was left, and training ended
+    next_lr   learning rate from there on; likewise
     """
     d = divergence
-    return {"epoch": d.epoch, "step": d.step, "lr": d.lr, "diverged": d.what, "next_lr": d.next_lr}
+    return {"epoch": d.epoch, "step": d.step, "lr": d.lr, "diverged": d.what, "back": d.back, "next_lr": d.next_lr}
 
 
 def record(validation: Validation, ppl: str = "ppl") -> dict[str, Any]:

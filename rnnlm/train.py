@@ -23,6 +23,7 @@ from rnnlm.optim import Optimizer, clip_norm, clip_value, gradient_norm
 from rnnlm.schedule import Schedule
 
 MOST, MOST_RETRIES = 1 << 60, 100  # of what is counted: a checkpoint may come from a stranger
+KEEP = 100  # updates between the weights that are kept for divergence to go back to
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Training:
     save_every: Duration = option(Duration(300.0), "time between checkpoints within an epoch", above=0)
     samples: int = option(2, "lines sampled after each validation", low=0)
     retries: int = option(
-        3, "times that training, when it diverges, goes back to the best weights with half the learning rate",
+        3, "times that training, when it diverges, goes back to good weights with half the learning rate",
         low=0, high=MOST_RETRIES,
     )  # fmt: skip
 
@@ -63,6 +64,7 @@ class Progress:
     seconds: float = option(0.0, "spent training", low=0)
     halved: int = option(0, "times that divergence halved the learning rate", low=0, high=MOST_RETRIES)
     restart: int = option(0, "the step after which the optimizer's slots started from zero", low=0, high=MOST)
+    kept: int | None = option(None, "step of the weights kept since the last divergence", low=0, high=MOST)
 
     @property
     def best(self) -> int:
@@ -100,7 +102,8 @@ class Divergence(NamedTuple):
     step: int  # updates made before
     what: str  # which numbers were found
     lr: float  # of the step that failed, or that validation looked at
-    next_lr: float | None  # after going back to the best weights; None: there are no retries left
+    back: str | None  # to which weights training went; None: there are no retries left
+    next_lr: float | None  # from there on; likewise
 
     def __str__(self) -> str:
         return f"training diverged after {self.step} steps: {self.what}, learning rate {self.lr:.4g}"
@@ -144,6 +147,7 @@ class Trainer:
         self.dropout = np.random.default_rng([seed, 1])
         self.state = network.initial_state(reading.batch)
         self.best = network.params.flat.copy()  # the weights of the best validation so far
+        self.recent = self.best.copy()  # the weights of the step `progress.kept`
 
     @property
     def finished(self) -> bool:
@@ -159,9 +163,10 @@ class Trainer:
     def run(self) -> Iterator[Update | Validation | Divergence]:
         """Train to the end, reporting each update and each validation. To stop, stop iterating: the state is whole.
 
-        When training diverges it goes back to the best weights so far (before the first validation: to the first ones),
-        with the optimizer's slots and the hidden state at zero and half the learning rate, and on with the next window.
-        Raises Diverged after `retries` times.
+        When training diverges it goes back to the weights of at most KEEP updates before, with the optimizer's slots
+        and the hidden state at zero and half the learning rate, and on with the same window. If it diverges before new
+        ones are kept, those were bad already: then it goes back to the best weights so far, before the first validation
+        to the first ones. Raises Diverged after `retries` times.
         """
         progress = self.progress
         if self._due():  # the run was stopped between an update and its validation
@@ -188,24 +193,29 @@ class Trainer:
             except Diverged as error:
                 if self.progress.halved >= self.settings.retries:
                     raise
-                self._go_back()
-                yield error.divergence._replace(next_lr=error.divergence.lr / 2)
+                back = self._go_back()
+                yield error.divergence._replace(back=back, next_lr=error.divergence.lr / 2)
             else:
                 yield result
                 return
 
-    def _go_back(self) -> None:
-        """To the best weights so far, with half the learning rate. Losses since the last validation do not count."""
+    def _go_back(self) -> str:
+        """To good weights, with half the learning rate; -> which. Losses since the last validation do not count."""
         progress = self.progress
+        if progress.kept is None:
+            weights, back = self.best, "the best weights"
+        else:
+            weights, back = self.recent, f"the weights of step {progress.kept}"
         if not self._due():  # there is a step still to come before the next validation
             progress.nats = progress.tokens = 0.0
             progress.updates = progress.clipped = 0
-        self.network.params.flat[...] = self.best
+        self.network.params.flat[...] = weights
         for slot in self.slots.values():
             slot[...] = 0
         self.state = refill(self.state, (np.zeros_like(array) for array in leaves(self.state)))
         progress.halved += 1
-        progress.restart = progress.step
+        progress.restart, progress.kept = progress.step, None
+        return back
 
     def step(self, batch: Batch) -> Update:
         """One update: forward, backward, clip, step. Raises Diverged on a loss or gradient that is not finite."""
@@ -222,6 +232,9 @@ class Trainer:
             raise self._diverged(
                 f"loss {loss.mean:.4g}, norm of the gradient {norm:.4g}, of the weights {weights:.4g}", lr
             )
+        if progress.step % KEEP == 0 and progress.step > progress.restart:  # they have just given a finite loss
+            self.recent[...] = self.network.params.flat
+            progress.kept = progress.step
         clipped = settings.clip_value is not None and clip_value(grad, settings.clip_value)
         factor = 1.0
         if settings.clip_norm is not None:
@@ -278,12 +291,13 @@ class Trainer:
     def _diverged(self, what: str, lr: float) -> Diverged:
         progress = self.progress
         epoch = progress.epoch + progress.position / len(self.reading)
-        return Diverged(Divergence(epoch, progress.step, what, lr, None), progress.halved)
+        return Diverged(Divergence(epoch, progress.step, what, lr, None, None), progress.halved)
 
     def save(self) -> dict[str, Any]:
         """The fields of a `Checkpoint` that a resumed run needs, beside the weights."""
         progress = asdict(self.progress) | {"finished": self.finished, "dropout": self.dropout.bit_generator.state}
         best = {} if np.array_equal(self.best, self.network.params.flat) else {"flat": self.best}
+        best |= {} if self.progress.kept is None else {"recent": self.recent}
         return {"slots": self.slots, "best": best, "state": list(leaves(self.state)), "progress": progress}
 
     def restore(self, saved: Checkpoint) -> None:
@@ -304,8 +318,8 @@ class Trainer:
             raise ValueError("position")
         _copy(self.slots, saved.slots)
         self.best[...] = self.network.params.flat
-        if saved.best:
-            _copy({"flat": self.best}, saved.best)
+        kept = {} if self.progress.kept is None else {"recent": self.recent}
+        _copy(kept | ({"flat": self.best} if "flat" in saved.best else {}), saved.best)
         self.state = self._fitting(saved.state)
 
     def _fitting(self, arrays: list[np.ndarray]) -> State:

@@ -372,6 +372,7 @@ def test_divergence(start, tmp_path):
     back = rf"training diverged after \d+ steps: {what}, learning rate 1e\+30; back to the best weights with "
     assert any(re.fullmatch(back + r"learning rate 5e\+29, retry 1 of 3", line) for line in lines)
     log = [json.loads(line) for line in (tmp_path / "runs/tiny/log.jsonl").read_text().splitlines()]
+    assert [row["back"] for row in log if "diverged" in row] == 3 * ["the best weights"] + [None]
     assert [(row["lr"], row["next_lr"]) for row in log if "diverged" in row] == [
         (1e30, 5e29), (5e29, 2.5e29), (2.5e29, 1.25e29), (1.25e29, None),
     ]  # fmt: skip
@@ -390,10 +391,14 @@ def test_divergence(start, tmp_path):
         (["tiny.yaml", "--resume", "--force"], "--resume, --init-from and --force exclude each other",
          "give one of them"),
         (["tiny.yaml", "--max-time", "soon"],
-         "--max-time: expected a duration (90s, 5m, 1h30m or seconds), found 'soon'", ""),
+         "--max-time: expected a duration (90s, 5m, 1h30m or seconds), found 'soon'", "90m and 2h are times"),
+        (["tiny.yaml", "--max-time", "-1"],
+         "--max-time: expected a duration (90s, 5m, 1h30m or seconds), found '-1'", "90m and 2h are times"),
         (["tiny.yaml", "--seed", "-1"], "--set seed=-1: expected an integer of at least 0, found -1", CONFIG_HINT),
         (["tiny.yaml", "--valid", "2"],
          "--set data.valid=2: expected a file or a share between 0 and 1, found 2", CONFIG_HINT),
+        (["tiny.yaml", "--valid", "-0.5"],
+         "--set data.valid=-0.5: expected a file or a share between 0 and 1, found -0.5", CONFIG_HINT),
         (["tiny.yaml", "--set", "optimizer.lr"],
          "--set optimizer.lr: expected PATH=VALUE, such as optimizer.lr=0.05", CONFIG_HINT),
         (["tiny.yaml", "-o", "train.txt"], "train.txt: a file; expected a directory for the run",
@@ -435,7 +440,7 @@ def test_every_mistake_in_a_configuration(rnnlm, tmp_path):
 @pytest.mark.parametrize(
     ("content", "message", "hint"),
     [
-        (None, "text.txt: no such file (tried {cwd}/text.txt)", ""),
+        (None, "text.txt: no such file (tried {cwd}/text.txt)", "a relative path starts at the working directory"),
         (b"", "text.txt: no sentences (0 bytes, 0 empty lines)", "a sentence is a line with at least one word"),
         (b"\n \n\n", "text.txt: no sentences (4 bytes, 3 empty lines)", "a sentence is a line with at least one word"),
         (b"good\nb\xe4d\n", "text.txt:2: byte 6: not UTF-8 (0xe4)",

@@ -255,6 +255,16 @@ def test_no_path_in_a_model_is_opened(run, tmp_path):
     assert (found.stdout.split(), found.stderr) == ([str(run.best)], "")
 
 
+@pytest.mark.filterwarnings("ignore:.* encountered in:RuntimeWarning")
+def test_samples_of_weights_that_have_diverged(tiny):
+    """Training goes on to the step that finds it."""
+    experiment = tiny()
+    experiment.trainer.network.params.flat[...] = 1e38
+    assert experiment.shown() == [
+        "(sampling: found probabilities that are not numbers, expected some that add up to 1)"
+    ]
+
+
 # --- starting from another model -----------------------------------------------------------------------------------
 
 

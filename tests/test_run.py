@@ -51,7 +51,7 @@ def test_what_is_in_it(run, tiny, tmp_path):
     env = json.loads((run.path / "env.json").read_text())
     assert list(env) == [
         "rnnlm", "python", "numpy", "blas", "machine", "system", "processor", "cores", "threads",
-        "train_sha256", "valid_sha256", "vocab_sha256",
+        "train_sha256", "valid_sha256", "test_sha256", "vocab_sha256",
     ]  # fmt: skip
     assert env["train_sha256"] == hashlib.sha256((tmp_path / "train.txt").read_bytes()).hexdigest()
     assert env["vocab_sha256"] == experiment.vocab.fingerprint
@@ -61,7 +61,7 @@ def test_what_is_in_it(run, tiny, tmp_path):
     assert (best.slots, best.state, best.progress) == ({}, [], {})
     assert list(last.slots) == ["m", "v"]
     assert list(best.figures) == [
-        "rnnlm", "train_sha256", "valid_sha256", "vocab_sha256", "step", "epoch", "valid_nats",
+        "rnnlm", "train_sha256", "valid_sha256", "test_sha256", "vocab_sha256", "step", "epoch", "valid_nats",
     ]  # fmt: skip
     assert (best.figures["epoch"], len(best.figures["valid_nats"])) == (1, 1)
 
@@ -76,9 +76,9 @@ def test_a_validation_as_a_record():
 
 
 def test_a_divergence_as_a_record():
-    found = Divergence(1.5, 30, "loss inf", 0.1, None)
+    found = Divergence(1.5, 30, "loss inf", 0.1, None, None)
     assert json.loads(json.dumps(record_divergence(found))) == {
-        "epoch": 1.5, "step": 30, "lr": 0.1, "diverged": "loss inf", "next_lr": None,
+        "epoch": 1.5, "step": 30, "lr": 0.1, "diverged": "loss inf", "back": None, "next_lr": None,
     }  # fmt: skip
     assert all(f"\n{key} " in inspect.getdoc(record_divergence) for key in record_divergence(found))
 

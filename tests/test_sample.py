@@ -3,6 +3,7 @@ import pytest
 from examples import MODELS, VOCAB
 
 from rnnlm import sample as sampling
+from rnnlm.errors import NumericalError
 from rnnlm.models import Network
 from rnnlm.sample import Choosing, Sample, sample
 from rnnlm.scoring import NetworkScorer
@@ -48,6 +49,15 @@ def renormalised(p, allowed):
 )
 def test_draw(choosing, expected):
     np.testing.assert_allclose(drawn(choosing), expected, atol=0.015)
+
+
+@pytest.mark.parametrize("greedy", [False, True])
+def test_probabilities_that_are_not_numbers(greedy):
+    """As large weights make them."""
+    with pytest.raises(NumericalError) as error, np.errstate(invalid="ignore"):
+        drawn(Choosing(greedy=greedy), 3, np.full(6, np.nan))
+    assert error.value.message == "sampling: found probabilities that are not numbers, expected some that add up to 1"
+    assert error.value.hint == "the weights of the model are too large: train again, with a lower learning rate"
 
 
 def test_words_of_probability_zero_are_never_drawn():

@@ -36,7 +36,7 @@ def whole(trainer):
     """All that training may still depend on, or that it leaves; the clock apart."""
     saved = trainer.save()
     arrays = {"weights": trainer.network.params.flat, "best": trainer.best, **saved["slots"]}
-    arrays |= {f"state {i}": array for i, array in enumerate(saved["state"])}
+    arrays |= {f"state {i}": array for i, array in enumerate(saved["state"])} | saved["best"]
     return {name: array.tobytes() for name, array in arrays.items()}, saved["progress"] | {"seconds": None}
 
 
@@ -417,24 +417,50 @@ def test_training_goes_on_after_a_divergence(tiny, optimizer):
     assert trainer.finished
 
 
-def test_stopped_after_a_divergence_it_goes_on_as_if_nothing_had_happened(tiny, tmp_path):
-    """At the divergence itself, and a step later."""
+def test_stopped_at_a_divergence_it_goes_on_as_if_nothing_had_happened(tiny, tmp_path, monkeypatch):
+    """A step before the divergence, at the divergence itself, and a step later."""
+    monkeypatch.setattr("rnnlm.train.KEEP", 5)
     n = 12
     reference = tiny(*RICH)
     diverging(reference.trainer, n)
     events = train(reference)
     (k,) = (i for i, event in enumerate(events) if isinstance(event, Divergence))
-    for stop in (k + 1, k + 2):
+    assert events[k].back == "the weights of step 10"
+    for stop in (k - 1, k + 1, k + 2):
         run = Run(tmp_path / str(stop))
         run.path.mkdir()
         stopped, resumed = tiny(*RICH), tiny(*RICH)
         diverging(stopped.trainer, n)
         train(stopped, run, stop)
         run.resume(resumed)
-        assert resumed.trainer.progress.halved == 1
+        assert resumed.trainer.progress.halved == (stop > k)
+        diverging(resumed.trainer, n - resumed.trainer.progress.step if stop < k else -1)
         assert whole(resumed.trainer) == whole(stopped.trainer)
         train(resumed)
         assert whole(resumed.trainer) == whole(reference.trainer)
+
+
+def test_divergence_goes_back_to_recent_weights(tiny, monkeypatch):
+    """If that was not enough, to the best ones; and to recent ones again as soon as there are new ones."""
+    monkeypatch.setattr("rnnlm.train.KEEP", 4)
+    trainer = tiny("training.epochs=3").trainer
+    assert len(trainer.reading) > 10
+    diverging(trainer, 10, 11, 15)
+    weights, seen = {0: trainer.network.params.flat.tobytes()}, []
+    for event in trainer.run():
+        now = trainer.network.params.flat.tobytes()
+        if isinstance(event, Update):
+            weights[trainer.progress.step] = now
+        elif isinstance(event, Divergence):
+            (step,) = (step for step, then in weights.items() if then == now)
+            seen.append((event.step, event.back, step, event.next_lr))
+            assert not any(array.any() for array in (*trainer.slots.values(), *trainer.state))
+    assert seen == [
+        (10, "the weights of step 8", 8, 0.005),
+        (10, "the best weights", 0, 0.0025),
+        (13, "the weights of step 12", 12, 0.00125),
+    ]
+    assert trainer.finished
 
 
 def test_without_retries(tiny):
@@ -453,7 +479,7 @@ def test_divergence_found_by_validation(tiny):
     left = story(experiment, 3, math.nan, 3, 2)
     seen = list(trainer.run())
     step = 2 * len(trainer.reading)
-    assert divergences(seen) == [Divergence(2, step, "validation entropy nan", 0.01, 0.005)]
+    assert divergences(seen) == [Divergence(2, step, "validation entropy nan", 0.01, "the best weights", 0.005)]
     assert trainer.progress.history == [3, 3, 2]
     assert [look.best for look in validations(seen)] == [True, False, True]
     assert left == []

@@ -118,7 +118,7 @@ def time_limit(text: str | None) -> float | None:
     try:
         return None if text is None else config.seconds(text)
     except UsageError as error:
-        raise UsageError(f"--max-time: {error.message}") from None
+        raise UsageError(f"--max-time: {error.message}", error.hint) from None
 
 
 def as_set(train: Sequence[str], valid: str | None, seed: int | None) -> Iterator[str]:
@@ -126,7 +126,7 @@ def as_set(train: Sequence[str], valid: str | None, seed: int | None) -> Iterato
     if train:
         yield f"data.train={json.dumps(train, ensure_ascii=False)}"
     if valid is not None:
-        share = valid.replace(".", "", 1).isdigit()
+        share = valid.lstrip("-").replace(".", "", 1).isdigit()  # or a number that is none
         yield f"data.valid={valid if share else json.dumps(valid, ensure_ascii=False)}"
     if seed is not None:
         yield f"seed={seed}"
@@ -157,7 +157,7 @@ def introduce(experiment: Experiment, say: Screen) -> None:
     outputs = "" if vocab is experiment.vocab else f"; {experiment.task.outcomes}: {len(experiment.vocab):,} entries"
     say.line(f"vocabulary: {len(vocab):,} entries{outputs}")
     shapes = ", ".join(f"{name} {'x'.join(map(str, array.shape))}" for name, array in params.named.items())
-    megabytes = (3 + len(trainer.slots)) * params.flat.nbytes / 1e6  # weights, gradient, best weights, slots
+    megabytes = (4 + len(trainer.slots)) * params.flat.nbytes / 1e6  # weights, gradient, best and recent ones, slots
     say.line(f"parameters: {params.flat.size:,} ({shapes}), {megabytes:.0f} MB with gradient and optimizer")
     if trainer.progress.step:
         done = "; nothing is left to do" if trainer.finished else ""
@@ -202,7 +202,7 @@ def follow(experiment: Experiment, run: Run, say: Screen, limit: float | None) -
             elif isinstance(event, Divergence):
                 run.log(record_divergence(event))
                 retry = f"retry {trainer.progress.halved} of {trainer.settings.retries}"
-                say.line(f"{event}; back to the best weights with learning rate {event.next_lr:.4g}, {retry}")
+                say.line(f"{event}; back to {event.back} with learning rate {event.next_lr:.4g}, {retry}")
             else:
                 if event.best:
                     run.save_best(experiment)
