@@ -19,7 +19,7 @@ import numpy as np
 from rnnlm import cache
 from rnnlm.corpus import Corpus, Sentences, Stream, encode, lines
 from rnnlm.dynamic import WINDOW, Anchored, Descent, DynamicScorer, Rule, gradient_rms
-from rnnlm.errors import NumericalError, UsageError
+from rnnlm.errors import DataError, NumericalError, UsageError
 from rnnlm.experiment import Data
 from rnnlm.reader import Reader
 from rnnlm.scoring import NetworkScorer
@@ -157,8 +157,12 @@ def _tune_cache(reader: Reader, wanted: Adaptation, size: int, dev: str, report:
 
 
 def _ids(reader: Reader, path: str) -> Iterator[np.ndarray]:
-    """The sentences of a text."""
-    return (reader.ids(words) for line in lines(path) if (words := reader.vocab.split(line)))
+    """The sentences of a text. Raises DataError if there are none."""
+    sentences = filter(None, map(reader.vocab.split, lines(path)))
+    first = next(sentences, None)
+    if first is None:
+        raise DataError(f"{path}: no sentences", "a sentence is a line with at least one word")
+    return map(reader.ids, itertools.chain([first], sentences))
 
 
 def _exp(nats: float) -> str:

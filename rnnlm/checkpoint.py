@@ -44,7 +44,7 @@ class Checkpoint:
     weights: dict[str, np.ndarray]
     figures: dict[str, Any] = field(default_factory=dict)  # how far training was, and on which text
     slots: dict[str, np.ndarray] = field(default_factory=dict)  # of the optimizer
-    best: dict[str, np.ndarray] = field(default_factory=dict)  # weights of the best validation, where they are others
+    best: dict[str, np.ndarray] = field(default_factory=dict)  # weights of the best validation and recent ones
     state: list[np.ndarray] = field(default_factory=list)  # hidden, as carried to the next window
     progress: dict[str, Any] = field(default_factory=dict)  # see `rnnlm.train.Progress`
 
@@ -122,7 +122,7 @@ def load(path: Path, shapes: Callable[[dict[str, Any], bytes], Shapes] | None = 
                 raise ValueError(meta["format"])
             if meta["version"] != VERSION:
                 raise DataError(
-                    f"{path}: model format {meta['version']}, expected {VERSION}",
+                    f"{path}: model format {json.dumps(meta['version'])[:60]}, expected {VERSION}",
                     "it was written by another version of rnnlm; use that version, or train again",
                 )
             config, figures, progress = (meta[name] for name in ("config", "figures", "progress"))
@@ -149,8 +149,9 @@ def compare(path: Path, found: Shapes, expected: Shapes) -> None:
     """Raises DataError naming the first weight of the file `path` whose shape is not the expected one."""
     for name in dict(expected) | dict(found):
         if found.get(name) != expected.get(name):
+            shown = name if name.isprintable() else ascii(name)
             raise DataError(
-                f"{path}: weight {name}: found {found.get(name, 'none')}, expected {expected.get(name, 'none')}",
+                f"{path}: weight {shown}: found {found.get(name, 'none')}, expected {expected.get(name, 'none')}",
                 "model and configuration (or vocabulary) do not belong together",
             )
 

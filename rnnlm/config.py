@@ -27,6 +27,7 @@ T = TypeVar("T")
 Duration = NewType("Duration", float)  # seconds; written 90s, 5m, 2h, 1h30m or as a number
 
 HINT = "`rnnlm config explain` lists every option"
+YAML_HINT = "look at the indentation and the brackets, and put quotes around text that has special characters"
 
 # Far above any real configuration: what is larger is another kind of file, or an attack.
 MAX_BYTES = 200_000
@@ -140,9 +141,10 @@ def load(path: str | Path, cls: type[T], overrides: Iterable[str] = ()) -> tuple
     Raises UsageError with all mistakes, one per line.
     """
     reader = _Reader()
-    root = _parse(_read_text(Path(path), str(path)), str(path), reader.note)
+    name = _shown(str(path))
+    root = _parse(_read_text(Path(path), name), name, reader.note)
     if root.value is None and not root.text:
-        raise UsageError(f"{path}: empty; expected {_describe(cls)}", HINT)
+        raise UsageError(f"{name}: empty; expected {_describe(cls)}", HINT)
     before = _Reader()
     instance = before.section(cls, root, "")
     old = _written(root) if before.mistakes else plain(instance)
@@ -198,8 +200,8 @@ def seconds(text: str) -> float:
     """The seconds of a duration as a flag gives it: "90s", "5m", "1h30m", "90". Raises UsageError."""
     value = float(text) if re.fullmatch(_SCALARS["float"], text) else text
     duration = _scalar(Duration, _Node("", 0, value, text))
-    if duration is _INVALID:
-        raise UsageError(f"expected {_describe(Duration)}, found {_clipped(repr(text))}")
+    if duration is _INVALID or duration < 0:
+        raise UsageError(f"expected {_describe(Duration)}, found {_clipped(repr(text))}", "90m and 2h are times")
     return duration
 
 
@@ -317,7 +319,7 @@ Note = Callable[[_Node, str, str], None]  # note(node, path, problem) takes down
 
 def _from_plain(value: Any, source: str, depth: int = 0) -> _Node:
     if depth > MAX_DEPTH:
-        raise UsageError(f"{source}: nested more than {MAX_DEPTH} levels deep")
+        raise UsageError(f"{source}: nested more than {MAX_DEPTH} levels deep", HINT)
     if isinstance(value, Mapping):
         return _Node(source, 0, {str(key): _from_plain(item, source, depth + 1) for key, item in value.items()})
     if isinstance(value, (list, tuple)):
@@ -369,7 +371,7 @@ class _Loader(yaml.SafeLoader):
         self.depth += 1
         self.composed += 1
         if self.composed > MAX_NODES:
-            raise UsageError(f"{self.source}: too large: more than {MAX_NODES} values")
+            raise UsageError(f"{self.source}: too large: more than {MAX_NODES} values", HINT)
         if self.depth > MAX_DEPTH:
             problem = f"nested more than {MAX_DEPTH} levels deep"
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=self.peek_event().start_mark)
@@ -381,7 +383,7 @@ class _Loader(yaml.SafeLoader):
         self.nodes += 1
         if depth > MAX_DEPTH or self.nodes > MAX_NODES:
             raise UsageError(
-                f"{self.source}: too large: more than {MAX_NODES} values, or an alias that contains itself"
+                f"{self.source}: too large: more than {MAX_NODES} values, or an alias that contains itself", HINT
             )
         if isinstance(node, yaml.MappingNode):
             tag, result = _TAG + "map", _Node(self.source, line, self.section(node, path, depth + 1))
@@ -426,7 +428,9 @@ def _parse(text: str, source: str, note: Note, path: str = "") -> _Node:
         loader = _Loader(text, source, lined, note)
     except yaml.reader.ReaderError as error:
         place = f"{source}:{text.count(chr(10), 0, error.position) + 1}" if lined else source
-        raise UsageError(f"{place}: not valid YAML: the character U+{error.character:04X} is not allowed") from None
+        raise UsageError(
+            f"{place}: not valid YAML: the character U+{error.character:04X} is not allowed", "remove it"
+        ) from None
     try:
         node = loader.get_single_node()
     except yaml.MarkedYAMLError as error:
@@ -441,7 +445,7 @@ def _parse(text: str, source: str, note: Note, path: str = "") -> _Node:
     else:
         return loader.tree(node, 0, path) if node else _Node(source, 0, None)
     place = f"{source}:{mark.line + 1}:{mark.column + 1}" if lined else source
-    raise UsageError(f"{place}: not valid YAML: {problem}")
+    raise UsageError(f"{place}: not valid YAML: {problem}", YAML_HINT)
 
 
 def _read_text(path: Path, name: str) -> str:
@@ -453,16 +457,21 @@ def _read_text(path: Path, name: str) -> str:
         tried = "" if path.is_absolute() else f" (tried {path.absolute()})"
         raise UsageError(f"{name}: no such file{tried}", "a relative path starts at the working directory") from None
     except IsADirectoryError:
-        raise UsageError(f"{name}: a directory; expected a YAML file") from None
+        raise UsageError(f"{name}: a directory; expected a YAML file", "name the file in it") from None
     except OSError as error:
-        raise UsageError(f"{name}: {error.strerror}; expected a YAML file") from None
+        raise UsageError(
+            f"{name}: {error.strerror}; expected a YAML file", "check the name and its permissions"
+        ) from None
     if len(data) > MAX_BYTES:
-        raise UsageError(f"{name}: larger than {MAX_BYTES} bytes; expected a YAML file")
+        raise UsageError(f"{name}: larger than {MAX_BYTES} bytes; expected a YAML file", HINT)
     try:
         return data.decode()
     except UnicodeDecodeError as error:
         line, byte = data.count(b"\n", 0, error.start) + 1, data[error.start]
-        raise UsageError(f"{name}:{line}: not UTF-8: byte 0x{byte:02x} at offset {error.start}") from None
+        raise UsageError(
+            f"{name}:{line}: not UTF-8: byte 0x{byte:02x} at offset {error.start}",
+            "convert it, for example with: iconv -f ISO-8859-1 -t UTF-8",
+        ) from None
 
 
 # --- From the tree to instances ---

@@ -143,7 +143,7 @@ def _open(path: TextPath) -> Iterator[Any]:
 
 def text_name(path: TextPath) -> str:
     """What reports and messages call a text."""
-    return "<stdin>" if str(path) == STDIN else str(path)
+    return "<stdin>" if str(path) == STDIN else str(path) or "''"
 
 
 # --- the corpus ----------------------------------------------------------------------------------------------------

@@ -272,11 +272,11 @@ def find(name: str) -> Corpus:
 
 
 def hint(path: str | Path) -> str:
-    """Which command brings the file `path`, if it looks like one of a known corpus; otherwise nothing."""
+    """Which command brings the file `path`, if it looks like one of a known corpus; else where it is looked for."""
     path = Path(path)
     corpus = CORPORA.get(path.parent.name)
     if corpus is None or path.name not in corpus.names:
-        return ""
+        return "a relative path starts at the working directory"
     return f"`{fetch_command([corpus.name], path.parent.parent)}` brings it"
 
 

@@ -6,11 +6,11 @@ and a hint that says what to do. Anything else that escapes is a bug.
 
 
 class RnnlmError(Exception):
-    """A failure that the user can do something about: `message` in one line, `hint` saying what to do (or empty)."""
+    """A failure that the user can do something about: `message` in one line, `hint` saying what to do."""
 
     exit_code = 1
 
-    def __init__(self, message: str, hint: str = ""):
+    def __init__(self, message: str, hint: str):
         super().__init__(message)
         self.message, self.hint = message, hint
 

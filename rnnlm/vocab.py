@@ -252,7 +252,10 @@ class Labels:
         for number, line in enumerate(data.decode(errors="replace").removesuffix("\n").split("\n"), 1):
             entry = re.fullmatch(r"(.+)\t([0-9]{1,15})", line)
             if not entry or entry[1] in counts:
-                raise DataError(f"{name}:{number}: found {_short(line)}, wanted a label, a tab and its count")
+                raise DataError(
+                    f"{name}:{number}: found {_short(line)}, wanted a label, a tab and its count",
+                    "the model that holds these labels is damaged: copy it again, or train again",
+                )
             counts[entry[1]] = int(entry[2])
         return cls(list(counts), list(counts.values()))
 
@@ -293,6 +296,8 @@ class Vocabularies:
 
 
 def _save(path: str | os.PathLike[str], data: bytes) -> None:
+    if os.path.exists(path) and not os.path.isfile(path):  # which the new file would take the place of
+        raise DataError(f"{path}: is a directory, a pipe or a device, not a file", "choose another place")
     temporary = Path(path).with_name(f".{Path(path).name}.{os.getpid()}.tmp")
     try:
         temporary.write_bytes(data)

@@ -175,11 +175,26 @@ def test_cache_at_its_options(rnnlm, trained, model):  # noqa: F811
     (("--dynamic", "1", "--dynamic-decay", "0.1"), "--dynamic-decay with --dynamic-rule sgd",
      "it goes with --dynamic-rule rms"),
     (("--cache-theta", "1"), "--cache-theta without --cache", "give the number of positions with --cache"),
+    (("--cache", "9", "--cache-theta", "nan"), "--cache-theta nan: expected a finite number", "leave it out"),
+    (("--cache", "9", "--cache-theta", "inf"), "--cache-theta inf: expected a finite number", "leave it out"),
+    (("--cache", "9", "--cache-lambda", "nan"), "--cache-lambda nan: expected a finite number", "leave it out"),
+    (("--dynamic", "1", "--dynamic-rule", "rms", "--dynamic-decay", "nan"),
+     "--dynamic-decay nan: expected a finite number", "leave it out"),
     (("--cache", "9", "--dev", "-"), "--dev -: the development text is read more than once", "name a file"),
 ])  # fmt: skip
 def test_wrong_options(rnnlm, trained, flags, message, hint):  # noqa: F811
     found = rnnlm("eval", trained["stream"], trained["test.txt"], *flags)
     assert found == (2, "", f"rnnlm: error: {message}\n  hint: {hint}\n")
+
+
+@pytest.mark.parametrize("flags", [("--cache", 9), ("--dynamic", "tune"), ("--mix", "{stream}")])
+def test_a_development_text_without_sentences(rnnlm, trained, tmp_path, flags):  # noqa: F811
+    (tmp_path / "empty").write_text("\n")
+    flags = [str(flag).format(**trained) for flag in flags]
+    found = rnnlm("eval", trained["stream"], trained["test.txt"], *flags, "--dev", "empty")
+    assert found == (
+        1, "", "rnnlm: error: empty: no sentences\n  hint: a sentence is a line with at least one word\n",
+    )  # fmt: skip
 
 
 def test_an_ngram_model_cannot_be_adapted(rnnlm, trained, tmp_path):  # noqa: F811

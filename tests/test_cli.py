@@ -52,9 +52,16 @@ def test_version(rnnlm):
             "Invalid value for '--level': 'x' is not one of 'word', 'char'",
             "try 'rnnlm vocab --help'",
         ),
+        (
+            ["rescore", "model", "lists"],
+            "Missing option '-f' / '--format'. Choose from: mikolov, kaldi, srilm, srilm-stream",
+            "try 'rnnlm rescore --help'",
+        ),
+        (["zz\x1b[2J\r"], f"unknown command 'zz\\x1b[2J\\r' {KNOWN}", "try 'rnnlm --help'"),
     ],
 )
 def test_wrong_usage_is_one_line_and_a_hint(rnnlm, arguments, message, hint):
+    """Even of a choice, whose members click names in lines of their own."""
     status, out, err = rnnlm(*arguments)
     assert (status, out) == (2, "")
     # Older clicks end "No such option" with a colon.
@@ -78,6 +85,22 @@ def test_debug_shows_the_traceback_of_an_error(rnnlm, tmp_path, monkeypatch):
     assert (status, out) == plain[:2]
     assert err.startswith("Traceback (most recent call last):\n")
     assert err.endswith(f"\nrnnlm.errors.UsageError: none.yaml: no such file (tried {tmp_path}/none.yaml)\n{plain[2]}")
+
+
+def test_a_name_that_no_file_can_have(rnnlm):
+    for command in ("eval", "info", "gradcheck"):
+        assert rnnlm(command, 5000 * "x", *["text"][: command == "eval"]) == (
+            1, "", f"rnnlm: error: {200 * 'x'}...: File name too long\n"
+            "  hint: check the name, and the permissions of its folder\n",
+        )  # fmt: skip
+
+
+def test_what_was_typed_is_shown_in_one_line(rnnlm, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert rnnlm("eval", "a\n\x1b[2Jb", "text") == (
+        1, "", f"rnnlm: error: a\\n\\x1b[2Jb: no such model (looked in {tmp_path}/a\\n\\x1b[2Jb)\n"
+        "  hint: expected a model file or run directory written by `rnnlm train`\n",
+    )  # fmt: skip
 
 
 def test_a_closed_pipe_is_quiet():

@@ -77,8 +77,8 @@ def test_perplexity(rnnlm, trained, tmp_path, flags):
      "-dynamic: not among the old flags that are understood\n  hint: use 'rnnlm eval --dynamic'\n"),
     (("-rnnlm", "m", "-nbest"), "-test is missing\n  hint: name a text, or '-'\n"),
     (("-test", "t", "-debug", "0"), "-rnnlm is missing\n  hint: name a model\n"),
-    (("-rnnlm", "m", "-test"), "-test: expected a value behind it\n"),
-    (("-rnnlm", "m", "-test", "t", "-debug", "x"), "-debug x: expected 0, 1 or 2\n"),
+    (("-rnnlm", "m", "-test"), "-test: expected a value behind it\n  hint: such as -rnnlm MODEL -test TEXT\n"),
+    (("-rnnlm", "m", "-test", "t", "-debug", "x"), "-debug x: expected 0, 1 or 2\n  hint: 2 shows every word\n"),
 ])  # fmt: skip
 def test_errors(rnnlm, arguments, error):
     assert rnnlm(*arguments) == (2, "", f"rnnlm: error: {error}")

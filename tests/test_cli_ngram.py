@@ -3,6 +3,7 @@
 import gzip
 import json
 import math
+import os
 import re
 import subprocess
 import sys
@@ -86,6 +87,8 @@ def test_the_vocabulary_is_that_of_a_model(models):
          "  hint: an ARPA file has words between blanks: give one of words\n"),
         (("{train}", "-o", "a.arpa", "--order", "0"), 2, "Invalid value for '--order': 0 is not in the range 1<=x<=20\n"
          "  hint: try 'rnnlm ngram --help'\n"),
+        (("{train}", "-o", "pipe", "--force"), 2, "pipe: is a pipe or a device, not a file\n"
+         "  hint: name a file, or - for standard output\n"),
         (("empty.txt", "-o", "a.arpa"), 1, "empty.txt: no sentences (1 empty lines)\n"
          "  hint: a sentence is a line with at least one word\n"),
         (("{train}", "-o", "a.arpa", "--vocab", "empty.txt"), 1, "empty.txt:1: found '', wanted a word, a tab and its "
@@ -94,6 +97,7 @@ def test_the_vocabulary_is_that_of_a_model(models):
 )  # fmt: skip
 def test_what_ngram_refuses(rnnlm, models, tmp_path, arguments, status, error):
     (tmp_path / "empty.txt").write_text("\n")
+    os.mkfifo(tmp_path / "pipe")
     found = rnnlm("ngram", *(argument.format(**models) for argument in arguments))
     assert found == (status, "", f"rnnlm: error: {error.format(**models)}")
     assert not (tmp_path / "a.arpa").exists()

@@ -363,6 +363,9 @@ def test_a_corpus_is_found_by_name():
         )
 
 
+HERE = "a relative path starts at the working directory"
+
+
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
@@ -370,9 +373,9 @@ def test_a_corpus_is_found_by_name():
         (Path("data/python-docs/test.txt").absolute(), "`rnnlm data fetch python-docs` brings it"),
         ("my texts/wikitext-2/valid.txt", "`rnnlm data fetch wikitext-2 --dir 'my texts'` brings it"),
         ("tiny-shakespeare/input.txt", "`rnnlm data fetch tiny-shakespeare --dir .` brings it"),
-        ("data/ptb/train.txt", ""),
-        ("data/mine/train.txt", ""),
-        ("train.txt", ""),
+        ("data/ptb/train.txt", HERE),
+        ("data/mine/train.txt", HERE),
+        ("train.txt", HERE),
     ],
 )
 def test_a_missing_file_names_the_command_that_brings_it(path, expected):

@@ -99,7 +99,7 @@ def test_command_as_a_process():
     assert done.stdout.splitlines()[-1] == "lstm      2        -              none"
 
 
-@pytest.mark.parametrize("lags", ["", "1,2", "5,5", "9,3", "2,x"])
+@pytest.mark.parametrize("lags", ["", "1,2", "5,5", "9,3", "2,x", 5000 * "9"])
 def test_lags_that_do_not_grow(lags):
     done = CliRunner().invoke(cli, ["memory", "--lags", lags])
     assert done.exit_code == 2

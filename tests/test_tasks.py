@@ -1,5 +1,6 @@
 """Examples of two parts: how they are read, cut and served, and that a training on them is taken up exactly."""
 
+import os
 import random
 
 import numpy as np
@@ -265,6 +266,8 @@ def test_a_label_that_training_lacks(task, tmp_path):
         (np.where(np.arange(60)[:, None] == 7, np.nan, np.ones((60, 4))),
          "train.npy: row 8 has a number that is not finite",
          "remove or replace it"),
+        ("a pipe", "train.npy: is a directory, a pipe or a device, not a file",
+         "expected a matrix with a vector in each row, as numpy.save writes it"),
         (None, "train.npy: no such file (tried {cwd}/train.npy)",
          "expected a matrix with a vector in each row, as numpy.save writes it"),
         (b"not one", "train.npy: not a .npy file of numbers, or a damaged one",
@@ -276,7 +279,9 @@ def test_a_label_that_training_lacks(task, tmp_path):
 def test_vectors_that_do_not_fit(task, tmp_path, matrix, message, hint):
     settings = task("vectors")
     (tmp_path / "train.npy").unlink()
-    if isinstance(matrix, bytes):
+    if isinstance(matrix, str):
+        os.mkfifo(tmp_path / "train.npy")
+    elif isinstance(matrix, bytes):
         (tmp_path / "train.npy").write_bytes(matrix)
     elif matrix is not None:
         np.save(tmp_path / "train.npy", matrix)

@@ -132,7 +132,7 @@ def directory(path):
 
 def missing(path):
     path.unlink()
-    refused("{path}: no such file (tried {path})", "")(path)
+    refused("{path}: no such file (tried {path})", "a relative path starts at the working directory")(path)
 
 
 WHOLE = gzip.compress(b"the cat\n" * 1000, mtime=0)

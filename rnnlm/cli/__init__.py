@@ -82,22 +82,32 @@ def main(argv: list[str] | None = None) -> None:
     except RnnlmError as error:
         if "--debug" in argv:
             traceback.print_exc()
-        fail(error.message, error.hint, error.exit_code)
+        fail(argv, error.message, error.hint, error.exit_code)
     except click.ClickException as error:
         message, context = error.format_message().rstrip("."), getattr(error, "ctx", None)
         if message.startswith("Usage: "):  # a group without a command: the message is its help
             click.echo(message, err=True)
             sys.exit(error.exit_code)
-        fail(message, f"try '{context.command_path if context else 'rnnlm'} --help'", error.exit_code)
+        message = " ".join(message.split())  # of a choice, click names every member in a line of its own
+        fail(argv, message, f"try '{context.command_path if context else 'rnnlm'} --help'", error.exit_code)
+    except OSError as error:  # of a name that cannot even be looked at: too long, or in a folder that is closed
+        if error.filename is None:
+            raise
+        name = str(error.filename)
+        name = name if len(name) <= 200 else f"{name[:200]}..."
+        fail(argv, f"{name}: {error.strerror}", "check the name, and the permissions of its folder", 1)
     except MemoryError as error:
-        fail(f"out of memory: {error}".rstrip(": "), "make the model, the batch or the window smaller", 1)
+        fail(argv, f"out of memory: {error}".rstrip(": "), "make the model, the batch or the window smaller", 1)
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         sys.exit(EXIT_INTERRUPTED)
 
 
-def fail(message: str, hint: str, status: int) -> NoReturn:
-    """Say what is wrong and what to do about it, and exit."""
+def fail(argv: list[str], message: str, hint: str, status: int) -> NoReturn:
+    """Say what is wrong and what to do about it, and exit. What was typed is shown in one line, whatever is in it."""
+    for word in argv:
+        if not word.isprintable():
+            message, hint = (text.replace(word, repr(word)[1:-1]) for text in (message, hint))
     click.echo(f"rnnlm: error: {message}", err=True)
     if hint:
         click.echo(f"  hint: {hint}", err=True)

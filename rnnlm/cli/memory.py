@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import click
@@ -17,7 +18,7 @@ class Lags(click.ParamType):
     def convert(self, value, param, ctx):
         if isinstance(value, list):
             return value
-        lags = [int(lag) if lag.strip().isdecimal() else 0 for lag in value.split(",")]
+        lags = [int(lag) if re.fullmatch("[0-9]{1,9}", lag.strip()) else 0 for lag in value.split(",")]
         if min(lags) < 2 or lags != sorted(set(lags)):
             self.fail(f"expected growing whole numbers of at least 2, such as 5,10,20, found '{value}'", param, ctx)
         return lags

@@ -60,12 +60,12 @@ def parse(argv):
             raise UsageError(f"{flag}: unknown old flag (known: {known})", "try 'rnnlm --help' for today's commands")
         flags[flag] = next(words, None) if flag in VALUES else "yes"
         if flags[flag] is None:
-            raise UsageError(f"{flag}: expected a value behind it", "")
+            raise UsageError(f"{flag}: expected a value behind it", "such as -rnnlm MODEL -test TEXT")
     for flag, hint in (("-rnnlm", "name a model"), ("-test", "name a text, or '-'")):
         if flag not in flags:
             raise UsageError(f"{flag} is missing", hint)
-    if not flags["-debug"].isdecimal():
-        raise UsageError(f"-debug {flags['-debug']}: expected 0, 1 or 2", "")
+    if flags["-debug"] not in ("0", "1", "2"):
+        raise UsageError(f"-debug {flags['-debug']}: expected 0, 1 or 2", "2 shows every word")
     return flags
 
 

@@ -51,6 +51,8 @@ def command(texts, output, order, vocab, prune, force):
 
     if output != "-" and os.path.exists(output) and not force:
         raise UsageError(f"{output}: exists already", "choose another name, or overwrite it with --force")
+    if os.path.exists(output) and not os.path.isfile(output):
+        raise UsageError(f"{output}: is a pipe or a device, not a file", "name a file, or - for standard output")
     if not os.path.isdir(os.path.dirname(output) or "."):
         raise UsageError(f"{output}: there is no folder {os.path.dirname(output)}", "make it, or choose another")
     try:

@@ -87,8 +87,12 @@ def command(model, lists, form, ac, old, unit, context, ref, tune, nbest, output
     for name, neutral, usable in (("ac", 1, has_ac), ("old", 0, has_old)):
         if weights[f"{name}_weight"] != neutral and not usable:
             raise UsageError(f"--{name}-weight: there are no scores that it could count", f"name them with --{name}")
-    if not all(map(math.isfinite, weights.values())):
-        raise UsageError("weights: expected finite numbers", "1 counts a score as it is, 0 not at all")
+    for name, value in (*weights.items(), ("tune", tune or 1)):
+        if not math.isfinite(value):
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{option} {value}: expected a finite number", "1 counts all, 0 nothing")
+    if os.path.exists(output) and not os.path.isfile(output):
+        raise UsageError(f"{output}: is a directory, a pipe or a device, not a file", "name a file, or leave -o out")
     for path in [*lists, ac, old, ref]:
         if path and os.path.exists(output) and os.path.exists(path) and os.path.samefile(output, path):
             raise UsageError(f"{output}: would overwrite {path}, which is read", "choose another name")
