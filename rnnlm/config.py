@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import inspect
 import json
 import re
@@ -213,6 +214,12 @@ def _options(cls: Any) -> dict[str, dataclasses.Field]:
     return {field.name: field for field in dataclasses.fields(cls) if field.init}
 
 
+@functools.cache
+def _hints(cls: Any) -> dict[str, Any]:
+    """The types of the fields of a dataclass; typing takes longer to find them than all else takes."""
+    return get_type_hints(cls)
+
+
 def _default(field: dataclasses.Field) -> Any:
     """What an option is when it is not given; MISSING if it must be."""
     return field.default if field.default_factory is MISSING else field.default_factory()
@@ -253,7 +260,7 @@ def _describe(hint: Any, bounds: Bounds | str = "") -> str:
 
 def _explain(cls: type, at: str, above: dict[type, str]) -> Iterator[tuple[Row, dict[type, str]]]:
     """The rows of a dataclass that stands `at` a path, each with the sections that it stands in and their paths."""
-    hints = get_type_hints(cls)
+    hints = _hints(cls)
     for name, field in _options(cls).items():
         hint, default, inside = hints[name], _default(field), _join(at, name)
         kind_of_value = re.sub(r"^an? | \(known: .*\)", "", _describe(hint))
@@ -489,7 +496,7 @@ class _Reader:
 
     def note(self, node: _Node, path: str, problem: str) -> None:
         # An override has just said its path.
-        subject = "" if not path or node.source.startswith(f"--set {path}=") else f"{path}: "
+        subject = "" if not path or node.source.startswith(f"--set {path}=") else f"{_shown(path)}: "
         self.mistakes.append((node.line or sys.maxsize, f"{node.where}: {subject}{problem}"))
 
     def finish(self, instance: Any) -> Any:
@@ -543,7 +550,7 @@ class _Reader:
             cls = self.kind(cls, section, node, path, default)
             if cls is None:
                 return _INVALID
-        options, hints = _options(cls), get_type_hints(cls)
+        options, hints = _options(cls), _hints(cls)
         values: dict[str, Any] = {}
         meant = set()
         for key, child in section.items():
@@ -706,7 +713,7 @@ def _clipped(text: str, length: int = 60) -> str:
 
 def _closest(word: str, known: Iterable[str]) -> str:
     """The known word that was probably meant; empty if none was."""
-    return next(iter(difflib.get_close_matches(word, list(known), n=1)), "")
+    return next(iter(difflib.get_close_matches(word[:100], list(known), n=1)), "")
 
 
 def _did_you_mean(word: str) -> str:
