@@ -183,12 +183,13 @@ def test_pickles_are_not_loaded(tmp_path, monkeypatch, saved):
 
 def test_another_version(tmp_path, saved):
     data, _ = saved
-    meta = np.frombuffer(json.dumps({"format": "rnnlm model", "version": 2}).encode(), np.uint8)
-    path = rewritten(data, tmp_path / "model.npz", meta=meta)
-    assert refused(path) == (
-        f"{path}: model format 2, expected 1",
-        "it was written by another version of rnnlm; use that version, or train again",
-    )
+    for version, shown in ((2, "2"), ("\x1b[2J", r'"\u001b[2J"')):
+        meta = np.frombuffer(json.dumps({"format": "rnnlm model", "version": version}).encode(), np.uint8)
+        path = rewritten(data, tmp_path / "model.npz", meta=meta)
+        assert refused(path) == (
+            f"{path}: model format {shown}, expected 1",
+            "it was written by another version of rnnlm; use that version, or train again",
+        )
 
 
 def assert_whole_or_refused(data, path):
@@ -291,6 +292,25 @@ def test_a_directory_as_large_as_the_file(tmp_path, saved):
             archive.writestr(f"weights/{i:020d}.npy", b"")
     assert path.stat().st_size > 4_000_000
     assert peak_of_refusing(path) < 12_000_000  # one piece of it; the whole would take twice as much
+
+
+def test_names_in_an_archive_are_no_paths(tmp_path, saved):
+    path = tmp_path / "a" / "b" / "model.npz"
+    path.parent.mkdir(parents=True)
+    packed(path, members(saved[0]) | {"weights/../../../escape.npy": npy("<f4", (2,), bytes(8))})
+    with pytest.raises(DataError) as error:
+        checkpoint.load(path, lambda config, vocab: {name: w.shape for name, w in example().weights.items()})
+    assert error.value.message == f"{path}: weight ../../../escape: found (2,), expected none"
+    checkpoint.load(path)
+    assert [str(found.relative_to(tmp_path)) for found in sorted(tmp_path.rglob("*"))] == ["a", "a/b", "a/b/model.npz"]
+
+
+def test_names_in_an_archive_are_shown_in_one_line(tmp_path, saved):
+    path = tmp_path / "model.npz"
+    packed(path, members(saved[0]) | {"weights/\n\x1b[2J.npy": npy("<f4", (2,), bytes(8))})
+    with pytest.raises(DataError) as error:
+        checkpoint.load(path, lambda config, vocab: {name: w.shape for name, w in example().weights.items()})
+    assert error.value.message == f"{path}: weight '\\n\\x1b[2J': found (2,), expected none"
 
 
 def test_weights_are_compared_before_they_are_read(tmp_path):

@@ -55,8 +55,7 @@ def refused(message, hint):
 
 def blank(number, sentences):
     def check(path):
-        vocab = build(count(lines(path)))
-        text = encode([path], vocab)
+        text = encode([path], build(count(["a b"])))
         assert (text.blank, text.sentences) == (number, sentences)
 
     return check
@@ -159,7 +158,7 @@ CASES = {
         refused("{path}:2: a line of more than 64 MB, which no sentence has", FOLD),
     ),
     "a sentence of 100,000 words": (50_000 * b"a b ", long_sentence),
-    "a million empty lines": (b"a" + 1_000_000 * b"\n" + b"b", blank(999_999, 2)),
+    "5 million empty lines": (b"a" + 5_000_000 * b"\n" + b"b", blank(4_999_999, 2)),
     "a text of one word": (b"a", one_word),
     "nothing but empty lines": (
         b"\n \n",

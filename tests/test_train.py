@@ -463,6 +463,24 @@ def test_divergence_goes_back_to_recent_weights(tiny, monkeypatch):
     assert trainer.finished
 
 
+def test_a_gradient_that_is_not_finite(tiny):
+    """Beside a loss that is."""
+    trainer = tiny("training.retries=0").trainer
+    backward = trainer.network.backward
+
+    def broken(*arguments):
+        backward(*arguments)
+        trainer.network.grads.flat[3] = math.inf
+
+    trainer.network.backward = broken
+    before = trainer.network.params.flat.copy()
+    with pytest.raises(NumericalError) as error:
+        next(trainer.run())
+    what = r"loss [\d.]+, norm of the gradient inf, of the weights [\d.]+"
+    assert re.fullmatch(f"training diverged after 0 steps: {what}, learning rate 0.01", error.value.message)
+    assert trainer.network.params.flat.tobytes() == before.tobytes()
+
+
 def test_without_retries(tiny):
     trainer = tiny("training.retries=0").trainer
     diverging(trainer, 2)
