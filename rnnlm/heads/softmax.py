@@ -15,7 +15,7 @@ from rnnlm.initializers import Glorot, Init, Zeros
 from rnnlm.ops import in_parallel, product
 from rnnlm.params import Spec
 
-BLOCK = 1 << 17  # elements: few enough for the cache, many enough that threads seldom wait for the interpreter
+BLOCK = 1 << 18  # elements: few enough for the cache, many enough that threads seldom wait for the interpreter
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,8 @@ class CrossEntropy:
         np.multiply(self.y, r, out=self.buf)
 
         def words_of(part):
-            dV[part] += e.T[part] @ self.buf
+            for words in blocks(part, V.shape[1]):  # so that the summand is small and stays in the cache
+                dV[words] += e.T[words] @ self.buf
             if dc is not None:
                 dc[part] += e.T[part] @ r[:, 0]
 
@@ -140,7 +141,7 @@ def log_softmax(y: np.ndarray, V: np.ndarray, c: np.ndarray | None) -> np.ndarra
     return o
 
 
-def blocks(part: slice, K: int) -> Iterator[slice]:
-    """The rows of `part`, in slices of about BLOCK elements of K to a row."""
-    step = max(1, BLOCK // K)
+def blocks(part: slice, width: int) -> Iterator[slice]:
+    """The rows of `part`, in slices of about BLOCK elements, `width` to a row."""
+    step = max(1, BLOCK // width)
     return (slice(i, min(i + step, part.stop)) for i in range(part.start, part.stop, step))
