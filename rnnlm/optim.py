@@ -16,7 +16,7 @@ import numpy as np
 from rnnlm.config import Choice, option
 from rnnlm.ops import in_parallel
 
-BLOCK = 1 << 18  # elements: small enough for the cache, large enough that threads seldom wait for the interpreter
+BLOCK = 1 << 19  # elements: small enough for the cache, large enough that threads seldom wait for the interpreter
 PASS = 16  # operations on one element, about: vectors of fewer than 65,536 are left to one thread
 
 

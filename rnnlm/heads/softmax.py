@@ -15,7 +15,7 @@ from rnnlm.initializers import Glorot, Init, Zeros
 from rnnlm.ops import in_parallel, product
 from rnnlm.params import Spec
 
-BLOCK = 1 << 18  # elements: few enough for the cache, many enough that threads seldom wait for the interpreter
+BLOCK = 1 << 20  # elements: few enough for the last cache, and so many that threads seldom meet at the lock
 
 
 @dataclass(frozen=True)
