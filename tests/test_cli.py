@@ -93,6 +93,8 @@ def test_a_name_that_no_file_can_have(rnnlm):
             1, "", f"rnnlm: error: {200 * 'x'}...: File name too long\n"
             "  hint: check the name, and the permissions of its folder\n",
         )  # fmt: skip
+    shown = 100 * "\\n"
+    assert rnnlm("info", 5000 * "\n")[2].startswith(f"rnnlm: error: {shown}...: File name too long\n")
 
 
 def test_what_was_typed_is_shown_in_one_line(rnnlm, tmp_path, monkeypatch):

@@ -94,6 +94,7 @@ def main(argv: list[str] | None = None) -> None:
         if error.filename is None:
             raise
         name = str(error.filename)
+        name = name if name.isprintable() else repr(name)[1:-1]
         name = name if len(name) <= 200 else f"{name[:200]}..."
         fail(argv, f"{name}: {error.strerror}", "check the name, and the permissions of its folder", 1)
     except MemoryError as error:
