@@ -12,6 +12,7 @@ import numpy as np
 from rnnlm.corpus import Corpus
 from rnnlm.heads import Loss
 from rnnlm.models.base import Network
+from rnnlm.ops import check_numbers
 from rnnlm.scoring import NetworkScorer, Scorer
 from rnnlm.vocab import BOS, EOS, OOV, UNK, Vocabulary
 
@@ -109,7 +110,11 @@ def evaluate(
 
 
 def judge(words: Sequence[str], log_p: np.ndarray, vocab: Vocabulary, as_unk: bool = False) -> Scored:
-    """The figures of a sentence with these log-probabilities. as_unk: OOVs are the word `<unk>`, so there are none."""
+    """The figures of a sentence with these log-probabilities. as_unk: OOVs are the word `<unk>`, so there are none.
+
+    Raises NumericalError if they are not numbers.
+    """
+    check_numbers(log_p)
     unk = np.array([vocab.index.get(word, UNK) == UNK for word in words] + [False])
     known = np.array([as_unk or word in vocab.index for word in words] + [True])
     zero = known & np.isneginf(log_p)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rnnlm.errors import NumericalError
 from rnnlm.threads import threads
 
 THREADS = threads()
@@ -158,3 +159,12 @@ def dropout_mask(rate: float, rng: np.random.Generator | None, out: np.ndarray) 
     else:
         np.greater_equal(rng.random(out.shape, dtype=out.dtype), rate, out=out, casting="unsafe")
         out /= 1 - rate
+
+
+def check_numbers(log_p: np.ndarray) -> None:
+    """Raises NumericalError if some are not numbers, which is what weights that are too large come to."""
+    if np.isnan(log_p).any():
+        raise NumericalError(
+            "the model's probabilities: found some that are not numbers, expected that they add up to 1",
+            "its weights are too large: train again, with a lower learning rate",
+        )

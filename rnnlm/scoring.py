@@ -19,6 +19,7 @@ import numpy as np
 from rnnlm.cells.base import State
 from rnnlm.corpus import Batch
 from rnnlm.models.base import Network
+from rnnlm.ops import check_numbers
 from rnnlm.vocab import BOS, EOS, OOV, UNK, Vocabulary
 
 TOKENS = 1024  # predicted at once: wide enough for fast products
@@ -109,7 +110,9 @@ class NetworkScorer:
 
     def log_probs(self, sentences: Iterable[Sequence[str]]) -> Iterator[np.ndarray]:
         """See `Scorer`."""
-        return (-nats for nats in self.nats(map(self._ids, sentences)))
+        for nats in self.nats(map(self._ids, sentences)):
+            check_numbers(nats)
+            yield -nats
 
     def alternatives(self, lists: Iterable[Sequence[Sequence[str]]]) -> Iterator[list[np.ndarray]]:
         """See `Scorer`. What sentences have in common at their beginning is computed once: see `_tree`."""
@@ -119,6 +122,8 @@ class NetworkScorer:
         for group in groups:
             nats, after = self._tree([ids for sentences in group for ids in sentences], state)
             state = after if self.carried else None
+            for found in nats:
+                check_numbers(found)
             each = iter(nats)
             yield from ([-found for found in islice(each, len(sentences))] for sentences in group)
 
@@ -152,6 +157,7 @@ class NetworkScorer:
             ids[ids == OOV] = UNK
             for first in range(0, len(ids), self.tokens):
                 log_p, state = self.network.log_probs(ids[first : first + self.tokens, None], state)
+                check_numbers(log_p[..., -1])
                 yield from log_p[:, 0]
 
     def walk(self) -> NetworkWalk:
@@ -273,6 +279,7 @@ class NetworkWalk:
     def step(cls, network: Network, i: int, state: Any) -> NetworkWalk:
         """After word number i, read in `state`."""
         log_p, state = network.log_probs(np.array([[i]], np.int32), state)
+        check_numbers(log_p[..., -1])
         return cls(network, log_p[0, 0].copy(), state)
 
     def after(self, word: str) -> NetworkWalk:

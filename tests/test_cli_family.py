@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from test_tasks import MODELS, NOUNS, READINGS, lines_of
 
+from rnnlm import checkpoint
 from rnnlm.cli import main
 
 KINDS = {"blanks": "blank", "labelled": "classifier", "pairs": "seq2seq", "vectors": "vec2seq"}
@@ -325,3 +326,27 @@ def test_a_real_process(folder):
     assert (done.returncode, done.stderr) == (0, "")
     assert re.fullmatch(r"____   [01]\.\d{4} \w+\n\n", done.stdout)
     assert rnnlm("sample", "runs/blank").returncode == 2
+
+
+@pytest.mark.parametrize("arguments", [
+    ("eval", "lm", "blanks.test.txt"), ("eval", "lm", "blanks.test.txt", "--ranks"),
+    ("eval", "lm", "blanks.test.txt", "--cache", 5), ("eval", "lm", "blanks.test.txt", "--mix", "runs/lm"),
+    ("sample", "lm", "--seed", 1), ("sample", "lm", "--greedy"), ("predict", "lm", "the cat"),
+    ("score", "lm", "blanks.test.txt"),
+    ("rescore", "lm", "lists", "-f", "srilm-stream"), ("compare", "lm", "runs/lm", "--text", "blanks.test.txt"),
+    ("fill", "blank", "the ____ sees"), ("eval", "blank"), ("eval", "classifier"), ("predict", "classifier", "the cat"),
+    ("eval", "seq2seq"), ("predict", "seq2seq", "a b"), ("predict", "seq2seq", "a b", "--beam", 3),
+    ("eval", "vec2seq"), ("predict", "vec2seq", "vectors.test.npy"),
+])  # fmt: skip
+def test_a_model_whose_probabilities_overflow(rnnlm, folder, arguments):
+    """Its weights are finite. Nothing that is not a number is printed, nor does NumPy warn."""
+    command, kind, *more = arguments
+    model = checkpoint.load(folder / "runs" / kind / "best.npz")
+    for weights in model.weights.values():
+        weights[...] = 1e38
+    checkpoint.save(folder / "huge.npz", model)
+    (folder / "lists").write_text("u -3.5 0 3 the cat sees\nu -2.5 0 2 the dog\n")
+    assert rnnlm(command, "huge.npz", *more) == (
+        3, "", "rnnlm: error: the model's probabilities: found some that are not numbers, expected that they add up "
+        "to 1\n  hint: its weights are too large: train again, with a lower learning rate\n",
+    )  # fmt: skip

@@ -261,7 +261,7 @@ def test_samples_of_weights_that_have_diverged(tiny):
     experiment = tiny()
     experiment.trainer.network.params.flat[...] = 1e38
     assert experiment.shown() == [
-        "(sampling: found probabilities that are not numbers, expected some that add up to 1)"
+        "(the model's probabilities: found some that are not numbers, expected that they add up to 1)"
     ]
 
 

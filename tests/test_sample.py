@@ -56,8 +56,10 @@ def test_probabilities_that_are_not_numbers(greedy):
     """As large weights make them."""
     with pytest.raises(NumericalError) as error, np.errstate(invalid="ignore"):
         drawn(Choosing(greedy=greedy), 3, np.full(6, np.nan))
-    assert error.value.message == "sampling: found probabilities that are not numbers, expected some that add up to 1"
-    assert error.value.hint == "the weights of the model are too large: train again, with a lower learning rate"
+    assert error.value.message == (
+        "the model's probabilities: found some that are not numbers, expected that they add up to 1"
+    )
+    assert error.value.hint == "its weights are too large: train again, with a lower learning rate"
 
 
 def test_words_of_probability_zero_are_never_drawn():

@@ -21,7 +21,7 @@ the run directory read-only; the run directory removed; two trainings in one dir
 the lock of a process that died; a closed pipe;
 a loss that is not finite; a gradient that is not finite; a validation entropy that is not finite;
 divergence from weights that were bad already; divergence without end; warnings of NumPy; extreme logits;
-all logits equal; a vocabulary of one word; a corpus of one word; samples of a model that has diverged;
+all logits equal; a vocabulary of one word; a corpus of one word; a model whose probabilities overflow;
 odd text, files that are none, long lines, long sentences, many empty lines, bombs;
 a FIFO as configuration; a device as output; an existing file as output;
 a pickled array in a model; a pickled array in a file of vectors; a YAML tag that would run code; a zip bomb as model;

@@ -8,6 +8,7 @@ import io
 import re
 import sys
 import traceback
+import warnings
 from typing import NoReturn
 
 import click
@@ -73,6 +74,7 @@ def main(argv: list[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8")  # as all text here, whatever the locale
+    warnings.simplefilter("ignore", RuntimeWarning)  # where NumPy warns of overflow, NumericalError says more
     try:
         if argv and re.fullmatch("-[a-z][a-z-]+", argv[0]):  # one dash and a word: the flags of Mikolov's toolkit
             from rnnlm.cli import mikolov

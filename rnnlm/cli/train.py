@@ -11,7 +11,6 @@ import signal
 import statistics
 import sys
 import time
-import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,7 +64,6 @@ def command(
     """
     if resume + bool(init_from) + force > 1:
         raise UsageError("--resume, --init-from and --force exclude each other", "give one of them")
-    warnings.simplefilter("ignore", RuntimeWarning)  # where NumPy warns of overflow, NumericalError says more
     path = output or (config if config.is_dir() else Path("runs", config.stem))
     threads = threads or (threads_of(path) if resume else None)
     if threads:

@@ -10,7 +10,7 @@ import numpy as np
 from rnnlm.cells.base import State
 from rnnlm.config import Choice
 from rnnlm.heads import Loss
-from rnnlm.ops import in_parallel
+from rnnlm.ops import check_numbers, in_parallel
 from rnnlm.params import Parameters, Specs
 
 
@@ -122,8 +122,15 @@ class Network:
         return self.model.log_probs(self._p, inputs, state, self._work(*inputs.shape))
 
     def apply(self, part: Callable[..., Any], shape: tuple[int, ...], *arguments: Any) -> Any:
-        """part(p, *arguments, work): one part of the model, such as its encoder, on a batch of this shape."""
-        return part(self._p, *arguments, self._work(*shape))
+        """part(p, *arguments, work): one part of the model, such as its encoder, on a batch of this shape.
+
+        Raises NumericalError when the (first) array that it returns ends, in its last axis, in what is not a number.
+        """
+        found = part(self._p, *arguments, self._work(*shape))
+        first = found[0] if isinstance(found, tuple) else found
+        if isinstance(first, np.ndarray):
+            check_numbers(first[..., -1])
+        return found
 
     def _work(self, *shape: int) -> Any:
         """The workspace for windows of this shape. All shapes share one arena: one window is under way at a time."""
