@@ -3,7 +3,6 @@ import math
 
 import numpy as np
 import pytest
-from test_cli_use import rnnlm  # noqa: F401  (a fixture)
 
 from rnnlm import adapt as module
 from rnnlm.adapt import Adaptation, adapt
@@ -119,7 +118,7 @@ def test_defaults_without_a_development_text(model):
 MARK = "# adapted to the text, not comparable with static figures: "
 
 
-def test_eval_marks_what_is_adapted(rnnlm, trained, model):  # noqa: F811
+def test_eval_marks_what_is_adapted(rnnlm, trained, model):
     path = trained["test.txt"]
     flags = ("--dynamic", "0.01", "--cache", "50")
     status, out, err = rnnlm("eval", trained["stream"], path, *flags)
@@ -141,7 +140,7 @@ def test_eval_marks_what_is_adapted(rnnlm, trained, model):  # noqa: F811
     assert "= [rnn+dynamic+cache] " in shown[2]
 
 
-def test_eval_tunes_on_dev_and_mixes(rnnlm, trained, valid, monkeypatch):  # noqa: F811
+def test_eval_tunes_on_dev_and_mixes(rnnlm, trained, valid, monkeypatch):
     monkeypatch.setattr(module, "RATES", {"rms": (1e-4, 1e-3)})
     monkeypatch.setattr(module, "DECAYS", (0.0, 0.1))
     path = trained["test.txt"]
@@ -158,7 +157,7 @@ def test_eval_tunes_on_dev_and_mixes(rnnlm, trained, valid, monkeypatch):  # noq
     assert "= [mix+dynamic+cache] " in shown
 
 
-def test_cache_at_its_options(rnnlm, trained, model):  # noqa: F811
+def test_cache_at_its_options(rnnlm, trained, model):
     path = trained["test.txt"]
     flags = ("--cache", "50", "--cache-theta", "0.4", "--cache-lambda", "0.3", "--independent", "--check-sums")
     facts = json.loads(rnnlm("eval", trained["stream"], path, *flags, "--json")[1])
@@ -182,13 +181,13 @@ def test_cache_at_its_options(rnnlm, trained, model):  # noqa: F811
      "--dynamic-decay nan: expected a finite number", "leave it out"),
     (("--cache", "9", "--dev", "-"), "--dev -: the development text is read more than once", "name a file"),
 ])  # fmt: skip
-def test_wrong_options(rnnlm, trained, flags, message, hint):  # noqa: F811
+def test_wrong_options(rnnlm, trained, flags, message, hint):
     found = rnnlm("eval", trained["stream"], trained["test.txt"], *flags)
     assert found == (2, "", f"rnnlm: error: {message}\n  hint: {hint}\n")
 
 
 @pytest.mark.parametrize("flags", [("--cache", 9), ("--dynamic", "tune"), ("--mix", "{stream}")])
-def test_a_development_text_without_sentences(rnnlm, trained, tmp_path, flags):  # noqa: F811
+def test_a_development_text_without_sentences(rnnlm, trained, tmp_path, flags):
     (tmp_path / "empty").write_text("\n")
     flags = [str(flag).format(**trained) for flag in flags]
     found = rnnlm("eval", trained["stream"], trained["test.txt"], *flags, "--dev", "empty")
@@ -197,7 +196,7 @@ def test_a_development_text_without_sentences(rnnlm, trained, tmp_path, flags): 
     )  # fmt: skip
 
 
-def test_an_ngram_model_cannot_be_adapted(rnnlm, trained, tmp_path):  # noqa: F811
+def test_an_ngram_model_cannot_be_adapted(rnnlm, trained, tmp_path):
     from rnnlm.arpa import write
     from rnnlm.ngram import estimate, read
 
@@ -209,7 +208,7 @@ def test_an_ngram_model_cannot_be_adapted(rnnlm, trained, tmp_path):  # noqa: F8
     )  # fmt: skip
 
 
-def test_a_large_rate_diverges(rnnlm, trained):  # noqa: F811
+def test_a_large_rate_diverges(rnnlm, trained):
     status, out, err = rnnlm("eval", trained["stream"], trained["test.txt"], "--dynamic", "1e38")
     assert (status, out) == (3, "")
     assert err.startswith("rnnlm: error: dynamic evaluation diverged within ")

@@ -3,7 +3,6 @@ import math
 
 import numpy as np
 import pytest
-from test_cli_use import rnnlm  # noqa: F401  (a fixture)
 from test_scoring import WORDS, network
 
 from rnnlm import compare as module
@@ -135,7 +134,7 @@ def arpa(trained, tmp_path):
     return "kn.arpa"
 
 
-def test_compare_models(rnnlm, trained, arpa):  # noqa: F811
+def test_compare_models(rnnlm, trained, arpa):
     models = (trained["stream"], trained["sentences"], arpa)
     status, out, err = rnnlm("compare", *models, "--text", trained["test.txt"], "--words", 3)
     assert (status, err) == (0, "")
@@ -153,7 +152,7 @@ def test_compare_models(rnnlm, trained, arpa):  # noqa: F811
     assert [row.split()[0] for row in rows[-3:]] == [entry["word"] for entry in facts["words"]]
 
 
-def test_compared_perplexity_is_evals_where_vocabularies_are_the_same(rnnlm, trained):  # noqa: F811
+def test_compared_perplexity_is_evals_where_vocabularies_are_the_same(rnnlm, trained):
     models = (trained["stream"], trained["sentences"])
     facts = json.loads(rnnlm("compare", *models, "--text", trained["test.txt"], "--json")[1])
     for path, model in zip(models, facts["models"]):
@@ -162,7 +161,7 @@ def test_compared_perplexity_is_evals_where_vocabularies_are_the_same(rnnlm, tra
         assert model["oovs"] == found["oovs"]
 
 
-def test_compare_runs(rnnlm, trained):  # noqa: F811
+def test_compare_runs(rnnlm, trained):
     status, out, err = rnnlm("compare", trained["stream"], trained["char"])
     assert (status, err) == (0, "")
     rows = [line.split() for line in out.splitlines()]
@@ -209,7 +208,7 @@ def test_results_are_those_of_the_log(tmp_path, tiny):
     (("{stream}", "{char}", "--text", "{test}"), "a model of words cannot be compared with one of characters\n"
      "  hint: compare models of one level\n"),
 ])  # fmt: skip
-def test_errors(rnnlm, trained, arguments, message):  # noqa: F811
+def test_errors(rnnlm, trained, arguments, message):
     names = {"stream": trained["stream"], "char": trained["char"], "test": trained["test.txt"]}
     found = rnnlm("compare", *(argument.format(**names) for argument in arguments))
     assert found == (2, "", f"rnnlm: error: {message.format(**names)}")
