@@ -15,6 +15,7 @@ from rnnlm.vocab import BOS, EOS, OOV, UNK
 
 BATCH = 256  # samples side by side
 LOGITS = 1 << 22  # but so many scores at most, so that memory is bounded for any vocabulary
+GROUP = 128  # words whose probabilities are added up before one of them is chosen
 PROMPT = 64  # tokens of a prompt read at a time
 
 
@@ -66,10 +67,30 @@ class Choosing:
             enough = self.top_p * ranked.sum(axis=1, keepdims=True)
             ranked[ranked.cumsum(axis=1) - ranked >= enough] = 0  # what is likelier already has enough
             np.put_along_axis(p, order, ranked, axis=1)
-        cumulative = p.cumsum(axis=1, dtype=float)
-        total = cumulative[:, -1]
-        points = np.minimum(points * total, np.nextafter(total, 0))  # rounding must not lead past the last word
-        return np.count_nonzero(cumulative <= points[:, None], axis=1)
+        return pick(p, points)
+
+
+def pick(p: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """For each row the first k with p_0 + ... + p_k > point * sum(p). p (n, K), not normalised; points (n,) of [0, 1).
+
+    Sums over groups of words tell the group, and only there words are added up one by one: running sums over all words
+    would take longer than their exponentials.
+    """
+    starts, each = np.arange(0, p.shape[1], GROUP), np.arange(len(p))
+    sums = np.add.reduceat(p, starts, axis=1, dtype=float)
+    group, points = _first_above(sums, points * sums.sum(axis=1))
+    words = starts[group][:, None] + np.arange(GROUP)
+    inside = np.where(words < p.shape[1], np.take_along_axis(p, np.minimum(words, p.shape[1] - 1), axis=1), 0)
+    return words[each, _first_above(inside, points)[0]]
+
+
+def _first_above(p, points):
+    """For each row the first k with p_0 + ... + p_k > point, and what of the point is left for p_k. p (n, K)."""
+    reach = p.cumsum(axis=1, dtype=float)
+    points = np.minimum(points, np.nextafter(reach[:, -1], 0))  # rounding must not lead past the last word
+    k = np.count_nonzero(reach <= points[:, None], axis=1)
+    before = np.where(k > 0, np.take_along_axis(reach, np.maximum(k - 1, 0)[:, None], axis=1)[:, 0], 0)
+    return k, points - before
 
 
 @dataclass

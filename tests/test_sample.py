@@ -5,7 +5,7 @@ from examples import MODELS, VOCAB
 from rnnlm import sample as sampling
 from rnnlm.errors import NumericalError
 from rnnlm.models import Network
-from rnnlm.sample import Choosing, Sample, sample
+from rnnlm.sample import GROUP, Choosing, Sample, pick, sample
 from rnnlm.scoring import NetworkScorer
 from rnnlm.vocab import BOS, EOS, OOV, SPECIALS, UNK, Vocabulary, build, count
 
@@ -60,6 +60,22 @@ def test_probabilities_that_are_not_numbers(greedy):
         "the model's probabilities: found some that are not numbers, expected that they add up to 1"
     )
     assert error.value.hint == "its weights are too large: train again, with a lower learning rate"
+
+
+@pytest.mark.parametrize("K", [1, 5, GROUP, GROUP + 1, 5 * GROUP - 3])
+def test_groups_of_words_change_nothing(K):
+    """pick() finds the word that the running sum over all words finds; a word of probability zero never."""
+    rng = np.random.default_rng(K)
+    p = rng.random((200, K)) * (rng.random((200, K)) < 0.3)
+    p[np.arange(200), rng.integers(K, size=200)] += 0.1
+    points = np.concatenate([np.zeros(20), np.full(20, np.nextafter(1, 0)), rng.random(160)])
+    reach = p.cumsum(axis=1)
+    drawn = pick(p, points)
+    assert (p[np.arange(200), drawn] > 0).all()
+    sums = np.column_stack([np.zeros(200), reach])
+    point = points * reach[:, -1]
+    assert (sums[np.arange(200), drawn] <= point + 1e-12 * reach[:, -1]).all()
+    assert (sums[np.arange(200), drawn + 1] >= point - 1e-12 * reach[:, -1]).all()
 
 
 def test_words_of_probability_zero_are_never_drawn():
