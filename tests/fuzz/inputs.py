@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import random
 
@@ -90,15 +91,16 @@ def mutated_json(rng: random.Random, value: object) -> object:
         while isinstance(at, (dict, list)) and at and (place is None or rng.random() < 0.75):
             inside, place = at, rng.choice(list(at)) if isinstance(at, dict) else rng.randrange(len(at))
             at = inside[place]
+        odd = copy.deepcopy(rng.choice(ODD))  # of its own: the next change may be made inside it
         if place is None:
-            return rng.choice(ODD)
+            return odd
         change = rng.randrange(4)
         if change == 0:
             del inside[place]
         elif change == 1 and isinstance(inside, dict):
-            inside[rng.choice(["kind", "x", "size", "cells", "tied", ""])] = rng.choice(ODD)
+            inside[rng.choice(["kind", "x", "size", "cells", "tied", ""])] = odd
         elif change == 2 and isinstance(at, (int, float)) and not isinstance(at, bool):
             inside[place] = rng.choice([-at, at * 2, at + 1, 0.5, 10**400])
         else:
-            inside[place] = rng.choice(ODD)
+            inside[place] = odd
     return value
