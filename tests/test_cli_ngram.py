@@ -87,7 +87,9 @@ def test_the_vocabulary_is_that_of_a_model(models):
          "  hint: an ARPA file has words between blanks: give one of words\n"),
         (("{train}", "-o", "a.arpa", "--order", "0"), 2, "Invalid value for '--order': 0 is not in the range 1<=x<=20\n"
          "  hint: try 'rnnlm ngram --help'\n"),
-        (("{train}", "-o", "pipe", "--force"), 2, "pipe: is a pipe or a device, not a file\n"
+        (("{train}", "-o", "pipe", "--force"), 2, "pipe: is a directory, a pipe or a device, not a file\n"
+         "  hint: name a file, or - for standard output\n"),
+        (("{train}", "-o", ""), 2, ".: is a directory, a pipe or a device, not a file\n"
          "  hint: name a file, or - for standard output\n"),
         (("empty.txt", "-o", "a.arpa"), 1, "empty.txt: no sentences (1 empty lines)\n"
          "  hint: a sentence is a line with at least one word\n"),
