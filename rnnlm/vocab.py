@@ -296,9 +296,10 @@ class Vocabularies:
 
 
 def _save(path: str | os.PathLike[str], data: bytes) -> None:
-    if os.path.exists(path) and not os.path.isfile(path):  # which the new file would take the place of
+    path = Path(path)
+    if path.exists() and not path.is_file():  # which the new file would take the place of
         raise DataError(f"{path}: is a directory, a pipe or a device, not a file", "choose another place")
-    temporary = Path(path).with_name(f".{Path(path).name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         temporary.write_bytes(data)
         os.replace(temporary, path)

@@ -89,7 +89,8 @@ def test_an_existing_file_is_kept_unless_forced(run, tmp_path):
         (["train.txt", "-o", "none/v.txt"], 2, "none/v.txt: there is no folder none"),
         (["empty.txt", "-o", "v.txt"], 1, "empty.txt: no sentences"),
         (["train.txt", "-o", "v.txt", "--keep", "empty.txt"], 1, "empty.txt: no sentences"),
-        (["train.txt", "-o", "pipe", "--force"], 1, "pipe: is a directory, a pipe or a device, not a file"),
+        (["train.txt", "-o", "pipe", "--force"], 2, "pipe: is a directory, a pipe or a device, not a file"),
+        (["train.txt", "-o", ""], 2, ".: is a directory, a pipe or a device, not a file"),
         (["broken.txt", "-o", "v.txt"], 1, "broken.txt:2: byte 4: not UTF-8 (0xff)"),
         (
             ["train.txt", "-o", "v.txt", "--keep", "train.txt", "--max-size", "8"],

@@ -23,7 +23,7 @@ a loss that is not finite; a gradient that is not finite; a validation entropy t
 divergence from weights that were bad already; divergence without end; warnings of NumPy; extreme logits;
 all logits equal; a vocabulary of one word; a corpus of one word; a model whose probabilities overflow;
 odd text, files that are none, long lines, long sentences, many empty lines, bombs;
-a FIFO as configuration; a device as output; an existing file as output;
+a FIFO as configuration; a directory or a device as output; an existing file as output;
 a pickled array in a model; a pickled array in a file of vectors; a YAML tag that would run code; a zip bomb as model;
 an array's header that lies; weights of other shapes; a flipped bit in a model; another format version;
 weights that are not finite; more parameters than memory; a path in a model; a path in an archive; a forged cache;

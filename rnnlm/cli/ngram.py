@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from pathlib import Path
 
 import click
 
+from rnnlm.cli.output import new_file
 from rnnlm.errors import UsageError
 
 
@@ -49,15 +49,7 @@ def command(texts, output, order, vocab, prune, force):
     from rnnlm.corpus import text_name
     from rnnlm.ngram import estimate, read
 
-    output = output if output == "-" else str(Path(output))  # nothing at all is the folder, too
-    if os.path.exists(output) and not os.path.isfile(output):
-        raise UsageError(
-            f"{output}: is a directory, a pipe or a device, not a file", "name a file, or - for standard output"
-        )
-    if output != "-" and os.path.exists(output) and not force:
-        raise UsageError(f"{output}: exists already", "choose another name, or overwrite it with --force")
-    if not os.path.isdir(os.path.dirname(output) or "."):
-        raise UsageError(f"{output}: there is no folder {os.path.dirname(output)}", "make it, or choose another")
+    output = new_file(output, force)
     try:
         thresholds = [int(n) for n in prune.split(",")]
     except ValueError:

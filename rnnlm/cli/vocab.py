@@ -8,7 +8,8 @@ import sys
 import click
 from tqdm import tqdm
 
-from rnnlm.errors import DataError, UsageError
+from rnnlm.cli.output import new_file
+from rnnlm.errors import DataError
 
 
 @click.command(name="vocab")
@@ -38,10 +39,7 @@ def command(texts, output, level, max_size, min_count, lower, keep, blank_lines,
     from rnnlm.corpus import text_name
     from rnnlm.vocab import build
 
-    if output != "-" and os.path.exists(output) and not force:
-        raise UsageError(f"{output}: exists already", "choose another name, or overwrite it with --force")
-    if not os.path.isdir(os.path.dirname(output) or "."):
-        raise UsageError(f"{output}: there is no folder {os.path.dirname(output)}", "make it, or choose another")
+    output = new_file(output, force)
     counts = _count(texts, level, lower, blank_lines)
     kept = _count([keep], level, lower, blank_lines).tokens if keep else ()
     vocab = build(counts, max_size, min_count, kept)

@@ -1,0 +1,23 @@
+"""Where a command writes its file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rnnlm.errors import UsageError
+
+
+def new_file(output: str, force: bool) -> str:
+    """The name given with -o; `-` is standard output. Raises UsageError where no file may be written."""
+    if output == "-":
+        return output
+    path = Path(output)  # of no name at all: the folder
+    if path.exists() and not path.is_file():
+        raise UsageError(
+            f"{path}: is a directory, a pipe or a device, not a file", "name a file, or - for standard output"
+        )
+    if path.exists() and not force:
+        raise UsageError(f"{path}: exists already", "choose another name, or overwrite it with --force")
+    if not path.parent.is_dir():
+        raise UsageError(f"{path}: there is no folder {path.parent}", "make it, or choose another")
+    return str(path)
