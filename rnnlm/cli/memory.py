@@ -26,7 +26,7 @@ class Lags(click.ParamType):
 
 @click.command()
 @click.option("--task", "tasks", type=click.Choice(["adding", "copy"]), multiple=True, help="Repeatable.  [both]")
-@click.option("--lags", type=Lags(), default="5,10,20,40", help="Steps to look back; full: 5,10,20,40,80,160.")
+@click.option("--lags", type=Lags(), default="5,10,20,40,80,160", help="Steps to look back.")
 @click.option("--updates", type=click.IntRange(1), default=1000, help="At most so many at each lag; full: 5000.")
 @click.option("--units", type=click.IntRange(4), default=24, help="Of tanh; others get as many parameters.")
 @click.option("--cell", "chosen", multiple=True, metavar="NAME", help="Only this one; repeatable.  [all]")
@@ -64,7 +64,7 @@ def command(tasks, lags, updates, units, chosen, seed, plot):
             click.echo(" " * 9 * (len(lags) - lags.index(lag) - 1) + f"{f'to {last}' if last else 'none':>9}")
             reached[name, kind] = last
     if plot:
-        _draw(pyplot, reached, plot)
+        _draw(pyplot, reached, lags, plot)
         click.echo(f"{plot}: the last lag that each solved", err=True)
 
 
@@ -80,7 +80,7 @@ def _pyplot():
     return pyplot
 
 
-def _draw(pyplot, reached, path):
+def _draw(pyplot, reached, lags, path):
     """Bars: the last lag that each cell solved, one group for each cell, one colour for each task."""
     tasks, kinds = (list(dict.fromkeys(names)) for names in zip(*reached))
     figure, axes = pyplot.subplots(figsize=(8, 4), layout="constrained")
@@ -88,6 +88,9 @@ def _draw(pyplot, reached, path):
         places = [k + 0.8 * (i + 0.5) / len(tasks) - 0.4 for k in range(len(kinds))]
         axes.bar(places, [reached[task, kind] for kind in kinds], 0.8 / len(tasks), label=task)
     axes.set_xticks(range(len(kinds)), kinds, rotation=30, ha="right")
+    axes.set_yscale("log", base=2)
+    axes.set_ylim(lags[0] / 2, lags[-1] * 1.5)
+    axes.set_yticks(lags, lags)
     axes.set_ylabel("longest lag solved (steps)")
     axes.legend()
     _save(figure, path)
