@@ -130,13 +130,14 @@ class Readers:
             option = rng.choice([*options, "--debug", "-h", "--", "-", "--xyz"])
             arguments += [option] if rng.random() < 0.3 else [option, self._value(rng)]
         arguments += [rng.choice(NAMES) for _ in range(rng.randrange(3))]
-        out = io.StringIO()
+        out = io.TextIOWrapper(io.BytesIO(), "utf-8", "backslashreplace", newline="")  # commands write bytes, too
         stdin, sys.stdin = sys.stdin, io.TextIOWrapper(io.BytesIO(b"the cat\n\xff\n"[: rng.randrange(12)]))
         try:
             with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out), warnings.catch_warnings():
                 main(arguments)
         except SystemExit as end:
-            text = out.getvalue()
+            out.flush()
+            text = out.buffer.getvalue().decode("utf-8", "replace")
             said = not end.code or re.search("^Usage: |^rnnlm: error: (.+\n)+  hint: .+$", text, re.MULTILINE)
             said = said or command == "config check"  # which lists mistakes and nothing else
             traced = "Traceback" in text and "--debug" not in arguments
