@@ -22,8 +22,8 @@ WHY = {
     "  hint: `rnnlm predict` reads sources and prints targets, `rnnlm eval` measures them\n",
     "vec2seq": "a vec2seq model writes a sentence for a vector, and no text without one\n"
     "  hint: `rnnlm predict` reads vectors (.npy) and prints sentences, `rnnlm eval` measures them\n",
-    "lm": "a language model gives words their probability from those before\n"
-    "  hint: `rnnlm sample`, `score`, `predict`\n",
+    "lm": "a language model gives words their probability from those before, and does not look behind a blank\n"
+    "  hint: for blanks train a model of kind blank; this one is for `rnnlm sample`, `score`, `predict`\n",
 }
 
 

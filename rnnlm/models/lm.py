@@ -44,7 +44,10 @@ class LanguageModel(Model, kind="lm"):
     """
 
     readings = ("stream", "sentences")
-    instead = ("a language model gives words their probability from those before", "`rnnlm sample`, `score`, `predict`")
+    instead = (
+        "a language model gives words their probability from those before, and does not look behind a blank",
+        "for blanks train a model of kind blank; this one is for `rnnlm sample`, `score`, `predict`",
+    )
 
     cell: Cell = option(Vanilla(), "the recurrence")
     head: Head = option(Softmax(), "from hidden vectors to words")
