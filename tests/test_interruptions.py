@@ -23,7 +23,9 @@ def slowly(function):
     def slow(*arguments):
         if os.path.exists('slow'):
             print(function.__name__, flush=True)
-            time.sleep(float(open('slow').read()))
+            end = time.monotonic() + float(open('slow').read())
+            while time.monotonic() < end:  # in short sleeps: a signal just before a long one would wait for its end
+                time.sleep(0.01)
         return function(*arguments)
     return slow
 os.fsync, os.replace = slowly(os.fsync), slowly(os.replace)
@@ -119,6 +121,8 @@ def test_a_second_interruption_leaves_at_once(start, tmp_path):
     before = run.last.read_bytes()
     (tmp_path / "slow").write_text("600")
     process.send_signal(signal.SIGINT)
+    while process.stderr.readline() != "finishing the step and saving; Ctrl-C again leaves at once\n":
+        assert process.poll() is None
     assert process.stdout.readline() == "fsync\n"  # it has written the checkpoint, which would now take ten minutes
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)

@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import json
 import math
+import os
 import shlex
 import signal
 import statistics
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 PLAIN_INTERVAL = 30.0  # seconds between progress lines where there is no terminal
 BAR = "{} {{percentage:3.0f}}%|{{bar}}| {} ETA {{remaining}}"
+AGAIN = b"finishing the step and saving; Ctrl-C again leaves at once\n"
 
 
 @click.command()
@@ -188,7 +190,7 @@ def follow(experiment: Experiment, run: Run, say: Screen, limit: float | None) -
     from rnnlm.run import record, record_divergence
     from rnnlm.train import Divergence, Update
 
-    trainer, signals = experiment.trainer, Signals()
+    trainer, signals = experiment.trainer, Signals(say.quiet)
     started = saved = time.monotonic()
     say.begin(trainer)
     with signals, contextlib.closing(say), recorded(run):
@@ -256,8 +258,8 @@ def conclude(experiment: Experiment, run: Run, say: Screen) -> None:
 class Signals:
     """Notes SIGINT and SIGTERM, so that the step in progress can end; a second SIGINT leaves at once."""
 
-    def __init__(self):
-        self.received = 0
+    def __init__(self, quiet: bool):
+        self.received, self.quiet = 0, quiet
 
     def __enter__(self):
         self._before = {s: signal.signal(s, self._note) for s in (signal.SIGINT, signal.SIGTERM)}
@@ -270,6 +272,9 @@ class Signals:
         if self.received == signal.SIGINT == number:
             raise KeyboardInterrupt
         self.received = number
+        if number == signal.SIGINT and not self.quiet:
+            with contextlib.suppress(OSError):  # past Python's streams: one of them may be in the midst of writing
+                os.write(2, b"\n" * os.isatty(2) + AGAIN)
 
 
 class Screen:
