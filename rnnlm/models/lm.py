@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,24 +14,21 @@ from rnnlm.config import option
 from rnnlm.heads import Head, Softmax
 from rnnlm.initializers import Glorot, Init, Uniform
 from rnnlm.models.base import Model
+from rnnlm.models.reader import Reader
+from rnnlm.models.reader import Work as Reading
 from rnnlm.ops import dropout_mask, project, project_backward, rows
 from rnnlm.params import Spec, Views
 
 
 @dataclass
 class Work:
-    inputs: np.ndarray | None  # (T, B) ids
-    x: np.ndarray | None  # (T, B, D) embedded words, under the input mask; None: the cell reads ids
-    mask_words: np.ndarray | None  # (K, 1)
-    mask_x: np.ndarray | None  # (B, D)
-    cell: Any
+    reader: Reading
     h: np.ndarray | None  # (T, B, H) the cell's outputs
     y: np.ndarray  # (T, B, D') h, or its projection, under the output mask
     mask_y: np.ndarray  # (B, D')
     head: Any
     dy: np.ndarray  # (T, B, D')
     dh: np.ndarray | None  # (T, B, H), where P stands between
-    dx: np.ndarray | None  # (T, B, D)
     top: np.ndarray | None = None  # (T, B, D') what the head saw: h or y
 
 
@@ -67,14 +65,17 @@ class LanguageModel(Model, kind="lm"):
         if not self.cell.causal:
             raise ValueError("cell: a language model may not see the words that it predicts; use a causal cell")
 
+    @cached_property
+    def _reader(self):
+        return Reader(self.cell, self.embedding, self.init_E, self.dropout_input, self.dropout_words)
+
     @property
     def _projected(self):
         return self.head.tied and self.cell.n_out != self.embedding
 
     def specs(self, vocab):
-        K, D, H = len(vocab), self.embedding, self.cell.n_out
-        specs = {} if D is None else {"E": Spec((K, D), self.init_E)}
-        specs["cell"] = self.cell.specs(K if D is None else D)
+        D, H = self.embedding, self.cell.n_out
+        specs = self._reader.specs(len(vocab))
         if self._projected:
             specs["P"] = Spec((H, D), self.init_P)
         specs["head"] = self.head.specs(D if self._projected else H, vocab)
@@ -85,17 +86,15 @@ class LanguageModel(Model, kind="lm"):
         return Views({**p, "head": Views({**p["head"], "V": p["E"]})}) if self.head.tied else p
 
     def initial_state(self, p, B):
-        return self.cell.initial_state(p["cell"], B)
+        return self._reader.initial_state(p, B)
 
     def workspace(self, p, T, B, empty):
-        D, H = self.embedding, self.cell.n_out
-        n_y = D if self._projected else H
+        H = self.cell.n_out
+        n_y = self.embedding if self._projected else H
         return Work(
-            inputs=None, x=empty(T, B, D) if D else None, mask_words=empty(len(p["E"]), 1) if D else None,
-            mask_x=empty(B, D) if D else None,
-            cell=self.cell.workspace(p["cell"], T, B, empty), h=None,
-            y=empty(T, B, n_y), mask_y=empty(B, n_y), head=self.head.workspace(p["head"], T * B, empty),
-            dy=empty(T, B, n_y), dh=empty(T, B, H) if self._projected else None, dx=empty(T, B, D) if D else None,
+            self._reader.workspace(p, T, B, empty), h=None, y=empty(T, B, n_y), mask_y=empty(B, n_y),
+            head=self.head.workspace(p["head"], T * B, empty),
+            dy=empty(T, B, n_y), dh=empty(T, B, H) if self._projected else None,
         )  # fmt: skip
 
     def forward(self, p, batch, state, work, rng=None):
@@ -109,17 +108,7 @@ class LanguageModel(Model, kind="lm"):
 
     def _hidden(self, p, inputs, state, work, rng):
         """Ids (T, B) -> what the head sees, (T, B, D'), and the state after the window."""
-        work.inputs = x = inputs
-        if self.embedding is not None:
-            x = work.x
-            project(inputs, p["E"], out=x)
-            if self.dropout_words:
-                dropout_mask(self.dropout_words, rng, out=work.mask_words)
-                x *= work.mask_words[inputs]
-            if self.dropout_input:
-                dropout_mask(self.dropout_input, rng, out=work.mask_x)
-                x *= work.mask_x
-        work.h, state = self.cell.forward(p["cell"], x, state, work.cell, rng)
+        work.h, state = self._reader.forward(p, inputs, state, work.reader, rng=rng)
         y = work.h
         if self._projected:
             project(work.h, p["P"], out=work.y)
@@ -131,20 +120,14 @@ class LanguageModel(Model, kind="lm"):
         return y, state
 
     def backward(self, p, g, scale, work):
-        dy, dx = work.dy, work.dx
+        dy = work.dy
         self.head.backward(p["head"], g["head"], scale.ravel(), work.head, rows(dy))
         if self.dropout_output:
             dy *= work.mask_y
         if self._projected:
             project_backward(work.h, dy, p["P"], g["P"], work.dh)
             dy = work.dh
-        self.cell.backward(p["cell"], g["cell"], dy, None, work.cell, dx)
-        if self.embedding is not None:
-            if self.dropout_input:
-                dx *= work.mask_x
-            if self.dropout_words:
-                dx *= work.mask_words[work.inputs]
-            project_backward(work.inputs, dx, p["E"], g["E"], None)
+        self._reader.backward(p, g, dy, None, work.reader)
 
     def hidden(self, work):
         return work.top

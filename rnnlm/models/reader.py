@@ -22,6 +22,7 @@ class Work:
     x: Any  # (T, B, D + C) what the cell sees; None: it reads ids
     dx: Any  # (T, B, D + C)
     dE: Any  # (T, B, D)
+    mask_words: Any  # (K, 1)
     mask: Any  # (B, D)
     cell: Any
 
@@ -31,13 +32,14 @@ class Reader:
     """x_t = [E[w_t]; c],  y_t, s_t = cell(x_t, s_{t-1}): without an embedding E (K, D) the ids are one-hot input.
 
     c (B, C) is a vector that stands beside every word. `dropout` drops components of the words' vectors, the same ones
-    in all steps of a window.
+    in all steps of a window (locked); `dropout_words` drops whole rows of E (Gal & Ghahramani 2016).
     """
 
     cell: Cell
     embedding: int | None  # D
     init_E: Init
     dropout: float = 0.0
+    dropout_words: float = 0.0
     beside: int = 0  # C
 
     def specs(self, K: int, own_E: bool = True) -> dict[str, Any]:
@@ -59,6 +61,7 @@ class Reader:
         x, dx = (None, None) if D is None else (empty(T, B, D + C), empty(T, B, D + C))
         return Work(
             ids=None, lengths=None, E=empty(T, B, D) if apart else x, x=x, dx=dx, dE=empty(T, B, D) if apart else dx,
+            mask_words=empty(len(p["E"]), 1) if self.dropout_words else None,
             mask=empty(B, D) if self.dropout else None, cell=self.cell.workspace(p["cell"], T, B, empty),
         )  # fmt: skip
 
@@ -68,6 +71,9 @@ class Reader:
         work.ids, work.lengths, x = ids, lengths, ids
         if work.x is not None:
             project(ids, p["E"], out=work.E)
+            if work.mask_words is not None:
+                dropout_mask(self.dropout_words, rng, out=work.mask_words)
+                work.E *= work.mask_words[ids]
             if work.mask is not None:
                 dropout_mask(self.dropout, rng, out=work.mask)
                 work.E *= work.mask
@@ -87,6 +93,8 @@ class Reader:
             dc = work.dx[:, :, self.embedding :].sum(axis=0)
         if work.mask is not None:
             work.dE *= work.mask
+        if work.mask_words is not None:
+            work.dE *= work.mask_words[work.ids]
         project_backward(work.ids, work.dE, p["E"], g["E"], None)
         return first, dc
 

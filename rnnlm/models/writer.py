@@ -62,7 +62,7 @@ class Writer(Model):
 
     @cached_property
     def _decoder(self) -> Reader:
-        return Reader(self.decoder, self.embedding, self.init_E, self.dropout_input, self._beside)
+        return Reader(self.decoder, self.embedding, self.init_E, self.dropout_input, beside=self._beside)
 
     def before(self, p: Any, batch: Any, work: Any, rng: np.random.Generator | None) -> tuple[State, np.ndarray | None]:
         """The decoder's first state, and c (B, C) or None. `work` is that of the given."""

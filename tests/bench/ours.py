@@ -9,7 +9,7 @@ from collections import defaultdict
 
 import numpy as np
 
-import rnnlm.models.lm
+import rnnlm.models.reader
 import rnnlm.train
 from rnnlm import evaluate, threads
 from rnnlm.cells import Cell, Stack, Vanilla
@@ -83,12 +83,12 @@ class Phases(Step):
         super().__init__(shape)
         self.seconds: dict[str, float] = defaultdict(float)
         for owner, name, phase in (
-            (rnnlm.models.lm, "project", "embedding, forward"),
+            (rnnlm.models.reader, "project", "embedding, forward"),
             (Vanilla, "forward", "recurrence, forward"),
             (Softmax, "forward", "head, forward"),
             (Softmax, "backward", "head, backward"),
             (Vanilla, "backward", "recurrence, backward"),
-            (rnnlm.models.lm, "project_backward", "embedding, backward"),
+            (rnnlm.models.reader, "project_backward", "embedding, backward"),
             (rnnlm.train, "gradient_norm", "norm"),
             (SGD, "step", "clip and update"),
         ):
