@@ -16,7 +16,7 @@ from rnnlm.errors import NumericalError
 from rnnlm.threads import threads
 
 THREADS = threads()
-SMALL = 1 << 20  # multiply-adds of a product that is done before another thread has woken up
+SMALL = 1 << 23  # multiply-adds, a quarter of a millisecond: for fewer, it does not pay to wake another thread
 
 
 def rows(x: np.ndarray) -> np.ndarray:
@@ -67,8 +67,9 @@ def scatter_add(table: np.ndarray, ids: np.ndarray, values: np.ndarray) -> None:
 def in_parallel(work: Callable[[slice], object], n: int, each: int = SMALL) -> None:
     """work(part) for slices that cover range(n), one per thread: NumPy lets go of the interpreter lock in its loops.
 
-    each: multiply-adds of one of the n in one call to NumPy. Where calls are short, threads do little but wait for each
-    other's lock (K = 65, H = 128, 20 x 35: a step of 7.7 ms with two threads, 4.9 ms with one), so one does it all.
+    each: multiply-adds of one of the n in one call to NumPy. Where calls are short, threads do little but wake up and
+    wait for each other's lock, so one does it all (K = 65, H = 128, 20 x 35: a step of 4.8 ms with SMALL as it is, of
+    6.0 ms with an eighth of it).
 
     Matrix products are cut here too, and the BLAS is kept to one thread (see `rnnlm.threads`): its own threads wait for
     each other in busy loops, and where anything else runs on the machine that made training up to 20 times slower. So a

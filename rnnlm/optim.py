@@ -17,7 +17,7 @@ from rnnlm.config import Choice, option
 from rnnlm.ops import in_parallel
 
 BLOCK = 1 << 19  # elements: small enough for the cache, large enough that threads seldom wait for the interpreter
-PASS = 16  # operations on one element, about: vectors of fewer than 65,536 are left to one thread
+PASS = 16  # multiply-adds, about, that a pass over one element is as dear as (see `in_parallel`)
 
 
 def blocks(part: slice) -> Iterator[slice]:

@@ -46,6 +46,23 @@ class Views(Mapping):
             raise TypeError(f"{name!r} is a view of the flat vector: write p[{name!r}][...] = x, or use +=")
 
 
+def array(views: Views, name: str) -> np.ndarray:
+    """The array called "cell.W"."""
+    for part in name.split("."):
+        views = views[part]
+    return views  # type: ignore[return-value]
+
+
+def replaced(views: Views, arrays: Mapping[str, np.ndarray], prefix: str = "") -> Views:
+    """`views` with other arrays in some places, {"cell.W": array}."""
+    return Views({
+        name: replaced(entry, arrays, f"{prefix}{name}.")
+        if isinstance(entry, Views)
+        else arrays.get(prefix + name, entry)
+        for name, entry in views.items()
+    })  # fmt: skip
+
+
 class Parameters(Views):
     """All parameters of a network in one vector.
 
@@ -60,7 +77,7 @@ class Parameters(Views):
 
         Raises UsageError when that is more than the memory has.
         """
-        self.specs, leaves = specs, dict(_leaves(specs))
+        self.specs, leaves = specs, dict(leaves_of(specs))
         order = sorted(leaves, key=lambda name: not leaves[name].trainable)  # stable: frozen ones stand last
         size = {name: math.prod(leaves[name].shape) for name in leaves}
         try:
@@ -83,19 +100,20 @@ class Parameters(Views):
     @staticmethod
     def shapes(specs: Specs) -> dict[str, tuple[int, ...]]:
         """The shapes of all arrays that `specs` lists, without memory for them."""
-        return {name: spec.shape for name, spec in _leaves(specs)}
+        return {name: spec.shape for name, spec in leaves_of(specs)}
 
     def zeros_like(self) -> Parameters:
         """The same names and shapes, filled with zeros: the gradient of these parameters."""
         return Parameters(self.specs, self.flat.dtype)
 
 
-def _leaves(specs: Specs, prefix: str = "") -> Iterator[tuple[str, Spec]]:
+def leaves_of(specs: Specs, prefix: str = "") -> Iterator[tuple[str, Spec]]:
+    """("cell.W", its Spec) for every array that `specs` lists."""
     for name, spec in specs.items():
         if isinstance(spec, Spec):
             yield prefix + name, spec
         else:
-            yield from _leaves(spec, f"{prefix}{name}.")
+            yield from leaves_of(spec, f"{prefix}{name}.")
 
 
 def _nest(specs: Specs, named: dict[str, np.ndarray], prefix: str = "") -> dict[str, Any]:

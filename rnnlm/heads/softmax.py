@@ -15,6 +15,7 @@ from rnnlm.initializers import Glorot, Init, Zeros
 from rnnlm.ops import in_parallel, product
 from rnnlm.params import Spec
 
+EXP = 64  # multiply-adds that are as dear as an exponential
 BLOCK = 1 << 20  # elements: few enough for the last cache, and so many that threads seldom meet at the lock
 
 
@@ -97,7 +98,7 @@ class CrossEntropy:
                 e.sum(axis=1, keepdims=True, out=Z)
                 np.subtract(np.log(Z[:, 0]), score, out=nats[b])
 
-        in_parallel(rows_of, len(y))
+        in_parallel(rows_of, len(y), each=V.size + EXP * K)
         return nats
 
     def backward(self, V: np.ndarray, dV: np.ndarray, dc: np.ndarray | None, scale: np.ndarray, dy: np.ndarray) -> None:

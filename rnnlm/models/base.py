@@ -109,7 +109,7 @@ class Network:
     def backward(self, batch: Any, factor: float = 1.0) -> None:
         """Put into `grads` the gradient of `factor` times the sum of the nats, of the batch last run forwards."""
         weights = np.ones(batch.targets.shape) if batch.weights is None else batch.weights
-        in_parallel(lambda part: self.grads.flat[part].fill(0), len(self.grads.flat), each=1)
+        in_parallel(lambda part: self.grads.flat[part].fill(0), len(self.grads.flat), each=8)
         scale = weights.astype(self.params.flat.dtype) * factor
         self.model.backward(self._p, self.model.tie(self.grads), scale, self._work(*batch.shape))
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from rnnlm.cells.base import Cell, State
 from rnnlm.initializers import Init
+from rnnlm.models.folded import Folded
 from rnnlm.ops import dropout_mask, project, project_backward
 from rnnlm.params import Parameters, Spec
 
@@ -24,6 +25,8 @@ class Work:
     dE: Any  # (T, B, D)
     mask_words: Any  # (K, 1)
     mask: Any  # (B, D)
+    folded: Any  # E and the cell's U in one: no x is needed, except under a mask
+    looked_up: bool  # whether the last forward went that way
     cell: Any
 
 
@@ -42,6 +45,10 @@ class Reader:
     dropout_words: float = 0.0
     beside: int = 0  # C
 
+    @property
+    def _drops(self) -> bool:
+        return self.dropout > 0 or self.dropout_words > 0
+
     def specs(self, K: int, own_E: bool = True) -> dict[str, Any]:
         """The parameters for K words; without `own_E`, the table of words is somebody else's."""
         D = self.embedding
@@ -58,18 +65,26 @@ class Reader:
         """Memory for windows of T steps."""
         D, C = self.embedding, self.beside
         apart = D is not None and C > 0
-        x, dx = (None, None) if D is None else (empty(T, B, D + C), empty(T, B, D + C))
+        folded, x, dx = None, None, None
+        if D is not None and not apart and T > 1 and Folded.possible(self.cell):  # one step repeats too few words
+            folded = Folded(self.cell, len(p["E"]), D, T * B, empty)
+        if D is not None and (folded is None or self._drops):
+            x, dx = empty(T, B, D + C), empty(T, B, D + C)
         return Work(
             ids=None, lengths=None, E=empty(T, B, D) if apart else x, x=x, dx=dx, dE=empty(T, B, D) if apart else dx,
             mask_words=empty(len(p["E"]), 1) if self.dropout_words else None,
-            mask=empty(B, D) if self.dropout else None, cell=self.cell.workspace(p["cell"], T, B, empty),
+            mask=empty(B, D) if self.dropout else None,
+            folded=folded, looked_up=False, cell=self.cell.workspace(p["cell"], T, B, empty),
         )  # fmt: skip
 
     def forward(self, p: Any, ids: np.ndarray, state: State, work: Work, lengths: np.ndarray | None = None,
                 c: np.ndarray | None = None, rng: np.random.Generator | None = None):  # fmt: skip
         """ids (T, B), of which sequence n has lengths[n], c (B, C) -> y (T, B, H), the state after each one's end."""
-        work.ids, work.lengths, x = ids, lengths, ids
-        if work.x is not None:
+        work.ids, work.lengths, x, cell = ids, lengths, ids, p["cell"]
+        work.looked_up = work.folded is not None and not (self._drops and rng is not None)
+        if work.looked_up:
+            cell, x = work.folded.forward(cell, p["E"], ids)
+        elif work.x is not None:
             project(ids, p["E"], out=work.E)
             if work.mask_words is not None:
                 dropout_mask(self.dropout_words, rng, out=work.mask_words)
@@ -80,10 +95,15 @@ class Reader:
             if work.E is not work.x:
                 work.x[:, :, : self.embedding], work.x[:, :, self.embedding :] = work.E, c
             x = work.x
-        return self.cell.forward_padded(p["cell"], x, state, work.cell, lengths, rng)
+        return self.cell.forward_padded(cell, x, state, work.cell, lengths, rng)
 
     def backward(self, p: Any, g: Any, dy: np.ndarray, dstate: State | None, work: Work):
         """-> dL/d(first state), dL/dc (B, C) or None. Adds into g; may overwrite dy."""
+        if work.looked_up:
+            folded, dfolded = work.folded.p, work.folded.gradients(g["cell"])
+            first = self.cell.backward_padded(folded, dfolded, dy, dstate, work.cell, work.lengths)
+            work.folded.backward(p["cell"], g["cell"], g["E"])
+            return first, None
         first = self.cell.backward_padded(p["cell"], g["cell"], dy, dstate, work.cell, work.lengths, work.dx)
         if work.dx is None:
             return first, None

@@ -9,7 +9,6 @@ from collections import defaultdict
 
 import numpy as np
 
-import rnnlm.models.reader
 import rnnlm.train
 from rnnlm import evaluate, threads
 from rnnlm.cells import Cell, Stack, Vanilla
@@ -17,6 +16,7 @@ from rnnlm.corpus import Corpus, Sentences, Stream
 from rnnlm.gradcheck import synthetic_vocab
 from rnnlm.heads import Adaptive, Softmax
 from rnnlm.models import LanguageModel, Network
+from rnnlm.models.folded import Folded
 from rnnlm.ops import product
 from rnnlm.optim import SGD, Adam
 from rnnlm.params import Parameters
@@ -83,12 +83,12 @@ class Phases(Step):
         super().__init__(shape)
         self.seconds: dict[str, float] = defaultdict(float)
         for owner, name, phase in (
-            (rnnlm.models.reader, "project", "embedding, forward"),
+            (Folded, "forward", "embedding times U, forward"),
             (Vanilla, "forward", "recurrence, forward"),
             (Softmax, "forward", "head, forward"),
             (Softmax, "backward", "head, backward"),
             (Vanilla, "backward", "recurrence, backward"),
-            (rnnlm.models.reader, "project_backward", "embedding, backward"),
+            (Folded, "backward", "embedding times U, backward"),
             (rnnlm.train, "gradient_norm", "norm"),
             (SGD, "step", "clip and update"),
         ):

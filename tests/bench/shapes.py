@@ -11,6 +11,7 @@ FORMULA = """\
 Useful work: 2 FLOP per multiply-add of the matrix products, backward twice forward; so a step is
 6 B T (sum over layers of G (D H + H H) + H K), D being the width of the layer's input; tied: H D + D K instead of H K.
 G is the number of an LSTM's (4) or a GRU's (3) gates and candidates; 1 for tanh.
+Products with embedded words count once for each token, though rnnlm does them once for each different word of a window.
 Lookups, activations, the exponentials of the softmax, clipping and the update count as nothing."""
 
 
