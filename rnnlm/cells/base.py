@@ -41,7 +41,10 @@ class Cell(Choice, default="vanilla"):
         raise NotImplementedError
 
     def specs(self, n_in: int) -> Specs:
-        """The parameters for inputs of width n_in (the vocabulary's size K where the inputs are ids)."""
+        """The parameters for inputs of width n_in (the vocabulary's size K where the inputs are ids).
+
+        Arrays whose shape depends on n_in are (n_in, ...), and `project` alone uses them.
+        """
         raise NotImplementedError
 
     def initial_state(self, p: Any, B: int) -> State:

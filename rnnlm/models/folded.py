@@ -22,7 +22,8 @@ class Folded:
     @staticmethod
     def possible(cell: Cell) -> bool:
         """Whether the cell trains its input weights; a reservoir has no gradient for F, and so none for E."""
-        return all(spec.trainable for spec in input_weights(cell).values())
+        found = input_weights(cell).values()
+        return bool(found) and all(spec.trainable for spec in found)
 
     def __init__(self, cell: Cell, K: int, D: int, N: int, empty: Empty):
         most = min(K, N)
