@@ -138,11 +138,13 @@ class RunSummary(NamedTuple):
 def summarize(path: Path) -> RunSummary:
     """Read config.yaml and log.jsonl of a run directory. The results, None before the first validation:
 
-    valid_ppl   the best validation perplexity
+    valid_nats  the best validation's cross-entropy per token
+    valid_ppl   the best validation perplexity; None for a model that has none
     best_epoch  passes over the training text before it
     train_ppl   the training perplexity reported with it
     epochs      passes so far
     seconds     spent training so far
+    diverged    how many times training went back because it diverged
 
     Raises UsageError for what is no run directory, DataError for a log that is broken.
     """
@@ -151,15 +153,16 @@ def summarize(path: Path) -> RunSummary:
             f"{path}: not a run directory", "without --text runs are compared; with it, models on that text"
         )
     settings, _ = config.load(str(config_file(path)), Config)
-    log = _read_log(path / "log.jsonl")
-    results: dict[str, Any] = dict.fromkeys(("valid_ppl", "best_epoch", "train_ppl", "epochs", "seconds"))
+    records = _read_log(path / "log.jsonl")
+    log = [record for record in records if "diverged" not in record]
+    results: dict[str, Any] = dict.fromkeys(("valid_nats", "valid_ppl", "best_epoch", "train_ppl", "epochs", "seconds"))
     if log:
         best, last = min(log, key=lambda record: record["valid_nats"]), log[-1]
         results = {
-            "valid_ppl": best["valid_ppl"], "best_epoch": best["epoch"], "train_ppl": best["train_ppl"],
-            "epochs": last["epoch"], "seconds": last["seconds"],
+            "valid_nats": best["valid_nats"], "valid_ppl": best["valid_ppl"], "best_epoch": best["epoch"],
+            "train_ppl": best["train_ppl"], "epochs": last["epoch"], "seconds": last["seconds"],
         }  # fmt: skip
-    return RunSummary(path, config.plain(settings), results)
+    return RunSummary(path, config.plain(settings), {**results, "diverged": len(records) - len(log)})
 
 
 def _read_log(path: Path) -> list[dict[str, Any]]:
@@ -168,7 +171,8 @@ def _read_log(path: Path) -> list[dict[str, Any]]:
         with open(path, encoding="utf-8") as file:
             for line in file:
                 record = json.loads(line)
-                if not all(isinstance(record[key], (int, float)) for key in ("epoch", "valid_nats", "seconds")):
+                figures = ("epoch",) if "diverged" in record else ("epoch", "valid_nats", "seconds")
+                if not all(isinstance(record[key], (int, float)) for key in figures):
                     raise ValueError
                 records.append({"valid_ppl": None, "train_ppl": None, **record})
     except FileNotFoundError:

@@ -6,10 +6,13 @@ import pytest
 from test_scoring import WORDS, network
 
 from rnnlm import compare as module
+from rnnlm.cli.compare import show_runs
 from rnnlm.compare import Comparison, bootstrap, compare, settings_that_differ, summarize
 from rnnlm.errors import DataError, UsageError
 from rnnlm.ngram import estimate, read
+from rnnlm.run import record_divergence
 from rnnlm.scoring import NetworkScorer
+from rnnlm.train import Divergence
 from rnnlm.vocab import Vocabulary
 
 TEXT = [[WORDS[0], WORDS[1]], [WORDS[0]], [], [WORDS[2], "unheard", WORDS[0]]]
@@ -174,19 +177,31 @@ def test_compare_runs(rnnlm, trained):
     assert facts["settings"]["data.level"] == ["word", "char"]
 
 
+def test_rows_for_runs_without_a_perplexity_and_for_those_that_diverged():
+    one = {"valid_nats": 2.5, "valid_ppl": None, "best_epoch": 1.0, "train_ppl": None, "epochs": 1.0, "seconds": 3.0}
+    facts = {"runs": ["a", "b"], "settings": {}, "results": [{**one, "diverged": 0}, {**one, "diverged": 2}]}
+    assert [line.split() for line in show_runs(facts)] == [
+        ["a", "b"], ["valid_nats", "2.5000", "2.5000"], ["valid_ppl", "-", "-"], ["best_epoch", "1.00", "1.00"],
+        ["train_ppl", "-", "-"], ["epochs", "1.00", "1.00"], ["seconds", "3", "3"], ["diverged", "0", "2"],
+    ]  # fmt: skip
+
+
 def test_results_are_those_of_the_log(tmp_path, tiny):
     from rnnlm.run import Run
 
     run = Run(tmp_path / "run")
     run.path.mkdir()
     run.describe(tiny(), [])
-    assert set(summarize(run.path).results.values()) == {None}
+    assert set(summarize(run.path).results.values()) == {None, 0}
     for epoch, nats in ((1.0, 3.0), (2.0, 2.0), (3.0, 2.5)):
         run.log({"epoch": epoch, "valid_nats": nats, "valid_ppl": math.exp(nats), "train_ppl": 9, "seconds": 4 * epoch})
     summary = summarize(run.path)
     assert summary.results == {
-        "valid_ppl": math.exp(2), "best_epoch": 2.0, "train_ppl": 9, "epochs": 3.0, "seconds": 12.0,
+        "valid_nats": 2.0, "valid_ppl": math.exp(2), "best_epoch": 2.0, "train_ppl": 9, "epochs": 3.0, "seconds": 12.0,
+        "diverged": 0,
     }  # fmt: skip
+    run.log(record_divergence(Divergence(3.5, 70, 0.1, "loss nan", "the best weights", 0.05)))
+    assert summarize(run.path).results == {**summary.results, "diverged": 1}
     assert settings_that_differ([summary, summary]) == {}
     other = summary._replace(config={**summary.config, "seed": 7, "schedule": {"kind": "step", "first": 3}})
     assert settings_that_differ([summary, other]) == {
@@ -197,7 +212,7 @@ def test_results_are_those_of_the_log(tmp_path, tiny):
         file.write('{"epoch": "x"}\n')
     with pytest.raises(DataError) as error:
         summarize(run.path)
-    assert error.value.message == f"{run.path}/log.jsonl:4: expected a validation as `rnnlm train` logs it"
+    assert error.value.message == f"{run.path}/log.jsonl:5: expected a validation as `rnnlm train` logs it"
     assert error.value.hint == "restore or remove that line"
 
 

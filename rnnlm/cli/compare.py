@@ -38,8 +38,8 @@ def command(models, text, words, resamples, seed, independent, as_json):
     Keys of --json, with --text: text, sentences, tokens (compared), left_out, resamples, seed, models (a list of model,
     kind, vocab_size, oovs, zeroprobs, ppl, ppl_interval, ratio, ratio_interval: ppl by that of the first; better: share
     of the draws on which ppl is below that of the first), words (a list of word, count, log10_p: one mean per model).
-    Without: runs, settings ({path: a value per run}), results (a list of valid_ppl, best_epoch, train_ppl, epochs,
-    seconds).
+    Without: runs, settings ({path: a value per run}), results (a list of valid_nats, valid_ppl, best_epoch, train_ppl,
+    epochs, seconds, diverged).
     """
     if len(models) < 2:
         raise UsageError("one model: nothing to compare it with", "name two or more")
@@ -139,14 +139,19 @@ def runs(paths):
 
 def show_runs(facts):
     """The lines of the table: a column per run."""
+    results = facts["results"]
     formats = {
-        "valid_ppl": "{:.2f}", "best_epoch": "{:.2f}", "train_ppl": "{:.2f}", "epochs": "{:.2f}", "seconds": "{:.0f}",
+        "valid_nats": "{:.4f}", "valid_ppl": "{:.2f}", "best_epoch": "{:.2f}", "train_ppl": "{:.2f}",
+        "epochs": "{:.2f}", "seconds": "{:.0f}", "diverged": "{}",
     }  # fmt: skip
+    if all(run["valid_ppl"] is not None for run in results):  # which says as much
+        del formats["valid_nats"]
+    if not any(run["diverged"] for run in results):
+        del formats["diverged"]
     rows = [["", *facts["runs"]]]
     rows += [[path, *map(json.dumps, values)] for path, values in facts["settings"].items()]
     for key, layout in formats.items():
-        values = (results[key] for results in facts["results"])
-        rows.append([key, *("-" if value is None else layout.format(value) for value in values)])
+        rows.append([key, *("-" if run[key] is None else layout.format(run[key]) for run in results)])
     yield from aligned(rows)
 
 
