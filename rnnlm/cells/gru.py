@@ -9,7 +9,7 @@ import numpy as np
 from rnnlm.cells.base import Cell
 from rnnlm.config import option
 from rnnlm.initializers import Glorot, Init, Orthogonal, Zeros
-from rnnlm.ops import ACTIVATIONS, in_parallel, product, project, project_backward, rows
+from rnnlm.ops import ACTIVATIONS, product, project, project_backward, rows, through_time
 from rnnlm.params import Spec
 
 SIGMOID = ACTIVATIONS["sigmoid"]
@@ -95,7 +95,7 @@ class GRU(Cell, kind="gru"):
                 h[t + 1, B] *= z[t, B]
                 h[t + 1, B] += n[t, B]
 
-        in_parallel(steps, len(buf), each=W.size)
+        through_time(steps, len(buf), W)
         return h[1:], (h[-1].copy(),)
 
     def backward(self, p, g, dy, dstate, work, dx=None):
@@ -122,7 +122,7 @@ class GRU(Cell, kind="gru"):
                 dh[B] *= z[t]
                 dh[B] += np.dot(da[t, B], W.T, out=work.back[B])
 
-        in_parallel(steps, len(dh), each=W.size)
+        through_time(steps, len(dh), W)
         product(rows(h[:-1]).T, rows(da), out=work.dW)
         g["W"] += work.dW
         g["c"] += rows(da)[:, -self.size :].sum(axis=0)

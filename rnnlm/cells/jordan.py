@@ -10,7 +10,7 @@ import numpy as np
 from rnnlm.cells.base import Cell, beyond, ends, ends_add
 from rnnlm.config import option
 from rnnlm.initializers import Glorot, Init, Zeros
-from rnnlm.ops import ACTIVATIONS, add_product, in_parallel, product, project, project_backward, rows
+from rnnlm.ops import ACTIVATIONS, add_product, product, project, project_backward, rows, through_time
 from rnnlm.params import Spec
 
 
@@ -97,7 +97,7 @@ class Jordan(Cell, kind="jordan"):
                 np.exp(y[t + 1, B], out=y[t + 1, B])
                 y[t + 1, B] /= y[t + 1, B].sum(axis=-1, keepdims=True)
 
-        in_parallel(steps, len(buf), each=W.size)
+        through_time(steps, len(buf), W)
         return o, (y[-1].copy(),)
 
     def backward(self, p, g, dy, dstate, work, dx=None):
@@ -119,7 +119,7 @@ class Jordan(Cell, kind="jordan"):
                     da[t, B] *= dh[B]
                     np.dot(da[t, B], W.T, out=back[B])
 
-            in_parallel(steps, len(back), each=W.size)
+            through_time(steps, len(back), W)
             add_product(rows(y[:-1]).T, rows(da), out=g["W"])
         add_product(rows(do).T, rows(h), out=g["V"])
         g["c"] += rows(do).sum(axis=0)

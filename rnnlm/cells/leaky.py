@@ -10,7 +10,7 @@ import numpy as np
 from rnnlm.cells.base import Cell
 from rnnlm.config import option
 from rnnlm.initializers import Glorot, Init, Orthogonal, Zeros
-from rnnlm.ops import ACTIVATIONS, in_parallel, product, project, project_backward, rows
+from rnnlm.ops import ACTIVATIONS, product, project, project_backward, rows, through_time
 from rnnlm.params import Spec
 
 
@@ -94,7 +94,7 @@ class Leaky(Cell, kind="leaky"):
                 h[t + 1, B] *= alpha
                 h[t + 1, B] += h[t, B]
 
-        in_parallel(steps, len(buf), each=W.size)
+        through_time(steps, len(buf), W)
         return h[1:], (h[-1].copy(),)
 
     def backward(self, p, g, dy, dstate, work, dx=None):
@@ -112,7 +112,7 @@ class Leaky(Cell, kind="leaky"):
                 np.multiply(dy[t, B], 1 - alpha, out=dh[B])
                 dh[B] += buf[B]
 
-        in_parallel(steps, len(buf), each=W.size)
+        through_time(steps, len(buf), W)
         if self.learned:
             fa -= h[:-1]  # dh_t/dalpha
             fa *= dy

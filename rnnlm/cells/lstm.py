@@ -9,7 +9,7 @@ import numpy as np
 from rnnlm.cells.base import Cell, beyond, ends, ends_add
 from rnnlm.config import option
 from rnnlm.initializers import Glorot, Init, Orthogonal
-from rnnlm.ops import ACTIVATIONS, dropout_mask, in_parallel, product, project, project_backward, rows
+from rnnlm.ops import ACTIVATIONS, dropout_mask, product, project, project_backward, rows, through_time
 from rnnlm.params import Spec
 
 SIGMOID = ACTIVATIONS["sigmoid"]
@@ -103,7 +103,7 @@ class LSTM(Cell, kind="lstm"):
                 np.tanh(c[t + 1, B], out=tanh_c[t, B])
                 np.multiply(o[t, B], tanh_c[t, B], out=h[t + 1, B])
 
-        in_parallel(steps, len(buf), each=W.size)
+        through_time(steps, len(buf), W)
         return h[1:], (h[-1].copy(), c[-1].copy())
 
     def backward(self, p, g, dy, dstate, work, dx=None):
@@ -134,7 +134,7 @@ class LSTM(Cell, kind="lstm"):
                 dc[B] *= f[t]
                 np.dot(da[t, B], W.T, out=dh[B])
 
-        in_parallel(steps, len(dh), each=W.size)
+        through_time(steps, len(dh), W)
         product(rows(h[:-1]).T, rows(da), out=work.dW)
         if work.mask is not None:
             work.dW *= work.mask

@@ -10,7 +10,7 @@ from rnnlm.cells.base import Cell
 from rnnlm.config import option
 from rnnlm.errors import UsageError
 from rnnlm.initializers import Uniform
-from rnnlm.ops import in_parallel, product, project, rows
+from rnnlm.ops import product, project, rows, through_time
 from rnnlm.params import Spec
 
 
@@ -82,7 +82,7 @@ class Reservoir(Cell, kind="reservoir"):
                 h[t + 1, B] *= self.leak
                 h[t + 1, B] += h[t, B]
 
-        in_parallel(steps, len(buf), each=W.size)
+        through_time(steps, len(buf), W)
         return h[1:], (h[-1].copy(),)
 
     def backward(self, p, g, dy, dstate, work, dx=None):
@@ -100,7 +100,7 @@ class Reservoir(Cell, kind="reservoir"):
                 dh[B] *= 1 - self.leak
                 dh[B] += buf[B]
 
-        in_parallel(steps, len(buf), each=W.size)
+        through_time(steps, len(buf), W)
         if dx is not None:  # the only gradient that is wanted: g stays as it is
             product(rows(da), p["U"].T, out=rows(dx))
         return (dh.copy(),)

@@ -10,7 +10,7 @@ import numpy as np
 from rnnlm.cells.base import Cell
 from rnnlm.config import option
 from rnnlm.initializers import Glorot, Init, Orthogonal, Zeros
-from rnnlm.ops import ACTIVATIONS, dropout_mask, in_parallel, product, project, project_backward, rows
+from rnnlm.ops import ACTIVATIONS, dropout_mask, product, project, project_backward, rows, through_time
 from rnnlm.params import Spec
 
 
@@ -82,7 +82,7 @@ class Vanilla(Cell, kind="vanilla"):
                 h[t, B] += buf[B]
                 f.apply(h[t, B], out=h[t, B])
 
-        in_parallel(steps, len(buf), each=W.size)
+        through_time(steps, len(buf), W)
         return h[1:], (h[-1].copy(),)
 
     def backward(self, p, g, dy, dstate, work, dx=None):
@@ -98,7 +98,7 @@ class Vanilla(Cell, kind="vanilla"):
                     da[t, B] *= buf[B]
                     np.dot(da[t, B], W.T, out=dh[B])
 
-            in_parallel(steps, len(buf), each=W.size)
+            through_time(steps, len(buf), W)
         else:
             self._truncated(W, dy, dstate, work)
         product(rows(h[:-1]).T, rows(da), out=work.dW)  # the sum over t as one product
