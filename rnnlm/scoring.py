@@ -23,8 +23,8 @@ from rnnlm.ops import check_numbers
 from rnnlm.vocab import BOS, EOS, OOV, UNK, Vocabulary
 
 TOKENS = 4096  # predicted at once: wide enough for fast products, also through time
-LOGITS = 1 << 24  # but so many scores at most, so that memory is bounded for any vocabulary
-BLOCK = 4  # sentences are taken in, and sorted, so many times TOKENS at a time
+LOGITS = 10 << 20  # but so many scores at most, so that memory is bounded for any vocabulary
+BLOCK = 8  # sentences are taken in, and sorted, so many times TOKENS at a time
 Item = TypeVar("Item")
 
 
