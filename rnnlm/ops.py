@@ -74,14 +74,15 @@ def in_parallel(work: Callable[[slice], object], n: int, each: int = SMALL) -> N
     each other in busy loops, and where anything else runs on the machine that made training up to 20 times slower. So a
     product and the element-wise passes over its result also stay on one core, in one cache.
     """
-    number = min(THREADS, n) if n * each >= SMALL else min(1, n)
+    if n == 0:
+        return
+    number = min(THREADS, n) if n * each >= SMALL else 1
     # The BLAS computes rows by fours: 10 rows by (400, 1600) take it as long as 12.
     fours = 4 if n >= 4 * number else 1
     cuts = [0, *(-(-n * i // (number * fours)) * fours for i in range(1, number)), n]
     parts = [slice(*cut) for cut in zip(cuts, cuts[1:])]
     others = [_pool().submit(work, part) for part in parts[1:]]
-    if parts:
-        work(parts[0])
+    work(parts[0])
     for other in others:
         other.result()
 

@@ -98,3 +98,13 @@ def tiny(tmp_path, monkeypatch):
         (tmp_path / f"{name}.txt").write_text("".join(sentence(rng) + "\n" for _ in range(number)))
     (tmp_path / "tiny.yaml").write_text(TINY)
     return lambda *overrides: prepare(config.load("tiny.yaml", Config, overrides)[0])
+
+
+@pytest.fixture(params=[1, 3])
+def threads(request, monkeypatch):
+    """Work is shared out among so many threads, however little it is."""
+    from rnnlm import ops
+
+    monkeypatch.setattr(ops, "THREADS", request.param)
+    monkeypatch.setattr(ops, "SMALL", 1)
+    return request.param

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from examples import CELLS, K, memory, parameters, random_like
 
+from rnnlm import ops
 from rnnlm.cells import GRU, LSTM, Bidirectional, Jordan, Leaky, Reservoir, Stack, Vanilla
 from rnnlm.corpus import Corpus, Stream
 from rnnlm.errors import UsageError
@@ -57,6 +58,16 @@ def sequences(state, part):
 
 
 # --- every cell
+
+
+@every_cell
+def test_threads_take_their_own_sequences_through_time(name, threads, monkeypatch):
+    """Together they compute what one does that is given all sequences."""
+    run = Run(CELLS[name])
+    found = [run.forward(rng=np.random.default_rng(2)), run.backward(run.dlast), run.g.flat, run.dx]
+    monkeypatch.setattr(ops, "THREADS", 1)
+    expected = [run.forward(rng=np.random.default_rng(2)), run.backward(run.dlast), run.g.flat, run.dx]
+    assert_close(tuple(found), tuple(expected))
 
 
 @every_input

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from examples import HEADS, VOCAB, WIDTH, K, memory, parameters
 
-from rnnlm import ops
 from rnnlm.errors import UsageError
 from rnnlm.gradcheck import synthetic_vocab
 from rnnlm.heads import Adaptive, Loss, Scores, Softmax, softmax
@@ -145,9 +144,7 @@ def test_vocabularies_of_hardly_a_word(size):
 
 
 @pytest.mark.parametrize(("tokens", "size"), [(softmax.BLOCK // 7 * 2 + 3, 7), (3, softmax.BLOCK + 1), (1, 7)])
-@pytest.mark.parametrize("threads", [1, 3])
-def test_several_blocks_and_threads(tokens, size, threads, monkeypatch):
-    monkeypatch.setattr(ops, "THREADS", threads)
+def test_several_blocks_and_threads(tokens, size, threads):
     rng = np.random.default_rng(1)
     p = parameters(Softmax().specs(2, synthetic_vocab(size)))
     y, targets = rng.standard_normal((tokens, 2)), rng.integers(0, size, tokens)

@@ -3,7 +3,6 @@ import threading
 import numpy as np
 import pytest
 
-from rnnlm import ops
 from rnnlm.ops import (
     ACTIVATIONS,
     add_product,
@@ -17,11 +16,6 @@ from rnnlm.ops import (
 )
 
 T, B, D, H, K = 4, 3, 5, 2, 7
-
-
-@pytest.fixture(params=[1, 3])
-def threads(request, monkeypatch):
-    monkeypatch.setattr(ops, "THREADS", request.param)
 
 
 def test_rows_are_a_view():
@@ -87,16 +81,19 @@ def test_products_in_parallel(n, threads):
     np.testing.assert_allclose(out, C + A @ B, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("n", [0, 1, 5, 1000])
+@pytest.mark.parametrize("n", [0, 1, 5, 12, 13, 20, 1000])
 def test_parallel_parts_cover_everything_once(n, threads):
-    seen, lock = np.zeros(n, int), threading.Lock()
+    seen, starts, lock = np.zeros(n, int), [], threading.Lock()
 
     def work(part):
         with lock:
             seen[part] += 1
+            starts.append(part.start)
 
     in_parallel(work, n)
     assert (seen == 1).all()
+    assert len(starts) == min(n, threads)
+    assert n < 4 * threads or all(start % 4 == 0 for start in starts)
 
 
 def test_an_error_in_any_part_is_raised(threads):

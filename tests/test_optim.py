@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from examples import OPTIMIZERS
 
-from rnnlm import ops, optim
+from rnnlm import optim
 from rnnlm.optim import SGD, Adam, Momentum, clip_norm, clip_value, gradient_norm
 
 STEPS = 5
@@ -67,9 +67,7 @@ def follow(optimizer, dtype=np.float64, n=2 * BLOCK + 5):
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-@pytest.mark.parametrize("threads", [1, 3])
-def test_rule_is_its_formula(name, threads, monkeypatch):
-    monkeypatch.setattr(ops, "THREADS", threads)
+def test_rule_is_its_formula(name, threads):
     optimizer = OPTIMIZERS[name]
     theta, _ = follow(optimizer)
     slope, start = quadratic(len(theta))
