@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import rnnlm.threads  # noqa: F401  (first: it must speak before NumPy is loaded)
+import rnnlm.nn.threads  # noqa: F401  (first: it must speak before NumPy is loaded)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

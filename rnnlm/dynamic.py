@@ -14,9 +14,8 @@ import numpy as np
 
 from rnnlm.corpus import Batch
 from rnnlm.errors import NumericalError
-from rnnlm.models.base import Network
-from rnnlm.ops import in_parallel
-from rnnlm.optim import blocks
+from rnnlm.nn.models.base import Network
+from rnnlm.nn.ops import blocks, in_parallel
 from rnnlm.reader import Reader, Window, read
 
 WINDOW = 20  # tokens between updates
@@ -43,7 +42,7 @@ class Descent:
         """See `Rule`."""
 
         def step(part):
-            for b in blocks(part):
+            for b in blocks(part, width=2):
                 theta[b] -= self.lr * grad[b]
 
         in_parallel(step, len(theta))
@@ -67,7 +66,7 @@ class Anchored:
         """See `Rule`."""
 
         def step(part):
-            for b in blocks(part):
+            for b in blocks(part, width=2):
                 change = self.trained[b] - theta[b]
                 change *= self.pull[b]
                 change -= self.scale[b] * grad[b]
@@ -86,7 +85,7 @@ def gradient_rms(network: Network, batches: Iterable[Batch]) -> np.ndarray:
     for batch in batches:
         _, state = network.loss_and_grad(batch, state)
         g = network.grads.trainable
-        for b in blocks(slice(0, len(g))):
+        for b in blocks(slice(0, len(g)), width=2):
             squares[b] += batch.tokens * g[b] * g[b]
         number += 1
     return np.sqrt(squares / number)

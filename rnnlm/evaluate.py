@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnlm.corpus import Corpus
-from rnnlm.heads import Loss
-from rnnlm.models.base import Network
-from rnnlm.ops import check_numbers
+from rnnlm.nn.heads import Loss
+from rnnlm.nn.models.base import Network
+from rnnlm.nn.ops import check_numbers
 from rnnlm.scoring import NetworkScorer, Scorer
 from rnnlm.vocab import BOS, EOS, OOV, UNK, Vocabulary
 

@@ -12,13 +12,13 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-import rnnlm.cells  # noqa: F401  (registers the kinds)
+import rnnlm.nn.cells  # noqa: F401  (registers the kinds)
 from rnnlm import arpa, checkpoint, config
 from rnnlm.config import option
 from rnnlm.errors import DataError, NumericalError, RnnlmError, UsageError
-from rnnlm.models import LanguageModel, Model, Network
+from rnnlm.nn.models import LanguageModel, Model, Network
+from rnnlm.nn.params import Parameters
 from rnnlm.optim import SGD, Optimizer
-from rnnlm.params import Parameters
 from rnnlm.schedule import Constant, Schedule
 from rnnlm.scoring import NetworkScorer, Scorer
 from rnnlm.tasks import TASKS, Task

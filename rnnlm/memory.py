@@ -10,11 +10,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from rnnlm.cells import GRU, LSTM, Cell, Leaky, Reservoir, Vanilla
-from rnnlm.initializers import Chain, Glorot, Identity, Orthogonal, TimeScales, Zeros
-from rnnlm.ops import rows
+from rnnlm.nn.cells import GRU, LSTM, Cell, Leaky, Reservoir, Vanilla
+from rnnlm.nn.initializers import Chain, Glorot, Identity, Orthogonal, TimeScales, Zeros
+from rnnlm.nn.ops import rows
+from rnnlm.nn.params import Parameters, Spec
 from rnnlm.optim import Adam, clip_norm, gradient_norm
-from rnnlm.params import Parameters, Spec
 
 BATCH, TEST = 32, 500  # sequences of an update, and of a look at whether the problem is solved
 EVERY = 50  # updates from look to look

@@ -7,22 +7,15 @@ stores them. t counts steps from 1, lr is the learning rate of this step.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
 from rnnlm.config import Choice, option
-from rnnlm.ops import in_parallel
+from rnnlm.nn.ops import blocks, in_parallel
 
-BLOCK = 1 << 19  # elements: small enough for the cache, large enough that threads seldom wait for the interpreter
 PASS = 16  # multiply-adds, about, that a pass over one element is as dear as (see `in_parallel`)
-
-
-def blocks(part: slice) -> Iterator[slice]:
-    """Slices of at most BLOCK elements that cover a part of a vector."""
-    return (slice(i, min(i + BLOCK, part.stop)) for i in range(part.start, part.stop, BLOCK))
 
 
 def clip_norm(norm: float, limit: float) -> float:
@@ -64,7 +57,7 @@ class Optimizer(Choice, default="sgd"):
         """
 
         def update(part):
-            for b in blocks(part):
+            for b in blocks(part, width=2):
                 g = grad[b]
                 if factor != 1:
                     g *= factor

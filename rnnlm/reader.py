@@ -10,10 +10,10 @@ from typing import NamedTuple, NoReturn
 
 import numpy as np
 
-from rnnlm.cells.base import State
 from rnnlm.corpus import Batch
 from rnnlm.errors import UsageError
-from rnnlm.models.base import Network
+from rnnlm.nn.cells.base import State
+from rnnlm.nn.models.base import Network
 from rnnlm.scoring import LOGITS
 from rnnlm.vocab import BOS, EOS, OOV, UNK, Vocabulary
 

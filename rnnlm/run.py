@@ -20,7 +20,7 @@ from rnnlm import __version__, checkpoint, config
 from rnnlm.checkpoint import Checkpoint, write_whole
 from rnnlm.errors import DataError, UsageError
 from rnnlm.experiment import Experiment, load_weights, read_figures
-from rnnlm.threads import threads
+from rnnlm.nn.threads import threads
 from rnnlm.train import Divergence, Validation
 
 # What may differ between a run and its continuation: how long and how closely it is watched, not what is computed.

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from rnnlm.heads.softmax import blocks
-from rnnlm.models.base import Network
-from rnnlm.ops import check_numbers, in_parallel
+from rnnlm.nn.models.base import Network
+from rnnlm.nn.ops import blocks, check_numbers, in_parallel
 from rnnlm.vocab import BOS, EOS, OOV, UNK
 
 BATCH = 256  # samples side by side

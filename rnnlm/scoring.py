@@ -4,7 +4,7 @@
     for log_p in scorer.log_probs([["the", "cat", "sat"]]):
         print(log_p)  # four numbers: one per word, and one for </s>
 
-Letters as in `rnnlm.cells.base`: T time steps, B sentences side by side, K words of the vocabulary.
+Letters as in `rnnlm.nn.cells.base`: T time steps, B sentences side by side, K words of the vocabulary.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from rnnlm.cells.base import State
 from rnnlm.corpus import Batch
-from rnnlm.models.base import Network
-from rnnlm.ops import check_numbers
+from rnnlm.nn.cells.base import State
+from rnnlm.nn.models.base import Network
+from rnnlm.nn.ops import check_numbers
 from rnnlm.vocab import BOS, EOS, OOV, UNK, Vocabulary
 
 TOKENS = 4096  # predicted at once: wide enough for fast products, also through time

@@ -14,8 +14,8 @@ from rnnlm import corpus as corpora
 from rnnlm import decode, evaluate, examples, vocab
 from rnnlm.corpus import Corpus, Sentences, Stream, encode, lines
 from rnnlm.errors import DataError
-from rnnlm.heads import Loss
-from rnnlm.models import Network
+from rnnlm.nn.heads import Loss
+from rnnlm.nn.models import Network
 from rnnlm.sample import sample
 from rnnlm.vocab import Labels, Vocabularies, Vocabulary
 

@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rnnlm import config
-from rnnlm.cells.base import State
 from rnnlm.checkpoint import Checkpoint
 from rnnlm.config import Duration, option
 from rnnlm.corpus import Batch, Sentences, Stream
 from rnnlm.errors import NumericalError, UsageError
-from rnnlm.heads import Loss
-from rnnlm.models.base import Network
+from rnnlm.nn.cells.base import State
+from rnnlm.nn.heads import Loss
+from rnnlm.nn.models.base import Network
 from rnnlm.optim import Optimizer, clip_norm, clip_value, gradient_norm
 from rnnlm.schedule import Schedule
 

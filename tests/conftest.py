@@ -103,7 +103,7 @@ def tiny(tmp_path, monkeypatch):
 @pytest.fixture(params=[1, 3])
 def threads(request, monkeypatch):
     """Work is shared out among so many threads, however little it is."""
-    from rnnlm import ops
+    from rnnlm.nn import ops
 
     monkeypatch.setattr(ops, "THREADS", request.param)
     monkeypatch.setattr(ops, "SMALL", 1)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from rnnlm.cells import GRU, LSTM, Bidirectional, Jordan, Leaky, Reservoir, Stack, Vanilla
-from rnnlm.gradcheck import synthetic_vocab
-from rnnlm.heads import Adaptive, Scores, Softmax
-from rnnlm.initializers import Chain, Glorot, Identity, Orthogonal, TimeScales, Uniform, Zeros
-from rnnlm.models import Blank, Classifier, LanguageModel, Seq2Seq, Vec2Seq
+from rnnlm.nn.cells import GRU, LSTM, Bidirectional, Jordan, Leaky, Reservoir, Stack, Vanilla
+from rnnlm.nn.gradcheck import synthetic_vocab
+from rnnlm.nn.heads import Adaptive, Scores, Softmax
+from rnnlm.nn.initializers import Chain, Glorot, Identity, Orthogonal, TimeScales, Uniform, Zeros
+from rnnlm.nn.models import Blank, Classifier, LanguageModel, Seq2Seq, Vec2Seq
+from rnnlm.nn.params import Parameters
 from rnnlm.optim import SGD, Adagrad, Adam, Momentum, RMSProp
-from rnnlm.params import Parameters
 from rnnlm.schedule import Constant, Cosine, Newbob, Step
 
 VOCAB = synthetic_vocab(9)

@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 from examples import CELLS, K, memory, parameters, random_like
 
-from rnnlm import ops
-from rnnlm.cells import GRU, LSTM, Bidirectional, Jordan, Leaky, Reservoir, Stack, Vanilla
 from rnnlm.corpus import Corpus, Stream
 from rnnlm.errors import UsageError
-from rnnlm.gradcheck import synthetic_vocab
-from rnnlm.heads import Scores
-from rnnlm.models import LanguageModel, Network
-from rnnlm.ops import dropout_mask
+from rnnlm.nn import ops
+from rnnlm.nn.cells import GRU, LSTM, Bidirectional, Jordan, Leaky, Reservoir, Stack, Vanilla
+from rnnlm.nn.gradcheck import synthetic_vocab
+from rnnlm.nn.heads import Scores
+from rnnlm.nn.models import LanguageModel, Network
+from rnnlm.nn.ops import dropout_mask
+from rnnlm.nn.params import Parameters
 from rnnlm.optim import Adam
-from rnnlm.params import Parameters
 from rnnlm.schedule import Constant
 from rnnlm.train import Trainer, Training, leaves
 

@@ -26,9 +26,9 @@ def copy(tmp_path_factory):
     shutil.copytree(ROOT / "rnnlm", folder / "rnnlm", ignore=shutil.ignore_patterns("__pycache__"))
     (cell,) = re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
     (path,) = re.findall(r"Here is a whole one; `(.*?)`", text)
-    (line,) = re.findall(r"^    (from rnnlm\.cells\.\w+ import \w+)$", text, re.MULTILINE)
+    (line,) = re.findall(r"^    (from rnnlm\.nn\.cells\.\w+ import \w+)$", text, re.MULTILINE)
     (folder / path).write_text(cell, encoding="utf-8")
-    with (folder / "rnnlm" / "cells" / "__init__.py").open("a", encoding="utf-8") as file:
+    with (folder / "rnnlm" / "nn" / "cells" / "__init__.py").open("a", encoding="utf-8") as file:
         file.write(line + "\n")
     (folder / "train.txt").write_text("the cat sees a bird\nthe bird sees a dog\n" * 30, encoding="utf-8")
     (folder / "config.yaml").write_text(CONFIG, encoding="utf-8")
@@ -61,7 +61,7 @@ def test_it_trains(copy):
 
 def test_it_passes_the_tests_of_all_cells(copy):
     code = (
-        "import examples, pytest, sys; from rnnlm.cells import Independent; examples.CELLS.clear(); "
+        "import examples, pytest, sys; from rnnlm.nn.cells import Independent; examples.CELLS.clear(); "
         "examples.CELLS['independent'] = Independent(size=3); "
         "sys.exit(pytest.main(['-q', '-p', 'no:cacheprovider', '-k', 'independent', "
         f"{str(ROOT / 'tests/test_cells.py')!r}, {str(ROOT / 'tests/test_gradients.py')!r}]))"

@@ -8,7 +8,7 @@ from examples import MODELS
 
 from rnnlm.corpus import encode
 from rnnlm.evaluate import Evaluation, evaluate, loss
-from rnnlm.models import Network
+from rnnlm.nn.models import Network
 from rnnlm.scoring import NetworkScorer
 from rnnlm.vocab import SPECIALS, Vocabulary
 

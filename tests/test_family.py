@@ -5,13 +5,13 @@ import pytest
 from examples import FAMILY, memory
 
 from rnnlm import decode, examples, measures
-from rnnlm.cells import GRU, LSTM, Jordan, Stack, Vanilla
 from rnnlm.examples import BlankBatch, LabelledBatch, PairBatch, VectorBatch
-from rnnlm.gradcheck import synthetic_batch_for, synthetic_vocab_for
-from rnnlm.heads import Softmax
-from rnnlm.models import Blank, Classifier, Network, Seq2Seq, Vec2Seq
-from rnnlm.models.reader import widths
-from rnnlm.models.seq2seq import backwards
+from rnnlm.nn.cells import GRU, LSTM, Jordan, Stack, Vanilla
+from rnnlm.nn.gradcheck import synthetic_batch_for, synthetic_vocab_for
+from rnnlm.nn.heads import Softmax
+from rnnlm.nn.models import Blank, Classifier, Network, Seq2Seq, Vec2Seq
+from rnnlm.nn.models.reader import widths
+from rnnlm.nn.models.seq2seq import backwards
 from rnnlm.vocab import EOS
 
 T = 6

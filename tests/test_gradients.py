@@ -9,10 +9,10 @@ import pytest
 from examples import ALL, CELLS, FAMILY, HEADS, MODELS, VOCAB, WIDTH, K, memory, parameters, random_like
 
 from rnnlm import checkpoint, config
-from rnnlm.cells import GRU, Jordan, Stack, Vanilla
 from rnnlm.config import Choice
 from rnnlm.experiment import Config, Data
-from rnnlm.gradcheck import (
+from rnnlm.nn.cells import GRU, Jordan, Stack, Vanilla
+from rnnlm.nn.gradcheck import (
     check_arrays,
     check_batch,
     check_network,
@@ -22,8 +22,8 @@ from rnnlm.gradcheck import (
     synthetic_batch_for,
     synthetic_vocab_for,
 )
-from rnnlm.heads import Adaptive, Scores
-from rnnlm.models import Blank, Classifier, LanguageModel, Network, Seq2Seq, Vec2Seq
+from rnnlm.nn.heads import Adaptive, Scores
+from rnnlm.nn.models import Blank, Classifier, LanguageModel, Network, Seq2Seq, Vec2Seq
 from rnnlm.train import leaves
 
 LIMIT = 1e-7
@@ -287,7 +287,7 @@ def test_command_fits_the_window_to_truncated_errors(settings):
 def test_command_fails_on_a_wrong_backward(settings):
     wrong = """
 import sys
-from rnnlm.cells import Vanilla
+from rnnlm.nn.cells import Vanilla
 from rnnlm.cli import main
 class Wrong(Vanilla, kind="wrong"):
     def backward(self, p, g, *rest, **more):

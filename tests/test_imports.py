@@ -13,11 +13,11 @@ PACKAGE = Path(__file__).parent.parent / "rnnlm"
 
 # A module imports from its own layer and those above it in this list. The units are the modules and packages of rnnlm.
 LAYERS = [
-    "errors threads config params initializers vocab datasets pythondocs generated",
-    "ops optim schedule corpus examples",
-    "cells heads",
-    "models",
-    "checkpoint evaluate scoring ngram arpa mixture reader dynamic cache sample train gradcheck decode measures nbest "
+    "errors config vocab datasets pythondocs generated",
+    "corpus examples",
+    "nn",
+    "optim schedule",
+    "checkpoint evaluate scoring ngram arpa mixture reader dynamic cache sample train decode measures nbest "
     "rescore memory",
     "experiment run tasks adapt compare",
     "cli",
@@ -27,7 +27,7 @@ SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAG
 
 
 def name_of(path):
-    """rnnlm/cells/base.py -> rnnlm.cells.base; rnnlm/cells/__init__.py -> rnnlm.cells."""
+    """rnnlm/cells/base.py -> rnnlm.nn.cells.base; rnnlm/cells/__init__.py -> rnnlm.nn.cells."""
     parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
@@ -74,12 +74,12 @@ def test_kinds_meet_through_the_protocol(path):
     Heads are built on the softmax; models share the reader, what it folds, and the writer.
     """
     known = {
-        "cells": {"rnnlm.cells.base"},
-        "heads": {"rnnlm.cells.base", "rnnlm.heads.base", "rnnlm.heads.softmax"},
-        "models": {"rnnlm.cells.base", "rnnlm.cells.vanilla", "rnnlm.heads", "rnnlm.models.base"}
-        | {"rnnlm.models.folded", "rnnlm.models.reader", "rnnlm.models.writer"},
+        "cells": {"rnnlm.nn.cells.base"},
+        "heads": {"rnnlm.nn.cells.base", "rnnlm.nn.heads.base", "rnnlm.nn.heads.softmax"},
+        "models": {"rnnlm.nn.cells.base", "rnnlm.nn.cells.vanilla", "rnnlm.nn.heads", "rnnlm.nn.models.base"}
+        | {"rnnlm.nn.models.folded", "rnnlm.nn.models.reader", "rnnlm.nn.models.writer"},
     }
-    families = ("rnnlm.cells", "rnnlm.heads", "rnnlm.models")
+    families = ("rnnlm.nn.cells", "rnnlm.nn.heads", "rnnlm.nn.models")
     found = {module for module in imports(path) if module.startswith(families)}
     assert found <= known[path.parent.name]
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from examples import INITS
 
-from rnnlm.initializers import Chain, Glorot, Identity, Init, Orthogonal, TimeScales, Uniform, Zeros
+from rnnlm.nn.initializers import Chain, Glorot, Identity, Init, Orthogonal, TimeScales, Uniform, Zeros
 
 
 @pytest.mark.parametrize("name", INITS)

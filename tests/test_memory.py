@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from rnnlm.cells import Jordan, Vanilla
 from rnnlm.cli import cli
 from rnnlm.errors import DataError, UsageError
-from rnnlm.gradcheck import check_arrays
 from rnnlm.memory import CELLS, TASKS, Learner, number_of_parameters, sized, updates_to_solve
+from rnnlm.nn.cells import Jordan, Vanilla
+from rnnlm.nn.gradcheck import check_arrays
 
 every_task = pytest.mark.parametrize("name", TASKS)
 

@@ -9,8 +9,8 @@ from examples import MODELS, VOCAB
 
 from rnnlm.errors import UsageError
 from rnnlm.mixture import Mixture, fit
-from rnnlm.models import Network
 from rnnlm.ngram import Ngram, Order, estimate
+from rnnlm.nn.models import Network
 from rnnlm.scoring import NetworkScorer
 from rnnlm.vocab import EOS, OOV, SPECIALS, UNK, Vocabulary
 

@@ -3,7 +3,7 @@ import threading
 import numpy as np
 import pytest
 
-from rnnlm.ops import (
+from rnnlm.nn.ops import (
     ACTIVATIONS,
     add_product,
     dropout_mask,

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from rnnlm.initializers import Uniform, Zeros
-from rnnlm.params import Parameters, Spec
+from rnnlm.nn.initializers import Uniform, Zeros
+from rnnlm.nn.params import Parameters, Spec
 
 SPECS = {
     "E": Spec((3, 2), Uniform(0.1)),

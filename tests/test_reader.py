@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from examples import CELLS, memory, parameters, random_like
 
-from rnnlm.initializers import Uniform
-from rnnlm.models.folded import Folded, input_weights
-from rnnlm.models.reader import Reader
+from rnnlm.nn.initializers import Uniform
+from rnnlm.nn.models.folded import Folded, input_weights
+from rnnlm.nn.models.reader import Reader
 from rnnlm.train import leaves
 
 D, B, K = 3, 4, 7

@@ -15,7 +15,7 @@ import pytest
 
 from rnnlm import checkpoint
 from rnnlm.errors import DataError, UsageError
-from rnnlm.heads import Loss
+from rnnlm.nn.heads import Loss
 from rnnlm.run import LOGS, Run, differences, record, record_divergence
 from rnnlm.train import Divergence, Update, Validation
 

@@ -4,7 +4,7 @@ from examples import MODELS, VOCAB
 
 from rnnlm import sample as sampling
 from rnnlm.errors import NumericalError
-from rnnlm.models import Network
+from rnnlm.nn.models import Network
 from rnnlm.sample import GROUP, Choosing, Sample, pick, sample
 from rnnlm.scoring import NetworkScorer
 from rnnlm.vocab import BOS, EOS, OOV, SPECIALS, UNK, Vocabulary, build, count

@@ -5,7 +5,7 @@ import pytest
 from examples import MODELS, VOCAB
 
 from rnnlm import scoring
-from rnnlm.models import Network
+from rnnlm.nn.models import Network
 from rnnlm.scoring import NetworkScorer
 from rnnlm.vocab import BOS, EOS, UNK
 

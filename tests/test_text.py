@@ -13,7 +13,7 @@ import pytest
 from rnnlm import corpus, evaluate
 from rnnlm.corpus import Sentences, encode, lines
 from rnnlm.errors import DataError
-from rnnlm.models import LanguageModel, Network
+from rnnlm.nn.models import LanguageModel, Network
 from rnnlm.vocab import EOS, OOV, UNK, build, count
 
 UTF8 = "convert it, for example with: iconv -f ISO-8859-1 -t UTF-8"

@@ -16,7 +16,7 @@ from rnnlm import config
 from rnnlm.corpus import Sentences
 from rnnlm.errors import NumericalError
 from rnnlm.experiment import Config, prepare
-from rnnlm.heads import Loss
+from rnnlm.nn.heads import Loss
 from rnnlm.run import Run
 from rnnlm.train import Divergence, Progress, Update, Validation
 

@@ -140,7 +140,7 @@ def command(
     from rnnlm.arpa import is_arpa
     from rnnlm.cli import family
     from rnnlm.experiment import changes, load_model, load_text_model
-    from rnnlm.models import Model
+    from rnnlm.nn.models import Model
 
     loaded = None if is_arpa(model) else load_model(model, Model.kinds())
     paths = (texts or [loaded.config.data.test or ""]) if loaded else []

@@ -22,9 +22,10 @@ def command(source, overrides):
     """
     import numpy as np
 
-    from rnnlm import config, gradcheck
+    from rnnlm import config
     from rnnlm.experiment import Config, load_model
-    from rnnlm.models import Model, Network
+    from rnnlm.nn import gradcheck
+    from rnnlm.nn.models import Model, Network
 
     if source.is_dir() or source.suffix == ".npz":
         if overrides:

@@ -25,7 +25,7 @@ def command(model, as_json):
     """
     from rnnlm import config
     from rnnlm.experiment import load_model
-    from rnnlm.models import Model
+    from rnnlm.nn.models import Model
 
     loaded = load_model(model, Model.kinds())
     facts = describe(loaded, model)

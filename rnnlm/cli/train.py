@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rnnlm.errors import UsageError
-from rnnlm.threads import set_threads
+from rnnlm.nn.threads import set_threads
 
 if TYPE_CHECKING:
     from rnnlm.experiment import Experiment

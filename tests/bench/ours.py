@@ -10,16 +10,17 @@ from collections import defaultdict
 import numpy as np
 
 import rnnlm.train
-from rnnlm import evaluate, threads
-from rnnlm.cells import Cell, Stack, Vanilla
+from rnnlm import evaluate
+from rnnlm.nn import threads
+from rnnlm.nn.cells import Cell, Stack, Vanilla
 from rnnlm.corpus import Corpus, Sentences, Stream
-from rnnlm.gradcheck import synthetic_vocab
-from rnnlm.heads import Adaptive, Softmax
-from rnnlm.models import LanguageModel, Network
-from rnnlm.models.folded import Folded
-from rnnlm.ops import product
+from rnnlm.nn.gradcheck import synthetic_vocab
+from rnnlm.nn.heads import Adaptive, Softmax
+from rnnlm.nn.models import LanguageModel, Network
+from rnnlm.nn.models.folded import Folded
+from rnnlm.nn.ops import product
 from rnnlm.optim import SGD, Adam
-from rnnlm.params import Parameters
+from rnnlm.nn.params import Parameters
 from rnnlm.run import environment
 from rnnlm.sample import sample
 from rnnlm.schedule import Constant

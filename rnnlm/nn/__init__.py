@@ -1,0 +1,1 @@
+"""The network: parameters, array operations, cells, heads, models, and the gradient check."""

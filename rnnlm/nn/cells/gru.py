@@ -1,0 +1,132 @@
+"""The gated recurrent unit: an LSTM's memory with two gates, and no second state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rnnlm.config import option
+from rnnlm.nn.cells.base import Cell
+from rnnlm.nn.initializers import Glorot, Init, Orthogonal, Zeros
+from rnnlm.nn.ops import ACTIVATIONS, product, project, project_backward, rows, through_time
+from rnnlm.nn.params import Spec
+
+SIGMOID = ACTIVATIONS["sigmoid"]
+
+
+@dataclass
+class Work:
+    x: np.ndarray | None  # (T, B) ids or (T, B, D) vectors
+    h: np.ndarray  # (T+1, B, H): h[0] is the past, h[1:] are the outputs
+    gates: np.ndarray  # (T, B, 3H): r, z and the candidate n beside each other
+    m: np.ndarray  # (T, B, H): what the past says to the candidate
+    da: np.ndarray  # (T, B, 3H): the gradient by a^r, a^z and m; after the loop by a^r, a^z and a^n
+    da_n: np.ndarray  # (T, B, H)
+    dh: np.ndarray  # (B, H)
+    buf: np.ndarray  # (B, 3H)
+    back: np.ndarray  # (B, H)
+    dW: np.ndarray  # (H, 3H)
+
+
+@dataclass(frozen=True)
+class GRU(Cell, kind="gru"):
+    """h_t = z_t h_{t-1} + (1 - z_t) n_t,  n_t = tanh(b^n + U^n x_t + r_t m_t),  m_t = c + W^n h_{t-1}.
+
+    r_t and z_t are sigmoid(b + W h_{t-1} + U x_t) with their own weights; products of vectors are elementwise: z_t
+    keeps the old state, r_t lets the candidate n_t see it (Cho et al. 2014). W (H, 3H), U (D, 3H) and b (3H,) hold
+    r, z, n side by side. The equations and the order are those of PyTorch's nn.GRU: the reset gate comes after the
+    product with W^n, so that one product per step serves all three, and m_t has a bias c (H,) of its own.
+    """
+
+    size: int = option(100, "hidden units H", low=1)
+    init_W: Init = option(Orthogonal(), "start of each of the three parts of W")
+    init_U: Init = option(Glorot(), "start of each of the three parts of U")
+
+    @property
+    def n_out(self):
+        return self.size
+
+    def specs(self, n_in):
+        H = self.size
+
+        def each(init):
+            return lambda shape, rng: np.hstack([init((shape[0], H), rng) for _ in range(3)])
+
+        return {
+            "U": Spec((n_in, 3 * H), each(self.init_U)),
+            "W": Spec((H, 3 * H), each(self.init_W)),
+            "b": Spec((3 * H,), Zeros()),
+            "c": Spec((H,), Zeros()),
+        }
+
+    def initial_state(self, p, B):
+        return (np.zeros((B, self.size), p["W"].dtype),)
+
+    def workspace(self, p, T, B, empty):
+        H = self.size
+        return Work(
+            x=None, h=empty(T + 1, B, H), gates=empty(T, B, 3 * H), m=empty(T, B, H), da=empty(T, B, 3 * H),
+            da_n=empty(T, B, H), dh=empty(B, H), buf=empty(B, 3 * H), back=empty(B, H), dW=empty(H, 3 * H),
+        )  # fmt: skip
+
+    def _split(self, a):
+        """(..., 3H) -> its three parts (..., H), and the two that go through the sigmoid in one, (..., 2H)."""
+        H = self.size
+        return *(a[..., k * H : (k + 1) * H] for k in range(3)), a[..., : 2 * H]
+
+    def forward(self, p, x, state, work, rng=None):
+        h, m, buf, W, c = work.h, work.m, work.buf, p["W"], p["c"]
+        work.x, h[0] = x, state[0]
+        project(x, p["U"], out=work.gates)
+        work.gates += p["b"]
+        r, z, n, rz = self._split(work.gates)
+        *_, Wh_n, Wh_rz = self._split(buf)
+
+        def steps(B):  # the sequences B, as in the vanilla cell
+            for t in range(len(m)):
+                np.dot(h[t, B], W, out=buf[B])
+                rz[t, B] += Wh_rz[B]
+                SIGMOID.apply(rz[t, B], out=rz[t, B])
+                np.add(Wh_n[B], c, out=m[t, B])
+                n[t, B] += np.multiply(r[t, B], m[t, B], out=h[t + 1, B])
+                np.tanh(n[t, B], out=n[t, B])
+                np.subtract(h[t, B], n[t, B], out=h[t + 1, B])  # h_t = n_t + z_t (h_{t-1} - n_t)
+                h[t + 1, B] *= z[t, B]
+                h[t + 1, B] += n[t, B]
+
+        through_time(steps, len(buf), W)
+        return h[1:], (h[-1].copy(),)
+
+    def backward(self, p, g, dy, dstate, work, dx=None):
+        h, m, da, da_n, dh, W = work.h, work.m, work.da, work.da_n, work.dh, p["W"]
+        dh[...] = 0 if dstate is None else dstate[0]
+
+        def steps(B):
+            r, z, n, rz = self._split(work.gates[:, B])
+            da_r, da_z, dm, da_rz = self._split(da[:, B])
+            SIGMOID.slope(rz, out=da_rz)  # of all t at once: what each a_t does to h_t (z, n) and to a^n_t (r)
+            da_r *= m[:, B]
+            np.subtract(h[:-1, B], n, out=dm)
+            da_z *= dm
+            np.multiply(n, n, out=da_n[:, B])
+            np.subtract(1, da_n[:, B], out=da_n[:, B])
+            np.subtract(1, z, out=dm)
+            da_n[:, B] *= dm
+            for t in reversed(range(len(da))):
+                dh[B] += dy[t, B]
+                da_z[t] *= dh[B]
+                da_n[t, B] *= dh[B]
+                da_r[t] *= da_n[t, B]
+                np.multiply(da_n[t, B], r[t], out=dm[t])
+                dh[B] *= z[t]
+                dh[B] += np.dot(da[t, B], W.T, out=work.back[B])
+
+        through_time(steps, len(dh), W)
+        product(rows(h[:-1]).T, rows(da), out=work.dW)
+        g["W"] += work.dW
+        g["c"] += rows(da)[:, -self.size :].sum(axis=0)
+        da[..., -self.size :] = da_n
+        g["b"] += rows(da).sum(axis=0)
+        project_backward(work.x, da, p["U"], g["U"], dx)
+        return (dh.copy(),)

@@ -1,0 +1,87 @@
+"""Cells on cells: the deep recurrent network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rnnlm.config import option
+from rnnlm.nn.cells.base import Cell
+from rnnlm.nn.ops import dropout_mask
+
+
+@dataclass
+class Work:
+    cells: list[Any]  # the workspace of each cell
+    dy: list[np.ndarray]  # (T, B, n_out) for each cell but the last: the gradient that comes down to it
+    dropped: list[np.ndarray]  # (T, B, n_out) for each cell but the last: its outputs under the mask
+    masks: list[np.ndarray]  # (B, n_out) for each cell but the last
+
+
+@dataclass(frozen=True)
+class Stack(Cell, kind="stack"):
+    """The outputs of each cell are the inputs of the next: x^{l+1}_t = mask^l y^l_t.
+
+    The mask drops units between layers; it is the same for all steps of a window (locked dropout: Gal & Ghahramani
+    2016).
+    """
+
+    cells: list[Cell] = option(doc="from the input upwards")
+    dropout: float = option(0.0, "share of units dropped between layers", low=0, below=1)
+
+    def __post_init__(self):
+        if not self.cells:
+            raise ValueError("cells: expected at least one cell, found none")
+
+    @property
+    def causal(self):
+        return all(cell.causal for cell in self.cells)
+
+    @property
+    def n_out(self):
+        return self.cells[-1].n_out
+
+    def specs(self, n_in):
+        widths = [n_in, *(cell.n_out for cell in self.cells)]
+        return {f"layer{i}": cell.specs(n) for i, (cell, n) in enumerate(zip(self.cells, widths))}
+
+    def initial_state(self, p, B):
+        return tuple(cell.initial_state(p[f"layer{i}"], B) for i, cell in enumerate(self.cells))
+
+    def workspace(self, p, T, B, empty):
+        between = self.cells[:-1]
+        return Work(
+            cells=[cell.workspace(p[f"layer{i}"], T, B, empty) for i, cell in enumerate(self.cells)],
+            dy=[empty(T, B, cell.n_out) for cell in between],
+            dropped=[empty(T, B, cell.n_out) for cell in between] if self.dropout else [],
+            masks=[empty(B, cell.n_out) for cell in between] if self.dropout else [],
+        )
+
+    def forward(self, p, x, state, work, rng=None):
+        return self.forward_padded(p, x, state, work, None, rng)
+
+    def backward(self, p, g, dy, dstate, work, dx=None):
+        return self.backward_padded(p, g, dy, dstate, work, None, dx)
+
+    def forward_padded(self, p, x, state, work, lengths, rng=None):
+        after = []
+        for i, cell in enumerate(self.cells):
+            if i and self.dropout:
+                dropout_mask(self.dropout, rng, out=work.masks[i - 1])
+                x = np.multiply(x, work.masks[i - 1], out=work.dropped[i - 1])
+            x, last = cell.forward_padded(p[f"layer{i}"], x, state[i], work.cells[i], lengths, rng)
+            after.append(last)
+        return x, tuple(after)
+
+    def backward_padded(self, p, g, dy, dstate, work, lengths, dx=None):
+        before: list[Any] = [None] * len(self.cells)
+        for i in reversed(range(len(self.cells))):
+            below, name = work.dy[i - 1] if i else dx, f"layer{i}"
+            last = None if dstate is None else dstate[i]
+            before[i] = self.cells[i].backward_padded(p[name], g[name], dy, last, work.cells[i], lengths, below)
+            if i and self.dropout:
+                below *= work.masks[i - 1]
+            dy = below
+        return tuple(before)

@@ -1,0 +1,153 @@
+"""The adaptive softmax: frequent words at once, rare ones in clusters that are opened only when needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from rnnlm.config import option
+from rnnlm.errors import UsageError
+from rnnlm.nn.heads.base import Head, log_unigram
+from rnnlm.nn.heads.softmax import CrossEntropy, log_softmax
+from rnnlm.nn.initializers import Glorot, Init, Zeros
+from rnnlm.nn.params import Spec
+
+
+@dataclass
+class Tail:
+    """A cluster in one window: memory for up to N of its tokens, and which tokens it was opened for."""
+
+    memory: CrossEntropy
+    z: np.ndarray  # (N, d) what its softmax sees
+    dz: np.ndarray  # (N, d)
+    dy: np.ndarray  # (N, D)
+    rows: np.ndarray | None = None  # (n,) the tokens, by number
+    opened: CrossEntropy | None = None  # the part of the memory for these n tokens
+    y: np.ndarray | None = None  # (n, D)
+
+
+@dataclass
+class Work:
+    V0: np.ndarray  # (k + C, D) the rows of the k words and of the clusters, side by side
+    dV0: np.ndarray  # (k + C, D)
+    head: CrossEntropy
+    tails: list[Tail]
+
+
+@dataclass(frozen=True)
+class Adaptive(Head, kind="adaptive"):
+    """p(w) = p_0(w) for the k most frequent words;  p(w) = p_0(cluster i) p_i(w) for a word of cluster i.
+
+    p_0 = softmax(c_0 + V_0 y) over k words and C clusters; p_i = softmax(c_i + V_i P_i y) over the words of cluster i
+    (Grave et al. 2017). Exact probabilities at the cost of the words that are needed: most tokens open no cluster. Ids
+    must stand in the order of frequency, as in every vocabulary built here. P_i narrows to D / narrow^i; with `tied`
+    the rows of all V_i are those of the input embedding, and nothing is narrowed.
+    """
+
+    cutoffs: list[int] = option(doc="first word of each cluster of rare words, such as [2000, 10000]")
+    narrow: float = option(4.0, "each cluster's vectors are this much narrower than the one's before", low=1)
+    tied: bool = option(False, "use the input embedding's rows as V")
+    bias: Literal["unigram", "zeros", "none"] = option(
+        "unigram", "start of c: log unigram frequencies, or zeros; none: no c"
+    )
+    init_V: Init = option(Glorot(), "start of V, when not tied, and of the projections P and the clusters' rows")
+
+    def __post_init__(self):
+        if not self.cutoffs or self.cutoffs != sorted(set(self.cutoffs)) or self.cutoffs[0] < 1:
+            raise ValueError(f"cutoffs: expected rising word numbers, found {self.cutoffs}")
+
+    def specs(self, n_in, vocab):
+        K, k, C = len(vocab), self.cutoffs[0], len(self.cutoffs)
+        if self.cutoffs[-1] >= K:
+            raise UsageError(
+                f"model.head.cutoffs: the last is {self.cutoffs[-1]}, but the vocabulary has {K} words",
+                "give smaller cutoffs, or use head: softmax",
+            )
+        specs: Any = {"clusters": Spec((C, n_in), self.init_V)}
+        if self.bias != "none":
+            unigram = np.exp(log_unigram(vocab.counts))
+            shares = np.array([unigram[part].sum() for part in self._parts(K)])
+            zeros = self.bias == "zeros"
+            specs["c"] = Spec((K,), Zeros() if zeros else lambda shape, rng: np.log(unigram))
+            specs["c_clusters"] = Spec((C,), Zeros() if zeros else lambda shape, rng: np.log(shares))
+        if not self.tied:
+            specs["V"] = Spec((k, n_in), self.init_V)
+            for i, part in enumerate(self._parts(K), 1):
+                d = max(1, round(n_in / self.narrow**i))
+                specs[f"tail{i}"] = {
+                    "P": Spec((n_in, d), self.init_V),
+                    "V": Spec((part.stop - part.start, d), self.init_V),
+                }
+        return specs
+
+    def _parts(self, K: int) -> list[slice]:
+        """The words of each cluster, as slices of the ids."""
+        return [slice(a, b) for a, b in zip(self.cutoffs, [*self.cutoffs[1:], K])]
+
+    def _size(self, p: Any) -> int:
+        """K, from the parameters."""
+        return len(p["V"]) + (0 if self.tied else sum(len(p[f"tail{i}"]["V"]) for i in range(1, len(self.cutoffs) + 1)))
+
+    def _tails(self, p: Any) -> Iterator[tuple[slice, np.ndarray | None, np.ndarray, np.ndarray | None]]:
+        """For each cluster: its words, P (D, d) or None, V (words, d), c (words,) or None."""
+        for i, part in enumerate(self._parts(self._size(p)), 1):
+            P, V = (None, p["V"][part]) if self.tied else (p[f"tail{i}"]["P"], p[f"tail{i}"]["V"])
+            yield part, P, V, p["c"][part] if "c" in p else None
+
+    def _head(self, p: Any) -> tuple[np.ndarray, np.ndarray | None]:
+        """Copies of V_0 (k + C, D) and c_0 (k + C,)."""
+        k = self.cutoffs[0]
+        c = np.concatenate([p["c"][:k], p["c_clusters"]]) if "c" in p else None
+        return np.concatenate([p["V"][:k], p["clusters"]]), c
+
+    def workspace(self, p, N, empty):
+        D, n0 = p["clusters"].shape[1], self.cutoffs[0] + len(self.cutoffs)
+        tails = []
+        for _, _, V, _ in self._tails(p):
+            d = V.shape[1]
+            tails.append(Tail(CrossEntropy.workspace(N, *V.shape, empty), empty(N, d), empty(N, d), empty(N, D)))
+        return Work(empty(n0, D), empty(n0, D), CrossEntropy.workspace(N, n0, D, empty), tails)
+
+    def forward(self, p, y, targets, work):
+        k = self.cutoffs[0]
+        V0, c0 = self._head(p)
+        work.V0[...] = V0
+        opens = np.searchsorted(self.cutoffs, targets, side="right")  # 0: a frequent word; i: cluster i
+        nats = work.head.forward(y, work.V0, c0, np.where(opens > 0, k - 1 + opens, targets))
+        for i, ((part, P, V, c), tail) in enumerate(zip(self._tails(p), work.tails), 1):
+            tail.rows = np.flatnonzero(opens == i)
+            n = len(tail.rows)
+            tail.opened, tail.y = tail.memory.first(n), y[tail.rows]
+            z = tail.y if P is None else np.dot(tail.y, P, out=tail.z[:n])
+            nats[tail.rows] += tail.opened.forward(z, V, c, targets[tail.rows] - part.start)
+        return nats
+
+    def backward(self, p, g, scale, work, dy):
+        k = self.cutoffs[0]
+        work.dV0[...] = 0
+        dc0 = np.zeros(len(work.V0), dy.dtype) if "c" in p else None
+        work.head.backward(work.V0, work.dV0, dc0, scale, dy)
+        g["V"][:k] += work.dV0[:k]
+        g["clusters"] += work.dV0[k:]
+        if dc0 is not None:
+            g["c"][:k] += dc0[:k]
+            g["c_clusters"] += dc0[k:]
+        for (_, P, V, _), (_, dP, dV, dc), tail in zip(self._tails(p), self._tails(g), work.tails):
+            n = len(tail.rows)
+            dz = tail.dz[:n]
+            tail.opened.backward(V, dV, dc, scale[tail.rows], dz)
+            if P is not None:
+                dP += tail.y.T @ dz
+                dz = np.dot(dz, P.T, out=tail.dy[:n])
+            dy[tail.rows] += dz
+
+    def log_probs(self, p, y):
+        k, (V0, c0) = self.cutoffs[0], self._head(p)
+        head = log_softmax(y, V0, c0)
+        log_p = [head[:, :k]]
+        for i, (_, P, V, c) in enumerate(self._tails(p)):
+            log_p.append(log_softmax(y if P is None else y @ P, V, c) + head[:, k + i : k + i + 1])
+        return np.concatenate(log_p, axis=1)

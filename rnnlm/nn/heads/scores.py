@@ -1,0 +1,54 @@
+"""The head without weights: the cell puts out the scores of the words itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rnnlm.errors import UsageError
+from rnnlm.nn.heads.base import Head
+from rnnlm.nn.ops import blocks
+
+
+@dataclass
+class Work:
+    y: Any = None  # (N, K)
+    targets: Any = None  # (N,)
+
+
+@dataclass(frozen=True)
+class Scores(Head, kind="scores"):
+    """p = softmax(y): for cells whose outputs are the scores of the words themselves, such as `jordan`."""
+
+    def specs(self, n_in, vocab):
+        if n_in != len(vocab):
+            raise UsageError(
+                f"model.head: scores needs from the cell one output for each of {len(vocab)} words, found {n_in}",
+                f"set model.cell.outputs to {len(vocab)}",
+            )
+        return {}
+
+    def workspace(self, p, N, empty):
+        return Work()
+
+    def forward(self, p, y, targets, work):
+        work.y, work.targets = y, targets
+        nats = np.empty(len(y), y.dtype)
+        for part in blocks(slice(0, len(y)), y.shape[1]):
+            o, n = self.log_probs(p, y[part]), np.arange(part.stop - part.start)
+            np.negative(o[n, targets[part]], out=nats[part])
+        return nats
+
+    def backward(self, p, g, scale, work, dy):
+        """do = scale (p - onehot(target)), p being computed again in the memory of do."""
+        np.subtract(work.y, work.y.max(axis=1, keepdims=True), out=dy)
+        np.exp(dy, out=dy)
+        dy *= (scale / dy.sum(axis=1))[:, None]
+        dy[np.arange(len(dy)), work.targets] -= scale
+
+    def log_probs(self, p, y):
+        o = y - y.max(axis=1, keepdims=True)
+        o -= np.log(np.exp(o).sum(axis=1, keepdims=True))
+        return o

@@ -1,0 +1,69 @@
+"""An embedding and the input weights of a cell, multiplied once for each different word of a window."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rnnlm.nn.cells.base import Cell, Empty
+from rnnlm.nn.ops import add_product, product
+from rnnlm.nn.params import Spec, Views, array, leaves_of, replaced
+
+
+class Folded:
+    """U x_t = (E U)[w_t]: to a cell that reads ids, rows of E U are what U is to one that reads vectors.
+
+        F = E' U    dU += E'^T dF    dE' += dF U^T    E' (K', D): the rows of E of the K' different words of a window
+
+    A text repeats its words, so the three products with U have fewer rows than the N = T B of the window: half as many
+    at K = 10,000 and N = 700 (an LSTM of 400 units: -5 % of a step), K at most (K = 65, H = 512, 64 x 64: -30 %).
+    Which weights stand where U does, the cell's own list tells: those whose shape depends on the width of the input.
+    """
+
+    @staticmethod
+    def possible(cell: Cell) -> bool:
+        """Whether the cell trains its input weights; a reservoir has no gradient for F, and so none for E."""
+        found = input_weights(cell).values()
+        return bool(found) and all(spec.trainable for spec in found)
+
+    def __init__(self, cell: Cell, K: int, D: int, N: int, empty: Empty):
+        most = min(K, N)
+        shapes = {name: (most, *spec.shape[1:]) for name, spec in input_weights(cell).items()}
+        self.E = empty(most, D)
+        self.F = {name: empty(*shape) for name, shape in shapes.items()}
+        self.dF = {name: empty(*shape) for name, shape in shapes.items()}
+
+    def forward(self, p: Views, E: np.ndarray, ids: np.ndarray) -> tuple[Views, np.ndarray]:
+        """The cell's parameters p for vectors, E (K, D), ids (T, B) -> its parameters for ids, and those ids."""
+        if len(E) <= ids.size:
+            self.words = np.arange(len(E))
+        else:
+            self.words, ids_of = np.unique(ids.ravel(), return_inverse=True)
+            ids = ids_of.reshape(ids.shape)
+        n = slice(len(self.words))
+        np.take(E, self.words, axis=0, out=self.E[n], mode="clip")
+        for name, F in self.F.items():
+            product(self.E[n], array(p, name), out=F[n])
+        self.p = replaced(p, {name: F[n] for name, F in self.F.items()})
+        return self.p, ids
+
+    def gradients(self, g: Views) -> Views:
+        """Where the cell, reading ids, is to add its gradients."""
+        n = slice(len(self.words))
+        for dF in self.dF.values():
+            dF[n] = 0
+        return replaced(g, {name: dF[n] for name, dF in self.dF.items()})
+
+    def backward(self, p: Views, g: Views, dE: np.ndarray) -> None:
+        """Adds what the cell has left in `gradients` into g and dE (K, D). E' is used up."""
+        n = slice(len(self.words))
+        for name, dF in self.dF.items():
+            add_product(self.E[n].T, dF[n], out=array(g, name))
+        for name, dF in self.dF.items():
+            product(dF[n], array(p, name).T, out=self.E[n])
+            dE[self.words] += self.E[n]
+
+
+def input_weights(cell: Cell) -> dict[str, Spec]:
+    """{name: Spec} of the weights with a row for each component of the input."""
+    one, two = (dict(leaves_of(cell.specs(n_in))) for n_in in (1, 2))
+    return {name: spec for name, spec in one.items() if spec.shape != two[name].shape}
