@@ -17,13 +17,15 @@ from typing import Any, Literal
 import numpy as np
 
 from rnnlm import cache
-from rnnlm.corpus import Corpus, Sentences, Stream, encode, lines
 from rnnlm.dynamic import WINDOW, Anchored, Descent, DynamicScorer, Rule, gradient_rms
 from rnnlm.errors import DataError, NumericalError, UsageError
 from rnnlm.experiment import Data
 from rnnlm.reader import Reader
 from rnnlm.scoring import NetworkScorer
-from rnnlm.vocab import EOS
+from rnnlm.text.corpus import Corpus, encode
+from rnnlm.text.lines import lines
+from rnnlm.text.vocab import EOS
+from rnnlm.text.windows import Sentences, Stream
 
 TOKENS = 10_000  # of the development text, on which each setting of dynamic evaluation is tried
 AT_ONCE = 1280  # tokens of a batch when gradients are measured, or one window

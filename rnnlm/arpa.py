@@ -29,10 +29,10 @@ from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
 
-from rnnlm.corpus import GZIP_MAGIC, STDIN, TextPath, blocks, text_name
 from rnnlm.errors import DataError
 from rnnlm.ngram import Ngram, Order, find
-from rnnlm.vocab import BOS, SPECIALS, Vocabulary
+from rnnlm.text.lines import GZIP_MAGIC, STDIN, TextPath, blocks, text_name
+from rnnlm.text.vocab import BOS, SPECIALS, Vocabulary
 
 LN10 = math.log(10)
 ZERO = -99  # log10 of what counts as zero

@@ -25,8 +25,8 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from rnnlm import vocab
 from rnnlm.errors import DataError, RnnlmError
+from rnnlm.text import vocab
 
 FORMAT = "rnnlm model"
 VERSION = 1

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from rnnlm.nn.models.base import Network
-from rnnlm.vocab import BOS, EOS
+from rnnlm.text.vocab import BOS, EOS
 
 
 @dataclass

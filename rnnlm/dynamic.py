@@ -12,11 +12,11 @@ from typing import Protocol
 
 import numpy as np
 
-from rnnlm.corpus import Batch
 from rnnlm.errors import NumericalError
 from rnnlm.nn.models.base import Network
 from rnnlm.nn.ops import blocks, in_parallel
 from rnnlm.reader import Reader, Window, read
+from rnnlm.text.windows import Batch
 
 WINDOW = 20  # tokens between updates
 EPS = 1.0

@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnnlm.corpus import Corpus
 from rnnlm.nn.heads import Loss
 from rnnlm.nn.models.base import Network
 from rnnlm.nn.ops import check_numbers
 from rnnlm.scoring import NetworkScorer, Scorer
-from rnnlm.vocab import BOS, EOS, OOV, UNK, Vocabulary
+from rnnlm.text.corpus import Corpus
+from rnnlm.text.vocab import BOS, EOS, OOV, UNK, Vocabulary
 
 
 def loss(network: Network, corpus: Corpus, stream: bool) -> Loss:

@@ -1,8 +1,8 @@
 """Tasks other than a running text: examples of two parts, from files to batches.
 
 A labelled sentence is `label<TAB>text`, a pair `source<TAB>target`, and a vector stands in the row of a matrix (`.npy`)
-that belongs to the line of a text. Each reading serves batches as `rnnlm.corpus.Stream` and `Sentences` do, but nothing
-is carried from one batch to the next.
+that belongs to the line of a text. Each reading serves batches as `rnnlm.text.windows.Stream` and `Sentences` do, but
+nothing is carried from one batch to the next.
 
 Letters: T time steps, B examples of a batch, S steps of a source, C numbers of a vector.
 """
@@ -14,13 +14,14 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
-from rnnlm.corpus import BLOCK, Corpus, Sentences, TextPath, digest_of, encode
 from rnnlm.errors import DataError
-from rnnlm.vocab import BOS, EOS, UNK, Labels, Vocabularies, Vocabulary
+from rnnlm.text.corpus import Corpus, digest_of, encode
+from rnnlm.text.lines import BLOCK, TextPath
+from rnnlm.text.vocab import BOS, EOS, Labels, Vocabularies, Vocabulary
+from rnnlm.text.windows import BlankBatch, LabelledBatch, PairBatch, Sentences, VectorBatch, padded
 
 # --- corpora -------------------------------------------------------------------------------------------------------
 
@@ -176,89 +177,6 @@ def matrix_from(file: TextPath, width: int) -> np.ndarray:
     return matrix
 
 
-# --- batches -------------------------------------------------------------------------------------------------------
-
-
-class BlankBatch(NamedTuple):
-    """B sentences, padded to T words."""
-
-    targets: np.ndarray  # (T, B) int32
-    lengths: np.ndarray  # (B,) how many of the T are the sentence
-    weights: np.ndarray | None = None  # (T, B) float32: 1, and 0 for padding
-    fresh: bool = True
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """T, B."""
-        return self.targets.shape  # type: ignore[return-value]
-
-    @property
-    def tokens(self) -> int:
-        """Predictions, padding not counted."""
-        return int(self.lengths.sum())
-
-
-class LabelledBatch(NamedTuple):
-    """B sentences, each with its `<s>` in front and padded to T steps, and their labels."""
-
-    inputs: np.ndarray  # (T, B) int32
-    lengths: np.ndarray  # (B,) how many of the T are the sentence
-    targets: np.ndarray  # (B,) int32
-    weights: np.ndarray | None = None
-    fresh: bool = True
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """T, B."""
-        return self.inputs.shape  # type: ignore[return-value]
-
-    @property
-    def tokens(self) -> int:
-        """Predictions: one per sentence."""
-        return len(self.targets)
-
-
-class PairBatch(NamedTuple):
-    """B pairs: sources of up to S words and targets of up to T, `</s>` included."""
-
-    source: np.ndarray  # (S, B) int32
-    lengths: np.ndarray | None  # (B,) how many of the S are the source; None: all are
-    inputs: np.ndarray  # (T, B) int32: <s>, and the target but for its last
-    targets: np.ndarray  # (T, B) int32
-    weights: np.ndarray | None = None  # (T, B) float32: 1, and 0 for padding
-    fresh: bool = True
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """S, T, B."""
-        return len(self.source), *self.inputs.shape  # type: ignore[return-value]
-
-    @property
-    def tokens(self) -> int:
-        """Predictions, padding not counted."""
-        return self.targets.size if self.weights is None else int(np.count_nonzero(self.weights))
-
-
-class VectorBatch(NamedTuple):
-    """B sentences, and a vector for each."""
-
-    vectors: np.ndarray  # (B, C)
-    inputs: np.ndarray  # (T, B) int32
-    targets: np.ndarray  # (T, B) int32
-    weights: np.ndarray | None = None  # (T, B) float32: 1, and 0 for padding
-    fresh: bool = True
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """T, B."""
-        return self.inputs.shape  # type: ignore[return-value]
-
-    @property
-    def tokens(self) -> int:
-        """Predictions, padding not counted."""
-        return self.targets.size if self.weights is None else int(np.count_nonzero(self.weights))
-
-
 # --- readings ------------------------------------------------------------------------------------------------------
 
 
@@ -327,15 +245,6 @@ class PairSentences(WholeSentences):
         inputs = np.concatenate([np.full((1, len(sentences)), BOS, np.int32), targets[:-1]])
         weights = None if valid.all() else valid.astype(np.float32)
         yield PairBatch(source, None if known.all() else lengths, inputs, targets, weights)
-
-
-def padded(ids: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What stands from starts (B,) on, lengths (B,) ids each: (T, B) with EOS for padding and UNK for OOV; and which of
-    it is no padding."""
-    t = np.arange(int(lengths.max()))[:, None]
-    valid = t < lengths
-    found = ids[np.minimum(starts + t, len(ids) - 1)]
-    return np.where(valid, np.where(found < 0, UNK, found), EOS).astype(np.int32), valid
 
 
 # --- questions, whose targets are not known ------------------------------------------------------------------------

@@ -22,8 +22,8 @@ from rnnlm.optim import SGD, Optimizer
 from rnnlm.schedule import Constant, Schedule
 from rnnlm.scoring import NetworkScorer, Scorer
 from rnnlm.tasks import TASKS, Task
+from rnnlm.text.vocab import Vocabulary
 from rnnlm.train import Trainer, Training
-from rnnlm.vocab import Vocabulary
 
 DAMAGED = "the file is damaged, or from another version: train again"  # a hint
 

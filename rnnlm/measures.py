@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rnnlm import decode
-from rnnlm.examples import BlankBatch, LabelledBatch, PairBatch, VectorBatch
-from rnnlm.vocab import BOS, EOS, UNK
+from rnnlm.text.vocab import BOS, EOS, UNK
+from rnnlm.text.windows import BlankBatch, LabelledBatch, PairBatch, VectorBatch
 
 TOP = 5
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from rnnlm.errors import UsageError
 from rnnlm.scoring import Scorer, Walk
-from rnnlm.vocab import SPECIALS, Vocabulary
+from rnnlm.text.vocab import SPECIALS, Vocabulary
 
 ITERATIONS = 10_000  # of EM, at most; a few dozen are usual
 PRECISION = 1e-8  # EM ends when no weight moves by more

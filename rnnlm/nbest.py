@@ -19,8 +19,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from rnnlm.corpus import TextPath, lines, text_name
 from rnnlm.errors import DataError
+from rnnlm.text.lines import TextPath, lines, text_name
 
 
 class Hypothesis(NamedTuple):

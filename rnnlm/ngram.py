@@ -18,9 +18,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnnlm.corpus import TextPath, blocks, text_name
 from rnnlm.errors import DataError, UsageError
-from rnnlm.vocab import BOS, EOS, OOV, UNK, Counts, Vocabulary, build
+from rnnlm.text.lines import TextPath, blocks, text_name
+from rnnlm.text.vocab import BOS, EOS, OOV, UNK, Counts, Vocabulary, build
 
 BLOCK = 1 << 14  # tokens looked up at once
 FALLBACK = (0.5, 1.0, 1.5)  # discounts where a text is too small to have its own
@@ -155,7 +155,7 @@ def find(keys: np.ndarray, wanted: np.ndarray) -> np.ndarray:
 def read(paths: Sequence[TextPath], vocab: Vocabulary | None = None) -> tuple[np.ndarray, Vocabulary]:
     """Texts -> ids, EOS after every sentence, and the vocabulary: the given one, or that of every word of the texts.
 
-    Empty lines are skipped. Raises DataError as `rnnlm.corpus.lines`, and for a text without sentences.
+    Empty lines are skipped. Raises DataError as `rnnlm.text.lines.lines`, and for a text without sentences.
     """
     types: dict[str, int] = {}
     numbers: list[np.ndarray] = []  # of types, in the order of their first occurrence; -1 ends a sentence

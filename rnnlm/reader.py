@@ -10,12 +10,12 @@ from typing import NamedTuple, NoReturn
 
 import numpy as np
 
-from rnnlm.corpus import Batch
 from rnnlm.errors import UsageError
 from rnnlm.nn.cells.base import State
 from rnnlm.nn.models.base import Network
 from rnnlm.scoring import LOGITS
-from rnnlm.vocab import BOS, EOS, OOV, UNK, Vocabulary
+from rnnlm.text.vocab import BOS, EOS, OOV, UNK, Vocabulary
+from rnnlm.text.windows import Batch
 
 TOKENS = 256  # predicted at once
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from rnnlm.nn.models.base import Network
 from rnnlm.nn.ops import blocks, check_numbers, in_parallel
-from rnnlm.vocab import BOS, EOS, OOV, UNK
+from rnnlm.text.vocab import BOS, EOS, OOV, UNK
 
 BATCH = 256  # samples side by side
 LOGITS = 1 << 22  # but so many scores at most, so that memory is bounded for any vocabulary

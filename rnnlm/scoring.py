@@ -16,11 +16,11 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from rnnlm.corpus import Batch
 from rnnlm.nn.cells.base import State
 from rnnlm.nn.models.base import Network
 from rnnlm.nn.ops import check_numbers
-from rnnlm.vocab import BOS, EOS, OOV, UNK, Vocabulary
+from rnnlm.text.vocab import BOS, EOS, OOV, UNK, Vocabulary
+from rnnlm.text.windows import Batch
 
 TOKENS = 4096  # predicted at once: wide enough for fast products, also through time
 LOGITS = 10 << 20  # but so many scores at most, so that memory is bounded for any vocabulary

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from rnnlm import corpus as corpora
-from rnnlm import decode, evaluate, examples, vocab
-from rnnlm.corpus import Corpus, Sentences, Stream, encode, lines
+from rnnlm import decode, evaluate, examples
 from rnnlm.errors import DataError
 from rnnlm.nn.heads import Loss
 from rnnlm.nn.models import Network
 from rnnlm.sample import sample
-from rnnlm.vocab import Labels, Vocabularies, Vocabulary
+from rnnlm.text import vocab
+from rnnlm.text.corpus import Corpus, digest_of, encode
+from rnnlm.text.lines import blocks, columns, lines
+from rnnlm.text.vocab import Labels, Vocabularies, Vocabulary
+from rnnlm.text.windows import BlankBatch, Sentences, Stream
 
 if TYPE_CHECKING:
     from rnnlm.experiment import Data
@@ -44,7 +46,7 @@ class Task:
 
     def digest(self, path: str) -> str:
         """SHA-256 (hex) of a text, and of what belongs to it: the `sha256` of what `encode` makes of it."""
-        return corpora.digest_of([path])
+        return digest_of([path])
 
     def split(self, corpus: Any, share: float) -> tuple[Any, Any]:
         """Head, and the tail that validates."""
@@ -122,7 +124,7 @@ class Blanks(Task):
         for i in drawn(corpus, number, rng):
             ids = known(sentence(corpus, i))
             place = int(rng.integers(len(ids)))
-            batch = examples.BlankBatch(ids[:, None], np.array([len(ids)]))
+            batch = BlankBatch(ids[:, None], np.array([len(ids)]))
             log_p = network.apply(network.model.blank_log_probs, batch.shape, batch)[place, 0]  # type: ignore[attr-defined]
             words = [network.vocab.words[j] for j in ids]
             guess, true, words[place] = network.vocab.words[log_p.argmax()], words[place], "____"
@@ -234,16 +236,16 @@ TASKS: dict[str, Task] = {
 def texts(data: Data, share: float | None, column: int | None) -> Iterator[list[str]]:
     """Blocks of lines of the training text, or of one of its columns; without the examples at its end that validate."""
 
-    def blocks() -> Iterator[list[str]]:
+    def all_of_it() -> Iterator[list[str]]:
         for path in data.train:
-            yield from corpora.blocks(path) if column is None else corpora.columns(path, column)
+            yield from blocks(path) if column is None else columns(path, column)
 
     if share is None:
-        yield from blocks()
+        yield from all_of_it()
         return
     name = " + ".join(data.train)
-    left = head(name, sum(bool(line.strip()) for block in blocks() for line in block), share)
-    for block in blocks():
+    left = head(name, sum(bool(line.strip()) for block in all_of_it() for line in block), share)
+    for block in all_of_it():
         ends = list(itertools.accumulate(int(bool(line.strip())) for line in block))
         if ends and ends[-1] >= left:
             yield block[: ends.index(left) + 1]

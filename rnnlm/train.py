@@ -14,13 +14,13 @@ import numpy as np
 from rnnlm import config
 from rnnlm.checkpoint import Checkpoint
 from rnnlm.config import Duration, option
-from rnnlm.corpus import Batch, Sentences, Stream
 from rnnlm.errors import NumericalError, UsageError
 from rnnlm.nn.cells.base import State
 from rnnlm.nn.heads import Loss
 from rnnlm.nn.models.base import Network
 from rnnlm.optim import Optimizer, clip_norm, clip_value, gradient_norm
 from rnnlm.schedule import Schedule
+from rnnlm.text.windows import Batch, Sentences, Stream
 
 MOST, MOST_RETRIES = 1 << 60, 100  # of what is counted: a checkpoint may come from a stranger
 KEEP = 100  # updates between the weights that are kept for divergence to go back to

@@ -7,7 +7,8 @@ import sys
 import pytest
 from hypothesis import settings
 
-from rnnlm import config, pythondocs
+from rnnlm import config
+from rnnlm.corpora import python_docs
 from rnnlm.cli import main
 from rnnlm.experiment import Config, prepare
 from rnnlm.run import Run
@@ -85,7 +86,7 @@ def _train(path, data):
 @pytest.fixture(scope="session")
 def documentation():
     """The embedded corpus: train, valid and test, a list of sentences each."""
-    return pythondocs.build().parts
+    return python_docs.build().parts
 
 
 @pytest.fixture

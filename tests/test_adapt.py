@@ -7,11 +7,13 @@ import pytest
 from rnnlm import adapt as module
 from rnnlm.adapt import Adaptation, adapt
 from rnnlm.cache import CacheScorer
-from rnnlm.corpus import Stream, encode, lines
 from rnnlm.dynamic import Anchored, Descent, DynamicScorer, gradient_rms
 from rnnlm.errors import UsageError
 from rnnlm.experiment import load_text_model
 from rnnlm.reader import Reader
+from rnnlm.text.corpus import encode
+from rnnlm.text.lines import lines
+from rnnlm.text.windows import Stream
 
 
 @pytest.fixture

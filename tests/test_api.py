@@ -13,7 +13,7 @@ import rnnlm
 from rnnlm import arpa
 from rnnlm.errors import DataError
 from rnnlm.ngram import estimate, read
-from rnnlm.vocab import EOS, OOV, UNK
+from rnnlm.text.vocab import EOS, OOV, UNK
 
 README = Path(__file__).parent.parent / "README.md"
 

@@ -8,7 +8,7 @@ from test_scoring import WORDS, naive, network
 from rnnlm.cache import CacheScorer, tune
 from rnnlm.dynamic import Descent, DynamicScorer
 from rnnlm.reader import Reader
-from rnnlm.vocab import EOS, OOV, UNK
+from rnnlm.text.vocab import EOS, OOV, UNK
 
 SIZE, THETA, LAM = 7, 0.4, 0.3
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from examples import CELLS, K, memory, parameters, random_like
 
-from rnnlm.corpus import Corpus, Stream
 from rnnlm.errors import UsageError
 from rnnlm.nn import ops
 from rnnlm.nn.cells import GRU, LSTM, Bidirectional, Jordan, Leaky, Reservoir, Stack, Vanilla
@@ -15,6 +14,8 @@ from rnnlm.nn.ops import dropout_mask
 from rnnlm.nn.params import Parameters
 from rnnlm.optim import Adam
 from rnnlm.schedule import Constant
+from rnnlm.text.corpus import Corpus
+from rnnlm.text.windows import Stream
 from rnnlm.train import Trainer, Training, leaves
 
 T, B, D = 5, 2, 3

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from rnnlm import datasets
-from rnnlm.datasets import Downloaded, File, Generated
-from rnnlm.pythondocs import PythonDocs
+from rnnlm.corpora import catalogue
+from rnnlm.corpora.catalogue import Downloaded, File, Generated
+from rnnlm.corpora.python_docs import PythonDocs
 
 TEXT = b"one two three\n\nfour five\n"
 
@@ -25,7 +25,7 @@ def corpora(tmp_path, monkeypatch):
     url = "https://example.invalid"
     toy = Downloaded("toy", "a text", "25 bytes", "free", "nowhere", url=url, files=(file,))
     made = Generated("made", "four lines", "24 bytes", "free as well", "here", build=build)
-    monkeypatch.setattr(datasets, "CORPORA", {corpus.name: corpus for corpus in (toy, made)})
+    monkeypatch.setattr(catalogue, "CORPORA", {corpus.name: corpus for corpus in (toy, made)})
     monkeypatch.chdir(tmp_path)
     tmp_path.joinpath("toy.txt").write_bytes(TEXT)
 
@@ -101,7 +101,7 @@ def test_check(rnnlm, tmp_path):
 
 
 def test_a_real_process_that_needs_no_numpy():
-    script = "import sys, rnnlm.cli.data, rnnlm.datasets; print('numpy' in sys.modules, 'tqdm' in sys.modules)"
+    script = "import sys, rnnlm.cli.data, rnnlm.corpora.catalogue; print('numpy' in sys.modules, 'tqdm' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "False False\n"
     done = subprocess.run([sys.executable, "-m", "rnnlm", "data", "list"], capture_output=True, text=True, check=True)

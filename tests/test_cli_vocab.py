@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from rnnlm.cli import main
-from rnnlm.vocab import Vocabulary
+from rnnlm.text.vocab import Vocabulary
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from rnnlm.errors import DataError, UsageError
 from rnnlm.ngram import estimate, read
 from rnnlm.run import record_divergence
 from rnnlm.scoring import NetworkScorer
+from rnnlm.text.vocab import Vocabulary
 from rnnlm.train import Divergence
-from rnnlm.vocab import Vocabulary
 
 TEXT = [[WORDS[0], WORDS[1]], [WORDS[0]], [], [WORDS[2], "unheard", WORDS[0]]]
 

@@ -11,10 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnlm import corpus as corpus_module
-from rnnlm.corpus import Batch, Corpus, Sentences, Stream, encode, lines
 from rnnlm.errors import DataError
-from rnnlm.vocab import BOS, EOS, SPECIALS, UNK, Vocabulary, build, count
+from rnnlm.text import corpus as corpus_module
+from rnnlm.text import lines as lines_module
+from rnnlm.text.corpus import Corpus, encode
+from rnnlm.text.lines import lines
+from rnnlm.text.vocab import BOS, EOS, SPECIALS, UNK, Vocabulary, build, count
+from rnnlm.text.windows import Batch, Sentences, Stream
 
 VOCAB = Vocabulary([*SPECIALS, "the", "cat", "dog", "sat"], [0, 1, 1, 9, 3, 2, 1])  # ids 3, 4, 5, 6
 
@@ -66,7 +69,8 @@ def entries(tmp_path):
 )
 @pytest.mark.parametrize("block", [2, 3, 1 << 20])
 def test_lines(write, stdin, monkeypatch, content, expected, block):
-    monkeypatch.setattr(corpus_module, "BLOCK", block)
+    for module in (corpus_module, lines_module):
+        monkeypatch.setattr(module, "BLOCK", block)
     assert list(lines(write(content))) == expected
     assert list(lines(write(gzip.compress(content), "text.txt.gz"))) == expected
     stdin(content)
@@ -111,7 +115,8 @@ def test_the_bytes_behind_the_lines_are_shown(write):
     ],
 )
 def test_text_that_is_not_utf_8(write, monkeypatch, content, place, block):
-    monkeypatch.setattr(corpus_module, "BLOCK", block)
+    for module in (corpus_module, lines_module):
+        monkeypatch.setattr(module, "BLOCK", block)
     path = write(content)
     for read in (lambda: list(lines(path)), lambda: encode([path], VOCAB)):
         with pytest.raises(DataError) as caught:
@@ -185,7 +190,8 @@ def test_words(write):
 
 @pytest.mark.parametrize("block", [2, 4, 1 << 20])
 def test_characters(write, monkeypatch, block):
-    monkeypatch.setattr(corpus_module, "BLOCK", block)
+    for module in (corpus_module, lines_module):
+        monkeypatch.setattr(module, "BLOCK", block)
     vocab = Vocabulary([*SPECIALS, "不", "春", " "], [0] * 6, level="char")
     path = write("春 不\r\n\r\n\n覺\U0001f600 \n\n")
     text = encode([path], vocab)
@@ -211,7 +217,8 @@ def test_blocks_leave_no_trace(write, monkeypatch, tmp_path, block):
     content = "the cat sat\n\nthe dog\r\n" * 20 + "sat"
     path = write(content)
     whole = encode([path], VOCAB, cache=tmp_path / "whole")
-    monkeypatch.setattr(corpus_module, "BLOCK", block)
+    for module in (corpus_module, lines_module):
+        monkeypatch.setattr(module, "BLOCK", block)
     text = encode([path], VOCAB, cache=tmp_path / "blocks")
     assert text.ids.tolist() == whole.ids.tolist()
     assert text.table.tolist() == whole.table.tolist()
@@ -407,7 +414,8 @@ def test_several_processes_at_once(write, tmp_path):
 
 @pytest.mark.parametrize("level", ["word", "char"])
 def test_memory_does_not_grow_with_the_text(write, monkeypatch, level):
-    monkeypatch.setattr(corpus_module, "BLOCK", 1 << 14)
+    for module in (corpus_module, lines_module):
+        monkeypatch.setattr(module, "BLOCK", 1 << 14)
 
     def peak(repeats):
         path = write("the cat sat on the dog\n" * repeats)

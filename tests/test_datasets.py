@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from rnnlm import datasets
-from rnnlm.datasets import CORPORA, Downloaded, File, Generated, check, count, fetch, find, hint, state
+from rnnlm.corpora import catalogue
+from rnnlm.corpora.catalogue import CORPORA, Downloaded, File, Generated, check, count, fetch, find, hint, state
+from rnnlm.corpora.python_docs import PythonDocs
 from rnnlm.errors import DataError, UsageError
-from rnnlm.pythondocs import PythonDocs
 
 SIZE = 200_000  # bytes: several blocks
 TRAIN = random.Random(1).randbytes(SIZE)
@@ -251,7 +251,7 @@ def test_no_server(tmp_path, monkeypatch):
 
 
 def test_a_silent_server_is_given_up(tmp_path, server, monkeypatch):
-    monkeypatch.setattr(datasets, "TIMEOUT", 0.1)
+    monkeypatch.setattr(catalogue, "TIMEOUT", 0.1)
     server.speak.clear()
     assert refusal(DataError, toy(server.url), tmp_path) == (f"{server.url}/train.txt: timed out", AGAIN)
 

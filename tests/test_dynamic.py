@@ -6,12 +6,12 @@ from examples import VOCAB
 from test_scoring import SENTENCES, WORDS, naive, network
 
 from rnnlm import dynamic
-from rnnlm.corpus import Batch
 from rnnlm.dynamic import Anchored, Descent, DynamicScorer, gradient_rms
 from rnnlm.errors import NumericalError, UsageError
 from rnnlm.reader import Reader
 from rnnlm.scoring import NetworkScorer
-from rnnlm.vocab import BOS, EOS, UNK
+from rnnlm.text.vocab import BOS, EOS, UNK
+from rnnlm.text.windows import Batch
 
 TEXT = SENTENCES * 2
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from examples import MODELS
 
-from rnnlm.corpus import encode
 from rnnlm.evaluate import Evaluation, evaluate, loss
 from rnnlm.nn.models import Network
 from rnnlm.scoring import NetworkScorer
-from rnnlm.vocab import SPECIALS, Vocabulary
+from rnnlm.text.corpus import encode
+from rnnlm.text.vocab import SPECIALS, Vocabulary
 
 VOCAB = Vocabulary([*SPECIALS, "a", "bc", "def"], [0, 2, 1, 4, 2, 1])
 TEXT = ["a bc a", "def zzz", "a <unk> yy xx"]

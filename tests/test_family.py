@@ -5,14 +5,14 @@ import pytest
 from examples import FAMILY, memory
 
 from rnnlm import decode, examples, measures
-from rnnlm.examples import BlankBatch, LabelledBatch, PairBatch, VectorBatch
 from rnnlm.nn.cells import GRU, LSTM, Jordan, Stack, Vanilla
 from rnnlm.nn.gradcheck import synthetic_batch_for, synthetic_vocab_for
 from rnnlm.nn.heads import Softmax
 from rnnlm.nn.models import Blank, Classifier, Network, Seq2Seq, Vec2Seq
 from rnnlm.nn.models.reader import widths
 from rnnlm.nn.models.seq2seq import backwards
-from rnnlm.vocab import EOS
+from rnnlm.text.vocab import EOS
+from rnnlm.text.windows import BlankBatch, LabelledBatch, PairBatch, VectorBatch
 
 T = 6
 every_model = pytest.mark.parametrize("name", FAMILY)

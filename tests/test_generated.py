@@ -7,10 +7,10 @@ import re
 import numpy as np
 import pytest
 
-from rnnlm import datasets
 from rnnlm.cli import main
+from rnnlm.corpora import catalogue
+from rnnlm.corpora.synthetic import PARTS, addition, in_words, numbers
 from rnnlm.errors import UsageError
-from rnnlm.generated import PARTS, addition, in_words, numbers
 
 
 @pytest.mark.parametrize("digits", [1, 2, 3])
@@ -73,17 +73,17 @@ def test_sums_of_any_number_of_digits_are_fetched(tmp_path, monkeypatch, capsys)
         [f"data/addition-1/{part}.txt: {n} sentences, {2 * n} words\n" for part, n in sizes.items()]
         + [f"data/addition-1/{part}.txt: verified\n" for part in PARTS]
     )
-    assert datasets.find("addition-5").what == "sums of numbers of 5 digits"
+    assert catalogue.find("addition-5").what == "sums of numbers of 5 digits"
     with pytest.raises(UsageError):
-        datasets.find("addition-10")
+        catalogue.find("addition-10")
 
 
 def test_files_beside_the_texts_are_checked_too(tmp_path):
-    fetched = datasets.fetch(datasets.find("numbers"), tmp_path)
+    fetched = catalogue.fetch(catalogue.find("numbers"), tmp_path)
     home = tmp_path / "numbers"
     assert sorted(path.name for path in fetched.written) == sorted(
         [*(f"{part}.txt" for part in PARTS), *(f"{part}.npy" for part in PARTS)]
     )
-    assert datasets.state(datasets.find("numbers"), tmp_path) == "verified"
+    assert catalogue.state(catalogue.find("numbers"), tmp_path) == "verified"
     (home / "test.npy").write_bytes(b"")
-    assert datasets.state(datasets.find("numbers"), tmp_path) == "damaged"
+    assert catalogue.state(catalogue.find("numbers"), tmp_path) == "damaged"

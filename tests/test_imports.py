@@ -13,8 +13,10 @@ PACKAGE = Path(__file__).parent.parent / "rnnlm"
 
 # A module imports from its own layer and those above it in this list. The units are the modules and packages of rnnlm.
 LAYERS = [
-    "errors config vocab datasets pythondocs generated",
-    "corpus examples",
+    "errors config",
+    "corpora",
+    "text",
+    "examples",
     "nn",
     "optim schedule",
     "checkpoint evaluate scoring ngram arpa mixture reader dynamic cache sample train decode measures nbest "

@@ -6,7 +6,7 @@ import pytest
 from rnnlm import config
 from rnnlm.experiment import Config, prepare
 from rnnlm.scoring import NetworkScorer
-from rnnlm.vocab import EOS
+from rnnlm.text.vocab import EOS
 
 WORDS = [f"w{i}" for i in range(19)]
 END = len(WORDS)  # the state between sentences

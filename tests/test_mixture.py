@@ -12,7 +12,7 @@ from rnnlm.mixture import Mixture, fit
 from rnnlm.ngram import Ngram, Order, estimate
 from rnnlm.nn.models import Network
 from rnnlm.scoring import NetworkScorer
-from rnnlm.vocab import EOS, OOV, SPECIALS, UNK, Vocabulary
+from rnnlm.text.vocab import EOS, OOV, SPECIALS, UNK, Vocabulary
 
 WORDS = VOCAB.words[3:]
 SENTENCES = [

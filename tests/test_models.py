@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from examples import MODELS, VOCAB, K
 
-from rnnlm.corpus import Batch
 from rnnlm.nn.cells import Stack, Vanilla
 from rnnlm.nn.gradcheck import synthetic_batch
 from rnnlm.nn.heads import Softmax
 from rnnlm.nn.initializers import Identity
 from rnnlm.nn.models import LanguageModel, Network
+from rnnlm.text.windows import Batch
 from rnnlm.train import leaves
 
 T, B = 6, 3

@@ -13,7 +13,7 @@ import pytest
 from rnnlm import arpa, ngram
 from rnnlm.errors import DataError, UsageError
 from rnnlm.ngram import Ngram, estimate, read
-from rnnlm.vocab import EOS, OOV, SPECIALS, UNK, Vocabulary
+from rnnlm.text.vocab import EOS, OOV, SPECIALS, UNK, Vocabulary
 
 
 def text(number, seed=1):

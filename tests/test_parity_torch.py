@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from examples import memory, parameters, random_like
 
-from rnnlm.corpus import Batch
 from rnnlm.nn.cells import GRU, LSTM, Bidirectional, Cell, Vanilla
 from rnnlm.nn.gradcheck import synthetic_vocab
 from rnnlm.nn.heads import Softmax
 from rnnlm.nn.models import LanguageModel, Network
 from rnnlm.optim import SGD, Adagrad, Adam, Momentum, RMSProp, clip_norm, clip_value, gradient_norm
+from rnnlm.text.windows import Batch
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 

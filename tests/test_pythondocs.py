@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from rnnlm.corpora.python_docs import MARKS, PARTS, build, packages, part_of, sentences
 from rnnlm.errors import DataError
-from rnnlm.pythondocs import MARKS, PARTS, build, packages, part_of, sentences
 
 
 def lines(text):
@@ -164,7 +164,7 @@ def test_a_library_without_sources_is_an_error(tmp_path):
 
 def test_the_text_does_not_depend_on_the_order_of_sets():
     library = Path(sysconfig.get_path("stdlib"), "email")
-    script = f"from rnnlm import pythondocs; print(pythondocs.build({str(library)!r}).parts)"
+    script = f"from rnnlm.corpora import python_docs; print(python_docs.build({str(library)!r}).parts)"
     printed = {
         subprocess.run(
             [sys.executable, "-c", script], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, check=True

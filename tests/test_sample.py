@@ -7,7 +7,7 @@ from rnnlm.errors import NumericalError
 from rnnlm.nn.models import Network
 from rnnlm.sample import GROUP, Choosing, Sample, pick, sample
 from rnnlm.scoring import NetworkScorer
-from rnnlm.vocab import BOS, EOS, OOV, SPECIALS, UNK, Vocabulary, build, count
+from rnnlm.text.vocab import BOS, EOS, OOV, SPECIALS, UNK, Vocabulary, build, count
 
 P = np.array([0.3, 0.1, 0.2, 0.05, 0.15, 0.2])  # of <s>, </s>, <unk> and three words
 

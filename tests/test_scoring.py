@@ -7,7 +7,7 @@ from examples import MODELS, VOCAB
 from rnnlm import scoring
 from rnnlm.nn.models import Network
 from rnnlm.scoring import NetworkScorer
-from rnnlm.vocab import BOS, EOS, UNK
+from rnnlm.text.vocab import BOS, EOS, UNK
 
 WORDS = VOCAB.words[3:]
 SENTENCES = [

@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnlm import config, examples
+from rnnlm import config
 from rnnlm.errors import DataError, UsageError
 from rnnlm.experiment import Config, load_model, prepare
 from rnnlm.run import Run
 from rnnlm.tasks import TASKS
-from rnnlm.vocab import EOS, UNK, Labels, Vocabularies, Vocabulary
+from rnnlm.text.vocab import EOS, UNK, Labels, Vocabularies, Vocabulary
+from rnnlm.text.windows import BlankBatch, LabelledBatch, PairBatch, VectorBatch
 
 NOUNS, VERBS = ["cat", "dog", "bird", "fish"], ["sees", "likes", "finds"]
 READINGS = ["blanks", "labelled", "pairs", "vectors"]
@@ -75,18 +76,18 @@ def texts_of(batch, vocab):
     """Every example of a batch as it stands in the file."""
     inputs, outputs = getattr(vocab, "inputs", vocab), getattr(vocab, "outputs", vocab)
     for b in range(batch.shape[-1]):
-        if isinstance(batch, examples.LabelledBatch):
+        if isinstance(batch, LabelledBatch):
             words = batch.inputs[1 : batch.lengths[b], b]
             yield f"{outputs.words[batch.targets[b]]}\t{inputs.join(inputs.words[i] for i in words)}"
             continue
         n = len(batch.targets) if batch.weights is None else int(batch.weights[:, b].sum())
-        end = 0 if isinstance(batch, examples.BlankBatch) else 1
+        end = 0 if isinstance(batch, BlankBatch) else 1
         assert end == 0 or batch.targets[n - 1, b] == EOS
         text = outputs.join(outputs.words[i] for i in batch.targets[: n - end, b])
-        if isinstance(batch, examples.PairBatch):
+        if isinstance(batch, PairBatch):
             S = len(batch.source) if batch.lengths is None else batch.lengths[b]
             text = f"{inputs.join(inputs.words[i] for i in batch.source[:S, b])}\t{text}"
-        if isinstance(batch, examples.VectorBatch):
+        if isinstance(batch, VectorBatch):
             assert batch.vectors[b].tolist() == [word in text.split() for word in NOUNS]
         yield text
 

@@ -10,11 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnnlm import corpus, evaluate
-from rnnlm.corpus import Sentences, encode, lines
+from rnnlm import evaluate
 from rnnlm.errors import DataError
 from rnnlm.nn.models import LanguageModel, Network
-from rnnlm.vocab import EOS, OOV, UNK, build, count
+from rnnlm.text import lines as lines_module
+from rnnlm.text.corpus import encode
+from rnnlm.text.lines import lines
+from rnnlm.text.vocab import EOS, OOV, UNK, build, count
+from rnnlm.text.windows import Sentences
 
 UTF8 = "convert it, for example with: iconv -f ISO-8859-1 -t UTF-8"
 FOLD = "break it up, for example with: fold -s -w 1000"
@@ -98,7 +101,7 @@ def bomb(path):
     """A quarter of a gigabyte without line ends in 280 kB, and the same with them, in little memory."""
     code = """
 import resource, sys
-from rnnlm.corpus import lines
+from rnnlm.text.lines import lines
 from rnnlm.errors import DataError
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
@@ -154,7 +157,7 @@ CASES = {
     "a word of a megabyte": (b"a " + (1 << 20) * b"x" + b"\n", words(["a", (1 << 20) * "x"])),
     "a line of 10 MB": (5_000_000 * b"a ", long_line),
     "a line of more than 64 MB": (
-        b"a\n" + (corpus.MAX_LINE + 1) * b"x",
+        b"a\n" + (lines_module.MAX_LINE + 1) * b"x",
         refused("{path}:2: a line of more than 64 MB, which no sentence has", FOLD),
     ),
     "a sentence of 100,000 words": (50_000 * b"a b ", long_sentence),

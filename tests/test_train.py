@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnlm import config
-from rnnlm.corpus import Sentences
 from rnnlm.errors import NumericalError
 from rnnlm.experiment import Config, prepare
 from rnnlm.nn.heads import Loss
 from rnnlm.run import Run
+from rnnlm.text.windows import Sentences
 from rnnlm.train import Divergence, Progress, Update, Validation
 
 # Everything random, and everything that carries over from step to step.

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnnlm.errors import DataError, UsageError
-from rnnlm.vocab import EOS, SPECIALS, UNK, Vocabulary, build, count
+from rnnlm.text.vocab import EOS, SPECIALS, UNK, Vocabulary, build, count
 
 TEXT = ["the cat sat", "the dog sat on the cat", "", "a <unk> <unk> </s> dog"]
 

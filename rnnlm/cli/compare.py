@@ -55,9 +55,9 @@ def command(models, text, words, resamples, seed, independent, as_json):
 def on_text(models, text, words, resamples, seed, independent):
     """What --json prints; the keys are documented in the command's help."""
     from rnnlm.compare import bootstrap, compare
-    from rnnlm.corpus import lines, text_name
     from rnnlm.experiment import load_text_model
-    from rnnlm.vocab import split
+    from rnnlm.text.lines import lines, text_name
+    from rnnlm.text.vocab import split
 
     loaded = [load_text_model(path, None if independent is None else not independent) for path in models]
     scorers = [model.scorer for model in loaded]

@@ -20,12 +20,12 @@ def command():
 @directory
 def list_(folder):
     """What corpora there are, and which are here."""
-    from rnnlm import datasets
+    from rnnlm.corpora import catalogue
 
     rows = [("name", "what", "size", "licence", "source", "here")]
-    for corpus in datasets.CORPORA.values():
+    for corpus in catalogue.CORPORA.values():
         rows.append(
-            (corpus.name, corpus.what, corpus.size, corpus.licence, corpus.source, datasets.state(corpus, folder))
+            (corpus.name, corpus.what, corpus.size, corpus.licence, corpus.source, catalogue.state(corpus, folder))
         )
     widths = [max(map(len, column)) for column in zip(*rows)]
     for row in rows:
@@ -47,10 +47,10 @@ def fetch(names, folder, source, force, digits):
     """
     from tqdm import tqdm
 
-    from rnnlm import datasets
+    from rnnlm.corpora import catalogue
 
     names = [f"addition-{digits}" if name == "addition" else name for name in names]
-    for corpus in [datasets.find(name) for name in names]:
+    for corpus in [catalogue.find(name) for name in names]:
         # disable=None: no bar unless stderr is a terminal.
         with tqdm(desc=corpus.name, unit=corpus.unit, unit_scale=True, disable=None, leave=False) as bar:
 
@@ -58,14 +58,14 @@ def fetch(names, folder, source, force, digits):
                 bar.total = total
                 bar.update(done - bar.n)
 
-            written, notes = datasets.fetch(corpus, folder, source, force, show)
+            written, notes = catalogue.fetch(corpus, folder, source, force, show)
         for note in notes:
             click.echo(f"note: {note}", err=True)
         for path in [folder / corpus.name / name for name in corpus.names]:
             if path in written and path.suffix == ".npy":
                 click.echo(f"{path}: {path.stat().st_size:,} bytes")
             elif path in written:
-                sentences, words = datasets.count(path)
+                sentences, words = catalogue.count(path)
                 click.echo(f"{path}: {sentences:,} sentences, {words:,} words")
             else:
                 click.echo(f"{path}: already there, verified")
@@ -76,21 +76,21 @@ def fetch(names, folder, source, force, digits):
 @directory
 def check(names, folder):
     """Verify the checksums of the corpora named, or of all that are here."""
-    from rnnlm import datasets
+    from rnnlm.corpora import catalogue
     from rnnlm.errors import DataError
 
-    corpora = [datasets.find(name) for name in names] or [
-        corpus for corpus in datasets.CORPORA.values() if datasets.state(corpus, folder) != datasets.MISSING
+    corpora = [catalogue.find(name) for name in names] or [
+        corpus for corpus in catalogue.CORPORA.values() if catalogue.state(corpus, folder) != catalogue.MISSING
     ]
     bad = []
     for corpus in corpora:
-        problems = datasets.check(corpus, folder)
+        problems = catalogue.check(corpus, folder)
         for path, problem in problems.items():
             click.echo(f"{path}: {problem or 'verified'}")
         if any(problems.values()):
             bad.append(corpus.name)
     if bad:
-        command_line = datasets.fetch_command(bad, folder)
+        command_line = catalogue.fetch_command(bad, folder)
         raise DataError(
             f"missing or damaged: {', '.join(bad)}", f"`{command_line}` brings what is missing; with --force, all"
         )

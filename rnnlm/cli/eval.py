@@ -249,7 +249,7 @@ def mixture(models, weights, dev):
                 f"{model.path}: lacks {missing} words that the others have, gives them probability zero", err=True
             )
     if dev:
-        from rnnlm.corpus import lines, text_name
+        from rnnlm.text.lines import lines, text_name
 
         sentences = filter(None, map(scorer.vocab.split, lines(dev)))
         first = next(sentences, None)
@@ -277,9 +277,9 @@ class Result:
 
 def evaluate_text(main, scorer, path, verbosity, oov, oov_types, whole):
     """The figures of a text. With `verbosity`, prints its sentences; `whole`: ranks and sums, too."""
-    from rnnlm.corpus import lines, text_name
     from rnnlm.evaluate import Evaluation, examine
-    from rnnlm.vocab import UNK
+    from rnnlm.text.lines import lines, text_name
+    from rnnlm.text.vocab import UNK
 
     started = time.perf_counter()
     vocab, name = scorer.vocab, text_name(path)
@@ -347,7 +347,7 @@ def show(sentence, vocab, scorer, verbosity, types, first):
     """A sentence as `ngram -debug 1` (or 2) shows it."""
     import numpy as np
 
-    from rnnlm.vocab import UNK
+    from rnnlm.text.vocab import UNK
 
     click.echo(vocab.join(sentence.words))
     if verbosity > 1:
@@ -377,7 +377,7 @@ def listing(figures):
 
 def report(models, scorer, path, result, ranks, check_sums):
     """The listing of a text, and in comments what SRILM leaves unsaid."""
-    from rnnlm.corpus import text_name
+    from rnnlm.text.lines import text_name
 
     total, vocab = result.total, scorer.vocab
     if vocab.level == "char":
@@ -403,7 +403,7 @@ def report(models, scorer, path, result, ranks, check_sums):
 
 def record(models, scorer, path, result, ranks, check_sums):
     """The same as a dictionary; the keys are documented in the command's help."""
-    from rnnlm.corpus import text_name
+    from rnnlm.text.lines import text_name
 
     total, vocab = result.total, scorer.vocab
     figures = {

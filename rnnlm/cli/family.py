@@ -14,8 +14,8 @@ from rnnlm.errors import UsageError
 
 def evaluate(loaded, paths, as_json):
     """Figures of a model on texts of its kind, each read from the start."""
-    from rnnlm.corpus import STDIN, text_name
     from rnnlm.tasks import TASKS
+    from rnnlm.text.lines import STDIN, text_name
 
     settings, model = loaded.config, loaded.network.model
     task = TASKS[settings.data.reading]
@@ -134,8 +134,8 @@ def predict(loaded, text, k, beam, as_json):
             answer(loaded.network, {"row": i + 1}, rows(matrix[i : i + 1]), beam, as_json)
         return
     from rnnlm import examples
-    from rnnlm.corpus import lines
-    from rnnlm.vocab import OOV, UNK
+    from rnnlm.text.lines import lines
+    from rnnlm.text.vocab import OOV, UNK
 
     vocab = loaded.vocab.inputs
     for line in lines("-") if text == "-" else text.split("\n"):

@@ -29,10 +29,10 @@ def command(model, text, k, as_json):
 
     --json: {"text": the line, "blanks": [[{"word": "buy", "p": 0.1}, ...], ...]}
     """
-    from rnnlm.corpus import lines
     from rnnlm.experiment import load_model
     from rnnlm.measures import likeliest
-    from rnnlm.vocab import OOV, SPECIALS, UNK
+    from rnnlm.text.lines import lines
+    from rnnlm.text.vocab import OOV, SPECIALS, UNK
 
     loaded = load_model(model, ("blank",))
     vocab = loaded.vocab

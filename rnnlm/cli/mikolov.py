@@ -71,7 +71,7 @@ def parse(argv):
 
 def nbest(scorer, path):
     """Print the score of each line; -> their sum, and the number of words and sentence ends."""
-    from rnnlm.corpus import lines
+    from rnnlm.text.lines import lines
 
     total, number = 0.0, 0
     rows = (line.strip().partition(" ")[::2] for line in (line.replace("\t", " ") for line in lines(path)))
@@ -90,7 +90,7 @@ def nbest(scorer, path):
 
 def text(scorer, path, debug):
     """The sum of log-probabilities of known words and sentence ends, and their number; debug > 1 shows a table."""
-    from rnnlm.corpus import lines
+    from rnnlm.text.lines import lines
 
     if debug > 1:
         click.echo("Index   P(NET)          Word\n" + "-" * 34)

@@ -46,8 +46,8 @@ def command(texts, output, order, vocab, prune, force):
     """
     from rnnlm import arpa
     from rnnlm.checkpoint import write_whole
-    from rnnlm.corpus import text_name
     from rnnlm.ngram import estimate, read
+    from rnnlm.text.lines import text_name
 
     output = new_file(output, force)
     try:
@@ -88,7 +88,7 @@ def vocabulary(path):
     """The vocabulary that a path means."""
     from rnnlm import arpa, checkpoint
     from rnnlm.experiment import model_file
-    from rnnlm.vocab import Vocabulary
+    from rnnlm.text.vocab import Vocabulary
 
     if arpa.is_arpa(path):
         return arpa.load(path).vocab

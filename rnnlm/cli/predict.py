@@ -40,9 +40,9 @@ def command(model, text, k, beam, as_json):
     vec2seq "row": its number), "answers": [{"text": ..., "logprob": ..., "finished": did it come to an end}, ...]}
     """
     from rnnlm.cli import family
-    from rnnlm.corpus import lines
     from rnnlm.experiment import load_model
     from rnnlm.scoring import NetworkScorer
+    from rnnlm.text.lines import lines
 
     loaded = load_model(model, ("lm", "classifier", "seq2seq", "vec2seq"))
     if loaded.config.model.kind != "lm":

@@ -98,7 +98,7 @@ def command(
 
 def read_prompt(prompt, vocab):
     """The prompt's text as the vocabulary sees it: case, and white space between words, are normalised."""
-    from rnnlm.corpus import lines
+    from rnnlm.text.lines import lines
 
     in_file = prompt == "-" or prompt.startswith("@")
     text = lines(prompt.removeprefix("@")) if in_file else prompt.split("\n")
@@ -107,7 +107,7 @@ def read_prompt(prompt, vocab):
 
 def prompt_ids(prompt, vocab):
     """The ids of a prompt, with a sentence end for each line end in it. Words out of the vocabulary are noted."""
-    from rnnlm.vocab import EOS
+    from rnnlm.text.vocab import EOS
 
     ids, unknown = [], {}
     for line in prompt.split("\n"):

@@ -68,7 +68,7 @@ def command(model, text, mix, mix_weights, words, base, oov, independent):
     alone. Where no line is empty, the sum over lines is the logprob_unk of `rnnlm eval --json`, and with --oov exclude
     its logprob.
     """
-    from rnnlm.corpus import blocks, lines
+    from rnnlm.text.lines import blocks, lines
 
     scorer = load([model, *mix], mix_weights, not independent)
     scale = {"10": math.log(10), "e": 1, "2": math.log(2)}[base]

@@ -36,8 +36,8 @@ def command(texts, output, level, max_size, min_count, lower, keep, blank_lines,
     The file has lines of `word<TAB>count`: the special tokens <s>, </s> and <unk>, then the most frequent first, equal
     counts in code point order. Sizes and the rate of words out of the vocabulary (OOVs) are reported on standard error.
     """
-    from rnnlm.corpus import text_name
-    from rnnlm.vocab import build
+    from rnnlm.text.lines import text_name
+    from rnnlm.text.vocab import build
 
     output = new_file(output, force)
     counts = _count(texts, level, lower, blank_lines)
@@ -57,8 +57,8 @@ def command(texts, output, level, max_size, min_count, lower, keep, blank_lines,
 
 def _count(paths, level, lower, blank_lines):
     """The counts of texts, with a progress bar on a terminal when it takes long. Raises DataError without sentences."""
-    from rnnlm.corpus import lines, text_name
-    from rnnlm.vocab import count
+    from rnnlm.text.lines import lines, text_name
+    from rnnlm.text.vocab import count
 
     size = sum(os.path.getsize(path) for path in paths if os.path.isfile(path)) or None
     with tqdm(total=size, unit="B", unit_scale=True, delay=1, leave=False, disable=None, file=sys.stderr) as bar:

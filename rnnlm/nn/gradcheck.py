@@ -13,11 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rnnlm.config import plain
-from rnnlm.corpus import Batch
-from rnnlm.examples import BlankBatch, LabelledBatch, PairBatch, VectorBatch
 from rnnlm.nn.cells.base import State
 from rnnlm.nn.models.base import Model, Network
-from rnnlm.vocab import SPECIALS, Labels, Vocabularies, Vocabulary
+from rnnlm.text.vocab import SPECIALS, Labels, Vocabularies, Vocabulary
+from rnnlm.text.windows import Batch, BlankBatch, LabelledBatch, PairBatch, VectorBatch
 
 # Truncation grows with the step, rounding shrinks with it, and a kink (of ReLU) spoils only the steps that reach
 # across: a right gradient is confirmed by one of them, a wrong one is refuted by all.

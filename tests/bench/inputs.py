@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-EOS = 1  # as in `rnnlm.vocab`, which PyTorch's process does not import
+EOS = 1  # as in `rnnlm.text.vocab`, which PyTorch's process does not import
 
 
 def zipf_ids(K: int, N: int, seed: int = 1) -> np.ndarray:
@@ -20,7 +20,7 @@ def zipf_ids(K: int, N: int, seed: int = 1) -> np.ndarray:
 
 
 def windows(ids: np.ndarray, B: int, T: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Inputs and targets, (T, B) each, of the windows of B columns, as `rnnlm.corpus.Stream` cuts them."""
+    """Inputs and targets, (T, B) each, of the windows of B columns, as `rnnlm.text.windows.Stream` cuts them."""
     inputs, targets = (x.reshape(B, -1).T for x in (np.roll(ids, 1), ids))
     return [(inputs[t : t + T].copy(), targets[t : t + T].copy()) for t in range(0, len(targets), T)]
 

@@ -24,8 +24,8 @@ POLL = 0.01  # seconds
 RNNLM = [sys.executable, "-m", "rnnlm"]
 ENCODE = """
 import sys
-from rnnlm.corpus import encode
-from rnnlm.vocab import Vocabulary
+from rnnlm.text.corpus import encode
+from rnnlm.text.vocab import Vocabulary
 encode([sys.argv[1]], Vocabulary.load(sys.argv[2]))
 """
 

@@ -13,7 +13,8 @@ import rnnlm.train
 from rnnlm import evaluate
 from rnnlm.nn import threads
 from rnnlm.nn.cells import Cell, Stack, Vanilla
-from rnnlm.corpus import Corpus, Sentences, Stream
+from rnnlm.text.windows import Sentences, Stream
+from rnnlm.text.corpus import Corpus
 from rnnlm.nn.gradcheck import synthetic_vocab
 from rnnlm.nn.heads import Adaptive, Softmax
 from rnnlm.nn.models import LanguageModel, Network

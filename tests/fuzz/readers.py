@@ -23,11 +23,12 @@ import numpy as np
 
 from rnnlm import config
 from rnnlm.cli import COMMANDS, main
-from rnnlm.corpus import encode, lines
 from rnnlm.experiment import Config, load_model, prepare
 from rnnlm.run import Run
 from rnnlm.scoring import NetworkScorer
-from rnnlm.vocab import Vocabulary
+from rnnlm.text.corpus import encode
+from rnnlm.text.lines import lines
+from rnnlm.text.vocab import Vocabulary
 from tests.fuzz.inputs import BYTES, NUMBERS, YAML, mutated, mutated_json
 
 TEXT = "the cat sat\n\nthe dog <unk> </s> sees 猫 😀\r\nthe cat\n"

@@ -10,7 +10,7 @@ import numpy as np
 from rnnlm.config import Choice
 from rnnlm.nn.cells.base import Empty
 from rnnlm.nn.params import Specs
-from rnnlm.vocab import Vocabulary
+from rnnlm.text.vocab import Vocabulary
 
 
 class Loss(NamedTuple):

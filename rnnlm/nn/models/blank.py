@@ -17,7 +17,7 @@ from rnnlm.nn.models.reader import Reader
 from rnnlm.nn.models.reader import Work as Reading
 from rnnlm.nn.ops import dropout_mask, project, project_backward, rows
 from rnnlm.nn.params import Spec, Views
-from rnnlm.vocab import BOS, EOS
+from rnnlm.text.vocab import BOS, EOS
 
 
 @dataclass

@@ -21,7 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, ClassVar, NamedTuple
 
-from rnnlm import __version__, generated, pythondocs
+from rnnlm import __version__
+from rnnlm.corpora import python_docs, synthetic
 from rnnlm.errors import DataError, UsageError
 
 FOLDER = Path("data")  # where corpora are kept unless the user says otherwise, each in a folder of its own name
@@ -121,14 +122,14 @@ class Downloaded(Corpus):
 class Generated(Corpus):
     """A corpus made on the spot; its checksums are kept beside it."""
 
-    build: Callable[[Progress], pythondocs.PythonDocs | generated.Made]
+    build: Callable[[Progress], python_docs.PythonDocs | synthetic.Made]
     also: tuple[str, ...] = ()  # files beside the texts
 
     unit: ClassVar[str] = " files"
 
     @property
     def names(self) -> list[str]:
-        return [*(f"{part}.txt" for part in pythondocs.PARTS), *self.also]
+        return [*(f"{part}.txt" for part in python_docs.PARTS), *self.also]
 
     def problem(self, path: Path) -> str:
         if not path.is_file():
@@ -170,7 +171,7 @@ def addition(digits: int) -> Generated:
         size=f"{lines / 1e6:.2f} M lines, {lines * (3 * digits + 3.3) / 1e6:.1f} MB",
         licence="none needed",
         source="made by rnnlm",
-        build=lambda progress: generated.addition(digits),
+        build=lambda progress: synthetic.addition(digits),
     )
 
 
@@ -183,7 +184,7 @@ CORPORA: dict[str, Corpus] = {
             size="0.27 M words, 1.5 MB",
             licence="PSF",
             source="the running interpreter",
-            build=lambda progress: pythondocs.build(progress=progress),
+            build=lambda progress: python_docs.build(progress=progress),
         ),
         Generated(
             name="python-packages",
@@ -191,7 +192,7 @@ CORPORA: dict[str, Corpus] = {
             size="0.10 M words, 0.6 MB",
             licence="PSF",
             source="the running interpreter",
-            build=lambda progress: pythondocs.packages(progress=progress),
+            build=lambda progress: python_docs.packages(progress=progress),
         ),
         addition(2),
         addition(3),
@@ -201,8 +202,8 @@ CORPORA: dict[str, Corpus] = {
             size="0.22 M words, 2.6 MB",
             licence="none needed",
             source="made by rnnlm",
-            build=lambda progress: generated.numbers(),
-            also=tuple(f"{part}.npy" for part in generated.PARTS),
+            build=lambda progress: synthetic.numbers(),
+            also=tuple(f"{part}.npy" for part in synthetic.PARTS),
         ),
         Downloaded(
             name="ptb",

@@ -1,0 +1,1 @@
+"""Texts to train on: `rnnlm data` lists, downloads, builds and checks them."""
