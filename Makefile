@@ -18,7 +18,7 @@ dev: .venv/installed-dev
 	@touch $@
 
 test: dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 lint: dev
 	$(BIN)/ruff check .

@@ -3,7 +3,8 @@
     model = rnnlm.load("runs/demo")  # or a model file, or an ARPA file
     (log_p,) = model.log_probs([["the", "cat", "sat"]])  # natural logarithms of the three words and of </s>
 
-`load` and `mix` give a `rnnlm.scoring.Scorer`: its docstrings, and those of `rnnlm.scoring.Walk`, are the reference.
+`load` and `mix` give a `rnnlm.lm.scorer.Scorer`. Its docstrings, and those of `rnnlm.lm.scorer.Walk`, are the
+reference.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from rnnlm.mixture import Mixture
-    from rnnlm.scoring import Scorer
+    from rnnlm.lm.mixture import Mixture
+    from rnnlm.lm.scorer import Scorer
 
 __version__ = "0.1.0"
 __all__ = ["load", "mix"]
@@ -30,16 +31,18 @@ def load(path: str | Path, carried: bool = False) -> Scorer:
     n-gram model it always does. Raises `rnnlm.errors.DataError` for a file that is missing, broken or something else,
     `UsageError` for a model of another kind.
     """
-    from rnnlm.experiment import load_scorer
+    from rnnlm.loading import load_scorer
 
     return load_scorer(path, carried)
 
 
 def mix(models: Sequence[Scorer], weights: Sequence[float] | None = None) -> Mixture:
-    """p = sum of weight * p of models, equal weights if none are given; `rnnlm.mixture.fit` finds the best for a text.
+    """Mixture of language models: p = sum of weight * p, equal weights by default.
+
+    `rnnlm.lm.mixture.fit` finds the weights that are best for a text.
 
     Raises `rnnlm.errors.UsageError` for weights that are negative or do not add up to one.
     """
-    from rnnlm.mixture import Mixture
+    from rnnlm.lm.mixture import Mixture
 
     return Mixture(models, weights)

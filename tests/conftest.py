@@ -11,8 +11,8 @@ from rnnlm import config
 from rnnlm.corpora import python_docs
 from rnnlm.cli import main
 from rnnlm.experiment import Config, prepare
-from rnnlm.run import Run
-from rnnlm.train import Validation
+from rnnlm.training.run import Run
+from rnnlm.training.trainer import Validation
 
 settings.register_profile("unhurried", deadline=None)  # no test asserts a time
 settings.load_profile("unhurried")

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import rnnlm
-from rnnlm import arpa
 from rnnlm.errors import DataError
-from rnnlm.ngram import estimate, read
+from rnnlm.lm import arpa
+from rnnlm.lm.kneser_ney import estimate, read
 from rnnlm.text.vocab import EOS, OOV, UNK
 
 README = Path(__file__).parent.parent / "README.md"

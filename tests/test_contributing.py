@@ -32,7 +32,7 @@ def copy(tmp_path_factory):
         file.write(line + "\n")
     (folder / "train.txt").write_text("the cat sees a bird\nthe bird sees a dog\n" * 30, encoding="utf-8")
     (folder / "config.yaml").write_text(CONFIG, encoding="utf-8")
-    tests = os.pathsep.join(map(str, (folder, ROOT / "tests")))
+    tests = os.pathsep.join(map(str, (folder, ROOT)))
     environment = os.environ | {"PYTHONPATH": tests, "RNNLM_CACHE": str(folder / "cache")}
 
     def run(*arguments):
@@ -61,10 +61,10 @@ def test_it_trains(copy):
 
 def test_it_passes_the_tests_of_all_cells(copy):
     code = (
-        "import examples, pytest, sys; from rnnlm.nn.cells import Independent; examples.CELLS.clear(); "
-        "examples.CELLS['independent'] = Independent(size=3); "
+        "import pytest, sys; from tests import kinds; from rnnlm.nn.cells import Independent; kinds.CELLS.clear(); "
+        "kinds.CELLS['independent'] = Independent(size=3); "
         "sys.exit(pytest.main(['-q', '-p', 'no:cacheprovider', '-k', 'independent', "
-        f"{str(ROOT / 'tests/test_cells.py')!r}, {str(ROOT / 'tests/test_gradients.py')!r}]))"
+        f"{str(ROOT / 'tests/nn/test_cells.py')!r}, {str(ROOT / 'tests/nn/test_gradcheck.py')!r}]))"
     )
     done = copy("-c", code)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -8,11 +8,13 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from rnnlm import checkpoint, config
+from rnnlm import config
 from rnnlm.errors import DataError, UsageError
-from rnnlm.experiment import Config, config_file, load_model, model_file
-from rnnlm.run import Run, start_from
-from rnnlm.train import Update
+from rnnlm.experiment import Config, config_file
+from rnnlm.loading import load_model, model_file
+from rnnlm.training import checkpoint
+from rnnlm.training.run import Run, start_from
+from rnnlm.training.trainer import Update
 
 
 def settings(*overrides):
@@ -239,7 +241,7 @@ OPENED = """
 import sys
 names = []
 sys.addaudithook(lambda event, arguments: names.append(str(arguments[0])) if event == "open" else None)
-from rnnlm.experiment import load_model
+from rnnlm.loading import load_model
 load_model(sys.argv[1])
 print(*(name for name in names if name.endswith("/secret") or name.endswith(".npz")))
 """

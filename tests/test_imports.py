@@ -11,20 +11,9 @@ from rnnlm.cli import COMMANDS
 
 PACKAGE = Path(__file__).parent.parent / "rnnlm"
 
-# A module imports from its own layer and those above it in this list. The units are the modules and packages of rnnlm.
-LAYERS = [
-    "errors config",
-    "corpora",
-    "text",
-    "examples",
-    "nn",
-    "optim schedule",
-    "checkpoint evaluate scoring ngram arpa mixture reader dynamic cache sample train decode measures nbest "
-    "rescore memory",
-    "experiment run tasks adapt compare",
-    "cli",
-]
-LAYER = {unit: depth for depth, units in enumerate(LAYERS) for unit in units.split()}
+# Data flows one way: a module imports from its own package and from those above it in this list.
+UNITS = "errors files config corpora text nn lm tasks training experiment loading show cli"
+DEPTH = {unit: depth for depth, unit in enumerate(UNITS.split())}
 SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE or not path.stem.startswith("__"))
 
 
@@ -51,10 +40,10 @@ every_source = pytest.mark.parametrize("path", SOURCES, ids=name_of)
 
 
 @every_source
-def test_imports_from_its_own_layer_or_lower(path):
-    own = LAYER[name_of(path).split(".")[1]]
+def test_data_flows_one_way(path):
+    own = DEPTH[name_of(path).split(".")[1]]
     units = {module.split(".")[1] for module in imports(path) if module.startswith("rnnlm.")}
-    assert {unit for unit in units if LAYER[unit] > own} == set()
+    assert {unit for unit in units if DEPTH[unit] > own} == set()
 
 
 @every_source

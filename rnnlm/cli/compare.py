@@ -54,8 +54,8 @@ def command(models, text, words, resamples, seed, independent, as_json):
 
 def on_text(models, text, words, resamples, seed, independent):
     """What --json prints; the keys are documented in the command's help."""
-    from rnnlm.compare import bootstrap, compare
-    from rnnlm.experiment import load_text_model
+    from rnnlm.lm.compare import bootstrap, compare
+    from rnnlm.loading import load_text_model
     from rnnlm.text.lines import lines, text_name
     from rnnlm.text.vocab import split
 
@@ -127,7 +127,7 @@ def aligned(rows, left=1):
 
 def runs(paths):
     """What --json prints; the keys are documented in the command's help."""
-    from rnnlm.compare import settings_that_differ, summarize
+    from rnnlm.show.runs import settings_that_differ, summarize
 
     found = [summarize(path) for path in paths]
     return {

@@ -20,7 +20,7 @@ from rnnlm.cli.predict import visible
 from rnnlm.errors import DataError, NumericalError, UsageError
 
 if TYPE_CHECKING:
-    from rnnlm.evaluate import Evaluation
+    from rnnlm.lm.perplexity import Evaluation
 
 RANKS = (1, 5, 10)
 ADAPTED = "# adapted to the text, not comparable with static figures: {}"
@@ -137,9 +137,9 @@ def command(
             "--oov spread and --verbosity need --oov-types",
             "the types of TEXT are not counted before its first sentence is shown",
         )
-    from rnnlm.arpa import is_arpa
     from rnnlm.cli import family
-    from rnnlm.experiment import changes, load_model, load_text_model
+    from rnnlm.lm.arpa import is_arpa
+    from rnnlm.loading import changes, load_model, load_text_model
     from rnnlm.nn.models import Model
 
     loaded = None if is_arpa(model) else load_model(model, Model.kinds())
@@ -193,8 +193,8 @@ def adaptation(dev, dynamic, cache, **options):
             raise UsageError(f"--{name.replace('_', '-')} {value}: expected a finite number", "leave it out")
     if not dynamic and not cache:
         return None
-    from rnnlm.adapt import Adaptation
-    from rnnlm.dynamic import WINDOW
+    from rnnlm.lm.adaptive.adapt import Adaptation
+    from rnnlm.lm.adaptive.dynamic import WINDOW
 
     rule = options["dynamic_rule"] or "sgd"
     for name in ("dynamic_decay", "dynamic_gradients"):
@@ -223,19 +223,19 @@ def adaptation(dev, dynamic, cache, **options):
 
 def adapt_to_text(main, wanted):
     """The model, made to follow its text."""
-    from rnnlm.adapt import adapt
+    from rnnlm.lm.adaptive.adapt import adapt
 
     if main.data is None:
         raise UsageError(
             f"{main.path}: an n-gram model has no weights or hidden vectors to adapt",
             "leave out --dynamic and --cache, or name a network first",
         )
-    return adapt(main.scorer, main.data, wanted, lambda line: click.echo(line, err=True))
+    return adapt(main.scorer, main.data.train, main.data.blank_lines, wanted, lambda line: click.echo(line, err=True))
 
 
 def mixture(models, weights, dev):
     """The mixture of models, with weights as given or found."""
-    from rnnlm.mixture import Mixture, fit
+    from rnnlm.lm.mixture import Mixture, fit
 
     try:
         given = [float(w) for w in weights.split(",")] if weights else None
@@ -277,7 +277,7 @@ class Result:
 
 def evaluate_text(main, scorer, path, verbosity, oov, oov_types, whole):
     """The figures of a text. With `verbosity`, prints its sentences; `whole`: ranks and sums, too."""
-    from rnnlm.evaluate import Evaluation, examine
+    from rnnlm.lm.perplexity import Evaluation, examine
     from rnnlm.text.lines import lines, text_name
     from rnnlm.text.vocab import UNK
 
@@ -331,8 +331,8 @@ def evaluate_text(main, scorer, path, verbosity, oov, oov_types, whole):
 
 def judged(scorer, sentences, as_unk):
     """Each sentence with its figures, and with those of the models of a mixture."""
-    from rnnlm.evaluate import evaluate, judge
-    from rnnlm.mixture import Mixture
+    from rnnlm.lm.mixture import Mixture
+    from rnnlm.lm.perplexity import evaluate, judge
 
     if not isinstance(scorer, Mixture):
         yield from ((sentence, []) for sentence in evaluate(scorer, scorer.vocab, sentences, as_unk))

@@ -14,7 +14,7 @@ from rnnlm.errors import UsageError
 
 def evaluate(loaded, paths, as_json):
     """Figures of a model on texts of its kind, each read from the start."""
-    from rnnlm.tasks import TASKS
+    from rnnlm.tasks.tasks import TASKS
     from rnnlm.text.lines import STDIN, text_name
 
     settings, model = loaded.config, loaded.network.model
@@ -38,8 +38,8 @@ def evaluate(loaded, paths, as_json):
 
 def blanks(network, corpus, batches):
     """Pseudo-perplexity, and how often the likeliest word is the right one."""
-    from rnnlm.measures import TOP
-    from rnnlm.measures import blanks as measure
+    from rnnlm.tasks.measures import TOP
+    from rnnlm.tasks.measures import blanks as measure
 
     e = measure(network, batches)
     known, words = max(e.known, 1), max(e.words, 1)
@@ -64,7 +64,7 @@ def labels(network, corpus, batches):
     """Accuracy, a table of the classes, and which is taken for which."""
     import numpy as np
 
-    from rnnlm.measures import confusion, exp_mean
+    from rnnlm.tasks.measures import confusion, exp_mean
 
     table, nats = confusion(network, batches)
     names, right, true, said = network.vocab.outputs.words, np.diag(table), table.sum(axis=1), table.sum(axis=0)
@@ -98,7 +98,7 @@ def labels(network, corpus, batches):
 
 def sentences(network, corpus, batches):
     """Exact match of what is written greedily, accuracy and perplexity of the true tokens."""
-    from rnnlm.measures import written
+    from rnnlm.tasks.measures import written
 
     e = written(network, batches)
     figures = {
@@ -125,7 +125,7 @@ def predict(loaded, text, k, beam, as_json):
     if beam is not None and kind == "classifier":
         raise UsageError("--beam: a classifier writes no sentences", "-k says how many labels are shown")
     if kind == "vec2seq":
-        from rnnlm.examples import matrix_from, rows
+        from rnnlm.tasks.examples import matrix_from, rows
 
         if text == "-":
             raise UsageError("vectors are read from a file, not from standard input", "name a matrix (.npy)")
@@ -133,7 +133,7 @@ def predict(loaded, text, k, beam, as_json):
         for i in range(len(matrix)):
             answer(loaded.network, {"row": i + 1}, rows(matrix[i : i + 1]), beam, as_json)
         return
-    from rnnlm import examples
+    from rnnlm.tasks import examples
     from rnnlm.text.lines import lines
     from rnnlm.text.vocab import OOV, UNK
 
@@ -164,7 +164,7 @@ def classify(loaded, line, batch, k, as_json):
 
 def answer(network, given, batch, beam, as_json):
     """The sentence that a model writes for the one thing that a batch gives; with a beam, the likeliest ones."""
-    from rnnlm import decode
+    from rnnlm.tasks import decode
 
     if beam is None:
         found = decode.greedy(network, batch, MAX_TOKENS)

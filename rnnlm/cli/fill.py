@@ -29,8 +29,8 @@ def command(model, text, k, as_json):
 
     --json: {"text": the line, "blanks": [[{"word": "buy", "p": 0.1}, ...], ...]}
     """
-    from rnnlm.experiment import load_model
-    from rnnlm.measures import likeliest
+    from rnnlm.loading import load_model
+    from rnnlm.tasks.measures import likeliest
     from rnnlm.text.lines import lines
     from rnnlm.text.vocab import OOV, SPECIALS, UNK
 

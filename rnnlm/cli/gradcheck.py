@@ -23,9 +23,11 @@ def command(source, overrides):
     import numpy as np
 
     from rnnlm import config
-    from rnnlm.experiment import Config, load_model
+    from rnnlm.experiment import Config
+    from rnnlm.loading import load_model
     from rnnlm.nn import gradcheck
-    from rnnlm.nn.models import Model, Network
+    from rnnlm.nn.models import Model
+    from rnnlm.nn.network import Network
 
     if source.is_dir() or source.suffix == ".npz":
         if overrides:

@@ -24,7 +24,7 @@ def command(model, as_json):
     for a model file), config. A number that is not finite is null.
     """
     from rnnlm import config
-    from rnnlm.experiment import load_model
+    from rnnlm.loading import load_model
     from rnnlm.nn.models import Model
 
     loaded = load_model(model, Model.kinds())
@@ -42,7 +42,7 @@ def describe(loaded, path):
     """All but the configuration, as a dictionary; the keys are documented in the command's help."""
     import numpy as np
 
-    from rnnlm import checkpoint
+    from rnnlm.training import checkpoint
 
     network, vocab, figures = loaded.network, loaded.vocab, loaded.figures
     inputs = getattr(vocab, "inputs", vocab)

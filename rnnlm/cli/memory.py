@@ -38,7 +38,7 @@ def command(tasks, lags, updates, units, chosen, seed, plot):
     The table shows after how many updates each solves the problem, which means less than a tenth of the error of
     guessing. A cell that does not solve it at one lag is not tried at the next.
     """
-    from rnnlm import memory
+    from rnnlm.show import memory
 
     if unknown := set(chosen) - set(memory.CELLS):
         raise UsageError(f"--cell: '{min(unknown)}' is unknown", f"known: {'; '.join(memory.CELLS)}")

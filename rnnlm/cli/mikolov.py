@@ -39,7 +39,7 @@ FLAGS = SWITCHES | VALUES | set(INSTEAD)
 def run(argv):
     """Answer a command line that begins with one of FLAGS."""
     flags = parse(argv)
-    from rnnlm.experiment import load_text_model
+    from rnnlm.loading import load_text_model
 
     scorer = load_text_model(flags["-rnnlm"], carried="-independent" not in flags).scorer
     debug = int(flags["-debug"])

@@ -44,10 +44,10 @@ def command(texts, output, order, vocab, prune, force):
     by SRILM and KenLM, and by every command here that only scores: eval, score, ... To mix it with a network, give it
     the network's vocabulary with --vocab. A literal <unk> in TEXT is the word <unk>.
     """
-    from rnnlm import arpa
-    from rnnlm.checkpoint import write_whole
-    from rnnlm.ngram import estimate, read
+    from rnnlm.lm import arpa
+    from rnnlm.lm.kneser_ney import estimate, read
     from rnnlm.text.lines import text_name
+    from rnnlm.training.checkpoint import write_whole
 
     output = new_file(output, force)
     try:
@@ -86,9 +86,10 @@ def command(texts, output, order, vocab, prune, force):
 
 def vocabulary(path):
     """The vocabulary that a path means."""
-    from rnnlm import arpa, checkpoint
-    from rnnlm.experiment import model_file
+    from rnnlm.lm import arpa
+    from rnnlm.loading import model_file
     from rnnlm.text.vocab import Vocabulary
+    from rnnlm.training import checkpoint
 
     if arpa.is_arpa(path):
         return arpa.load(path).vocab

@@ -40,8 +40,8 @@ def command(model, text, k, beam, as_json):
     vec2seq "row": its number), "answers": [{"text": ..., "logprob": ..., "finished": did it come to an end}, ...]}
     """
     from rnnlm.cli import family
-    from rnnlm.experiment import load_model
-    from rnnlm.scoring import NetworkScorer
+    from rnnlm.lm.network import NetworkScorer
+    from rnnlm.loading import load_model
     from rnnlm.text.lines import lines
 
     loaded = load_model(model, ("lm", "classifier", "seq2seq", "vec2seq"))

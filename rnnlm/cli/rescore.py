@@ -75,8 +75,8 @@ def command(model, lists, form, ac, old, unit, context, ref, tune, nbest, output
     --tune changes lm-weight and word-penalty, and old-weight where there are old scores; ac-weight stays, since only
     ratios matter, or lm-weight where there are no scores of sounds. The weights found are printed as options.
     """
-    from rnnlm.nbest import FORMATS, read, read_references
-    from rnnlm.rescore import Weights, rescore
+    from rnnlm.lm.rescoring.nbest import FORMATS, read, read_references
+    from rnnlm.lm.rescoring.rescore import Weights, rescore
 
     for name, value in (("--ac", ac), ("--old", old), ("--unit", unit)):
         if value and FORMATS[form].scored:
@@ -119,7 +119,7 @@ def command(model, lists, form, ac, old, unit, context, ref, tune, nbest, output
 
 def lines_of(scored, ranking, form):
     """The list in the order of `ranking`, as it was written; without files of their own, utterances are named."""
-    from rnnlm.nbest import write
+    from rnnlm.lm.rescoring.nbest import write
 
     form = "srilm-stream" if form == "srilm" else form
     return (write(scored.nbest.id, scored.nbest.hypotheses[n], scored.scores[n, 1], form) for n in ranking)
@@ -132,7 +132,7 @@ def best(scored, ranking):
 
 def tuned(scored, references, weights, free):
     """The best weights for these lists, which are also shown as the options that stand for them."""
-    from rnnlm.rescore import tune
+    from rnnlm.lm.rescoring.rescore import tune
 
     weights = tune(scored, [references.distances(s) for s in scored], weights, free)
     names = ("ac-weight", "lm-weight", "old-weight", "word-penalty")
@@ -150,7 +150,7 @@ class References:
 
     def distances(self, scored):
         """(N,) errors in each hypothesis."""
-        from rnnlm.rescore import edit_distances
+        from rnnlm.lm.rescoring.rescore import edit_distances
 
         id, hypotheses = scored.nbest
         if id not in self.words:
@@ -160,7 +160,7 @@ class References:
 
     def count(self, scored, chosen, part):
         """Add an utterance, of which `chosen` is the rescored hypothesis, to a part of the text."""
-        from rnnlm.rescore import Errors
+        from rnnlm.lm.rescoring.rescore import Errors
 
         d = self.distances(scored)
         row = self.parts.get(part, [Errors()] * 3)

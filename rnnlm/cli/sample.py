@@ -68,8 +68,8 @@ def command(
         raise UsageError(f"--top-p {top_p:g}: expected a probability above 0 and at most 1", "0.9 is usual")
     import numpy as np
 
-    from rnnlm.experiment import load_model
-    from rnnlm.sample import Choosing, sample
+    from rnnlm.lm.sample import Choosing, sample
+    from rnnlm.loading import load_model
 
     loaded = load_model(model)
     vocab = loaded.vocab

@@ -31,8 +31,8 @@ def mix_options(command):
 
 def load(models, weights, carried):
     """The scorer of a model, or of the mixture of several."""
-    from rnnlm.experiment import load_text_model
-    from rnnlm.mixture import Mixture
+    from rnnlm.lm.mixture import Mixture
+    from rnnlm.loading import load_text_model
 
     scorers = [load_text_model(path, carried).scorer for path in models]
     if weights is None:

@@ -23,8 +23,8 @@ from rnnlm.nn.threads import set_threads
 
 if TYPE_CHECKING:
     from rnnlm.experiment import Experiment
-    from rnnlm.run import Run
-    from rnnlm.train import Trainer, Update, Validation
+    from rnnlm.training.run import Run
+    from rnnlm.training.trainer import Trainer, Update, Validation
 
 PLAIN_INTERVAL = 30.0  # seconds between progress lines where there is no terminal
 BAR = "{} {{percentage:3.0f}}%|{{bar}}| {} ETA {{remaining}}"
@@ -71,8 +71,9 @@ def command(
     if threads:
         set_threads(threads)
     from rnnlm import config as configuration
-    from rnnlm.experiment import Config, config_file, model_file, prepare
-    from rnnlm.run import Run, start_from
+    from rnnlm.experiment import Config, config_file, prepare
+    from rnnlm.loading import model_file
+    from rnnlm.training.run import Run, start_from
 
     limit = time_limit(max_time)
     settings, messages = configuration.load(config_file(config), Config, [*overrides, *as_set(train, valid, seed)])
@@ -166,7 +167,7 @@ def introduce(experiment: Experiment, say: Screen) -> None:
 
 def estimate(experiment: Experiment, say: Screen) -> None:
     """Time a few steps: the first loss against ln K, and the time of an epoch."""
-    from rnnlm.train import Update
+    from rnnlm.training.trainer import Update
 
     trainer = experiment.trainer
     times: list[float] = []
@@ -187,8 +188,8 @@ def first_loss(experiment: Experiment, update: Update) -> str:
 
 def follow(experiment: Experiment, run: Run, say: Screen, limit: float | None) -> int:
     """Run the training to its end, to the time limit or to a signal; save, report, and return the exit status."""
-    from rnnlm.run import record, record_divergence
-    from rnnlm.train import Divergence, Update
+    from rnnlm.training.run import record, record_divergence
+    from rnnlm.training.trainer import Divergence, Update
 
     trainer, signals = experiment.trainer, Signals(say.quiet)
     started = saved = time.monotonic()
@@ -229,8 +230,8 @@ def follow(experiment: Experiment, run: Run, say: Screen, limit: float | None) -
 @contextlib.contextmanager
 def recorded(run: Run) -> Iterator[None]:
     """The divergence that ends a training goes into its logs, too."""
-    from rnnlm.run import record_divergence
-    from rnnlm.train import Diverged
+    from rnnlm.training.run import record_divergence
+    from rnnlm.training.trainer import Diverged
 
     try:
         yield

@@ -9,24 +9,25 @@ from collections import defaultdict
 
 import numpy as np
 
-import rnnlm.train
-from rnnlm import evaluate
+import rnnlm.training.trainer
+from rnnlm.lm import perplexity as evaluate
 from rnnlm.nn import threads
 from rnnlm.nn.cells import Cell, Stack, Vanilla
 from rnnlm.text.windows import Sentences, Stream
 from rnnlm.text.corpus import Corpus
 from rnnlm.nn.gradcheck import synthetic_vocab
 from rnnlm.nn.heads import Adaptive, Softmax
-from rnnlm.nn.models import LanguageModel, Network
+from rnnlm.nn.models import LanguageModel
+from rnnlm.nn.network import Network
 from rnnlm.nn.models.folded import Folded
 from rnnlm.nn.ops import product
-from rnnlm.optim import SGD, Adam
+from rnnlm.training.optim import SGD, Adam
 from rnnlm.nn.params import Parameters
-from rnnlm.run import environment
-from rnnlm.sample import sample
-from rnnlm.schedule import Constant
-from rnnlm.scoring import NetworkScorer
-from rnnlm.train import Trainer, Training
+from rnnlm.training.run import environment
+from rnnlm.lm.sample import sample
+from rnnlm.training.schedule import Constant
+from rnnlm.lm.network import NetworkScorer
+from rnnlm.training.trainer import Trainer, Training
 from tests.bench.inputs import EOS, zipf_ids
 from tests.bench.race import Work
 from tests.bench.shapes import CLIP, WINDOWS, Shape
@@ -91,7 +92,7 @@ class Phases(Step):
             (Softmax, "backward", "head, backward"),
             (Vanilla, "backward", "recurrence, backward"),
             (Folded, "backward", "embedding times U, backward"),
-            (rnnlm.train, "gradient_norm", "norm"),
+            (rnnlm.training.trainer, "gradient_norm", "norm"),
             (SGD, "step", "clip and update"),
         ):
             setattr(owner, name, self._clocked(getattr(owner, name), phase))

@@ -23,12 +23,13 @@ import numpy as np
 
 from rnnlm import config
 from rnnlm.cli import COMMANDS, main
-from rnnlm.experiment import Config, load_model, prepare
-from rnnlm.run import Run
-from rnnlm.scoring import NetworkScorer
+from rnnlm.experiment import Config, prepare
+from rnnlm.lm.network import NetworkScorer
+from rnnlm.loading import load_model
 from rnnlm.text.corpus import encode
 from rnnlm.text.lines import lines
 from rnnlm.text.vocab import Vocabulary
+from rnnlm.training.run import Run
 from tests.fuzz.inputs import BYTES, NUMBERS, YAML, mutated, mutated_json
 
 TEXT = "the cat sat\n\nthe dog <unk> </s> sees 猫 😀\r\nthe cat\n"

@@ -30,7 +30,7 @@ class Cell(Choice, default="vanilla"):
     """A recurrence over a window of T steps: a frozen dataclass of hyperparameters, without weights, state or memory.
 
     A new kind is one file with a subclass, `class MyCell(Cell, kind="mine")`, one import in `cells/__init__.py` and one
-    example in `tests/examples.py`.
+    example in `tests/kinds.py`.
     """
 
     causal: ClassVar[bool] = True  # y_t depends on x_1 ... x_t only

@@ -1,0 +1,1 @@
+"""Models that follow the text that they score: dynamic evaluation and the neural cache."""

@@ -1,0 +1,311 @@
+r"""ARPA files, the text format of n-gram models that SRILM, KenLM and others read and write.
+
+    \data\
+    ngram 1=4
+    ngram 2=3
+
+    \1-grams:
+    -99	<s>	-0.30103
+    -0.60206	</s>
+    -0.60206	the	-0.2218487
+    ...
+
+    \end\
+
+Lines of log10 probability, words, log10 backoff weight; a missing weight is 0, and -99 or less stands for log 0.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import io
+import math
+import re
+import zlib
+from collections.abc import Iterator
+from itertools import repeat
+from typing import Any, BinaryIO, NoReturn
+
+import numpy as np
+
+from rnnlm.errors import DataError
+from rnnlm.lm.ngram import Ngram, Order, find
+from rnnlm.text.lines import GZIP_MAGIC, STDIN, TextPath, blocks, text_name
+from rnnlm.text.vocab import BOS, SPECIALS, Vocabulary
+
+LN10 = math.log(10)
+ZERO = -99  # log10 of what counts as zero
+SLACK = 1e-6  # by which rounding may lift a log10 probability above 0
+LINES = 1 << 16  # written at once
+NEWLINE = 10
+WHITE = np.isin(np.arange(256), list(b" \t\n\r\v\f"))
+HEAD = 1 << 16  # bytes in which a file that is not called .arpa must say that it is one
+
+
+def is_arpa(path: TextPath) -> bool:
+    r"""Whether a file is meant to be an ARPA file: it is called so, or is text (or gzipped text) with a line \data\."""
+    if str(path) == STDIN or str(path).endswith((".arpa", ".arpa.gz")):
+        return True
+    with contextlib.suppress(OSError, EOFError, zlib.error), open(path, "rb") as file:
+        zipped = file.read(2) == GZIP_MAGIC
+        file.seek(0)
+        stream: Any = gzip.GzipFile(fileobj=file) if zipped else file
+        return re.search(rb"^\\data\\\s*$", stream.read(HEAD), re.MULTILINE) is not None
+    return False
+
+
+# --- writing -------------------------------------------------------------------------------------------------------
+
+
+def write(model: Ngram, file: BinaryIO) -> None:
+    """Write a model to a binary stream, its words in the order of the vocabulary."""
+    counts = "".join(f"ngram {n}={len(order.keys)}\n" for n, order in enumerate(model.orders, 1))
+    file.write(f"\\data\\\n{counts}".encode())
+    for n, order in enumerate(model.orders, 1):
+        file.write(f"\n\\{n}-grams:\n".encode())
+        for first in range(0, len(order.keys), LINES):
+            part = slice(first, first + LINES)
+            words = _words(model, n, order.keys[part])
+            log_p, backoff = (np.maximum(x[part] / LN10, ZERO).tolist() for x in (order.log_p, order.backoff))
+            if n < model.order:
+                lines = [f"{p:.7f}\t{g}\t{b:.7f}\n" for p, g, b in zip(log_p, words, backoff)]
+            else:
+                lines = [f"{p:.7f}\t{g}\n" for p, g in zip(log_p, words)]
+            file.write("".join(lines).encode())
+    file.write(b"\n\\end\\\n")
+
+
+def gzipped(file: BinaryIO) -> Any:
+    """A stream that compresses into `file`; the same model gives the same bytes."""
+    return io.BufferedWriter(gzip.GzipFile("", "wb", 6, file, 0), 1 << 20)
+
+
+def _words(model: Ngram, n: int, keys: np.ndarray) -> list[str]:
+    """The words of the n-grams with these keys, separated by blanks."""
+    K, columns = len(model.vocab), []
+    for order in reversed(model.orders[: n - 1]):
+        place, word = np.divmod(keys, K)
+        columns.append(word)
+        keys = order.keys[place]
+    columns.append(keys)
+    texts = [[model.vocab.words[i] for i in column.tolist()] for column in reversed(columns)]
+    return list(map(" ".join, zip(*texts)))
+
+
+# --- reading -------------------------------------------------------------------------------------------------------
+
+
+def load(path: TextPath) -> Ngram:
+    """Read an ARPA file, gzipped or not, `-` for standard input.
+
+    The vocabulary has `<s>`, `</s>` and `<unk>` first (`<UNK>` is read as `<unk>`), then the words in the order of the
+    file. Where `<unk>` is not listed, unknown words have probability zero. Whatever stands before the line \\data\\ is
+    left unread, as other programs do. Raises DataError with file, line and what was expected for everything that is
+    missing, malformed, listed twice or not promised by the header. Memory grows with the n-grams that are there.
+    """
+    return _Reader(path).model()
+
+
+class _Reader:
+    """Goes through the lines of an ARPA file in pieces."""
+
+    def __init__(self, path: TextPath):
+        self.name = text_name(path)
+        self.blocks = blocks(path)
+        self.lines: list[str] = []
+        self.at = 0  # which of them comes next
+        self.before = 0  # lines of the file before them
+
+    @property
+    def number(self) -> int:
+        """Of the next line, from 1."""
+        return self.before + self.at + 1
+
+    def model(self) -> Ngram:
+        while (line := self.next(r"\data\ ")) != "\\data\\":
+            self.at += 1
+        self.at += 1
+        promised = self.header()
+        orders: list[Order] = []
+        vocab, index = Vocabulary(SPECIALS, [0] * 3), dict[bytes, int]()
+        for n, number in enumerate(promised, 1):
+            if (line := self.next(f"\\{n}-grams:")) != f"\\{n}-grams:":
+                self.fail(line, f"expected \\{n}-grams:")
+            self.at += 1
+            parts = list(self.section(n, number, index, len(promised)))
+            ids = np.concatenate([np.empty((n, 0), np.int64), *(part[0] for part in parts)], axis=1)
+            lines, log_p, backoff = (
+                np.concatenate([np.empty(0, dtype), *(part[i] for part in parts)])
+                for i, dtype in enumerate((np.int64, float, float), 1)
+            )
+            del parts
+            if len(lines) != number:
+                self.fail(self.next(r"\end\ "), f"expected {number} {n}-grams as \\data\\ says, found {len(lines)}")
+            if n == 1:
+                vocab, renumbered = self.vocabulary(index)
+                ids = renumbered[ids]
+            orders.append(self.order(n, ids, lines, log_p, backoff, orders, vocab))
+        if (line := self.next(r"\end\ ")) != "\\end\\":
+            self.fail(line, r"expected \end\ ".rstrip())
+        self.at += 1
+        if (more := self.peek()) is not None:
+            self.fail(more, r"expected nothing after \end\ ".rstrip())
+        return Ngram(vocab, orders)
+
+    def header(self) -> list[int]:
+        """How many n-grams of each order there shall be."""
+        promised: list[int] = []
+        while not (line := self.next(r"ngram 1=...")).startswith("\\"):
+            entry = re.fullmatch(r"ngram\s+([0-9]{1,9})\s*=\s*([0-9]{1,18})", line)
+            if not entry or int(entry[1]) != len(promised) + 1:
+                self.fail(line, f"expected 'ngram {len(promised) + 1}=' and a number, or \\1-grams:")
+            promised.append(int(entry[2]))
+            self.at += 1
+        if not promised:
+            self.fail(line, "expected 'ngram 1=' and a number")
+        return promised
+
+    def section(self, n: int, number: int, index: dict[bytes, int], N: int) -> Iterator[tuple[np.ndarray, ...]]:
+        """The n-grams up to the next line that begins with a backslash, in pieces: ids (n, m), line numbers, log p,
+        log backoff. Unigrams are numbered as they come, in `index`."""
+        found = 0
+        while (line := self.peek()) is not None and not line.startswith("\\"):
+            text = "\n".join(self.lines[self.at :])
+            end = re.search(r"^[ \t]*\\", text, re.MULTILINE)
+            fields, lengths = _fields((text[: end.start()] if end else text).encode())
+            numbers = np.flatnonzero(lengths)
+            wrong = (lengths > 0) & (lengths != n + 1) & (lengths != n + 2)
+            if wrong.any():
+                words = f"{n} words" if n > 1 else "a word"
+                self.fail(int(wrong.argmax()), f"expected log10 p, {words} and perhaps a backoff weight")
+            if found + len(numbers) > number:
+                self.fail(int(numbers[number - found]), f"expected the end of {number} {n}-grams, as \\data\\ says")
+            first = (np.cumsum(lengths) - lengths)[numbers]  # in `fields`, of each n-gram
+            weighted = lengths[numbers] == n + 2
+            p, b = self.floats(fields[first], numbers, "log10 p"), np.zeros(len(numbers))
+            b[weighted] = self.floats(fields[first[weighted] + n + 1], numbers[weighted], "a backoff weight")
+            self.refuse(p > SLACK, numbers, "expected log10 p, which is not above 0")
+            if n == N:
+                self.refuse(b != 0, numbers, f"expected no backoff weight of the longest n-grams, {N}-grams")
+            if n == 1:
+                row = np.array([index.setdefault(word, len(index)) for word in fields[first + 1].tolist()])
+                self.refuse(np.diff(row, prepend=found - 1) != 1, numbers, "expected each word once")
+                ids = row[None]
+            else:
+                ids = np.empty((n, len(numbers)), np.int64)
+                for i, row in enumerate(ids, 1):
+                    row[:] = np.fromiter(map(index.get, fields[first + i].tolist(), repeat(-1)), np.int64, len(row))
+                self.refuse(ids.min(axis=0) < 0, numbers, "expected words that are among the 1-grams")
+            log_p, backoff = (np.where(x > ZERO, x * LN10, -np.inf) for x in (p, b))
+            found += len(numbers)
+            yield ids, numbers + self.number, log_p, backoff
+            self.at += len(lengths)
+
+    def vocabulary(self, index: dict[bytes, int]) -> tuple[Vocabulary, np.ndarray]:
+        """The vocabulary, and the ids in it of the words of `index`, which is renumbered likewise."""
+        unk = b"<UNK>" if b"<UNK>" in index and b"<unk>" not in index else b"<unk>"
+        for special in (b"<s>", b"</s>"):
+            if special not in index:
+                self.fail(self.next(r"\end\ "), f"expected {special.decode()} among the 1-grams before")
+        specials = [b"<s>", b"</s>", unk]
+        words = [word for word in index if word not in specials]
+        renumbered = np.empty(len(index), np.int64)
+        for i, word in enumerate([*specials, *words]):
+            if word in index:
+                renumbered[index[word]] = i
+                index[word] = i
+        return Vocabulary([*SPECIALS, *(word.decode() for word in words)], [0] * (3 + len(words))), renumbered
+
+    def order(self, n, ids, lines, log_p, backoff, orders, vocab) -> Order:
+        """The arrays of n-grams, ids (n, m), sorted."""
+        K = len(vocab)
+        if n == 1:
+            unigrams = Order(np.arange(K), np.full(K, -np.inf), np.zeros(K))
+            unigrams.log_p[ids[0]], unigrams.backoff[ids[0]] = log_p, backoff
+            unigrams.log_p[BOS] = -np.inf  # which some give log p = 0
+            return unigrams
+        place = ids[0]
+        for k, lower in enumerate(orders[1:], 2):
+            place = find(lower.keys, place * K + ids[k - 1])
+            if (place < 0).any():
+                i = int((place < 0).argmax())
+                words = " ".join(vocab.words[j] for j in ids[: n - 1, i])
+                self.fail_at(int(lines[i]), f"{n}-gram '{words} ...'", f"expected its context among the {n - 1}-grams")
+        keys = place * K + ids[-1]
+        if (keys[1:] <= keys[:-1]).any():
+            by_key = np.argsort(keys, kind="stable")
+            keys, lines, log_p, backoff = keys[by_key], lines[by_key], log_p[by_key], backoff[by_key]
+            twice = np.flatnonzero(keys[1:] == keys[:-1])
+            if len(twice):
+                i = twice[lines[1:][twice].argmin()] + 1
+                words = " ".join(vocab.words[j] for j in ids[:, by_key[i]])
+                self.fail_at(int(lines[i]), f"{n}-gram '{words}'", f"expected it once, it is in line {lines[i - 1]}")
+        return Order(keys, log_p, backoff)
+
+    def peek(self) -> str | None:
+        """The next line that is not blank, stripped, or None at the end of the file."""
+        while True:
+            while self.at < len(self.lines):
+                if line := self.lines[self.at].strip():
+                    return line
+                self.at += 1
+            block = next(self.blocks, None)
+            if block is None:
+                return None
+            self.before, self.at, self.lines = self.before + len(self.lines), 0, block
+
+    def next(self, expected: str) -> str:
+        """The same. Raises DataError at the end of the file, where `expected` is missing."""
+        line = self.peek()
+        if line is None:
+            self.fail_at(self.before + len(self.lines), "the end of the file", f"expected {expected.rstrip()}")
+        return line
+
+    def floats(self, column: np.ndarray, numbers: np.ndarray, what: str) -> np.ndarray:
+        """The numbers of a column."""
+        texts = column.tolist()
+        try:
+            values = np.fromiter(map(float, texts), float, len(texts))
+        except ValueError:
+            values = np.array([float(x) if _is_number(x) else math.nan for x in texts])
+        if b"_" in b"".join(texts):  # which Python's numbers may have
+            values[[b"_" in x for x in texts]] = math.nan
+        self.refuse(np.isnan(values) | (values == math.inf), numbers, f"expected a number for {what}")
+        return values
+
+    def refuse(self, wrong: np.ndarray, numbers: np.ndarray, expected: str) -> None:
+        """Raise DataError for the first of the entries, which stand at `numbers` from here, that is wrong."""
+        if wrong.any():
+            self.fail(int(numbers[wrong.argmax()]), expected)
+
+    def fail(self, line: str | int, expected: str) -> NoReturn:
+        """Raise DataError for the next line, or the i-th from here."""
+        if isinstance(line, int):
+            self.fail_at(self.number + line, _short(self.lines[self.at + line].strip()), expected)
+        self.fail_at(self.number, _short(line), expected)
+
+    def fail_at(self, number: int, found: str, expected: str) -> NoReturn:
+        raise DataError(f"{self.name}:{number}: found {found}, {expected}", "is this a whole ARPA file?")
+
+
+def _fields(text: bytes) -> tuple[np.ndarray, np.ndarray]:
+    """What ASCII's white space separates, as objects, and how much of it is in each line."""
+    array = np.frombuffer(text, np.uint8)
+    begins = ~WHITE[array]
+    begins[1:] &= WHITE[array[:-1]]
+    ends = np.append(np.flatnonzero(array == NEWLINE), len(array))
+    lengths = np.diff(np.searchsorted(np.flatnonzero(begins), ends), prepend=0)
+    return np.array([*text.split(), b""], object), lengths if not text.endswith(b"\n") else lengths[:-1]
+
+
+def _is_number(text: bytes) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 60 else text[:57] + "...")

@@ -1,0 +1,134 @@
+"""Interpolated modified Kneser-Ney smoothing: n-gram models estimated from text (Chen & Goodman 1999)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from rnnlm.errors import DataError, UsageError
+from rnnlm.lm.ngram import Ngram, Order
+from rnnlm.text.lines import TextPath, blocks, text_name
+from rnnlm.text.vocab import BOS, EOS, OOV, UNK, Counts, Vocabulary, build
+
+FALLBACK = (0.5, 1.0, 1.5)  # discounts where a text is too small to have its own
+
+
+def read(paths: Sequence[TextPath], vocab: Vocabulary | None = None) -> tuple[np.ndarray, Vocabulary]:
+    """Texts -> ids, EOS after every sentence, and the vocabulary: the given one, or that of every word of the texts.
+
+    Empty lines are skipped. Raises DataError as `rnnlm.text.lines.lines`, and for a text without sentences.
+    """
+    types: dict[str, int] = {}
+    numbers: list[np.ndarray] = []  # of types, in the order of their first occurrence; -1 ends a sentence
+    sentences = blank = 0
+    for path in paths:
+        for block in blocks(path):
+            tokens = [line.lower().split() if vocab and vocab.lower else line.split() for line in block]
+            tokens = [words for words in tokens if words]
+            blank += len(block) - len(tokens)
+            sentences += len(tokens)
+            ends = np.cumsum([len(words) for words in tokens], dtype=np.int64)
+            flat = (types.setdefault(word, len(types)) for words in tokens for word in words)
+            numbers.append(np.insert(np.fromiter(flat, np.int32), ends, -1))
+    if not sentences:
+        name = " + ".join(map(text_name, paths))
+        raise DataError(f"{name}: no sentences ({blank} empty lines)", "a sentence is a line with at least one word")
+    text = np.concatenate(numbers)
+    if vocab is None:
+        counts = np.bincount(text[text >= 0], minlength=len(types)).tolist()
+        vocab = build(Counts(Counter(dict(zip(types, counts))), sentences, blank, "word", False))
+    ids = np.array([*(UNK if i == OOV else i for i in vocab.ids(types)), EOS], np.int32)
+    return ids[text], vocab
+
+
+def estimate(ids: np.ndarray, vocab: Vocabulary, order: int = 5, prune: Sequence[int] = ()) -> Ngram:
+    """Interpolated modified Kneser-Ney (Chen & Goodman 1998) from a text: ids (T,), every sentence followed by EOS.
+
+    With a(g) how often an n-gram g occurs, or for shorter ones than N how many different words come before it, except
+    that n-grams which begin with `<s>`, before which there is nothing, keep their counts:
+
+        p(w | h) = (a(hw) - D(a(hw))) / sum_v a(hv) + backoff(h) p(w | h without its first word)
+        backoff(h) = sum_v D(a(hv)) / sum_v a(hv)
+        D(1) = 1 - 2 Y n2 / n1,  D(2) = 2 - 3 Y n3 / n2,  D(3 and more) = 3 - 4 Y n4 / n3,  Y = n1 / (n1 + 2 n2)
+
+    n1 ... n4 is how many n-grams of an order have a = 1 ... 4. Below the single words stands the uniform distribution
+    over the vocabulary without `<s>`, so a word of the vocabulary that the text lacks has a probability too. Where the
+    text is too small for these discounts, they are FALLBACK.
+
+    prune: n-grams of order 1, 2, ... that occur at most so many times are not listed, the last number holding for all
+    longer ones; what they had goes to shorter contexts. Raises UsageError unless these begin with 0 and never fall.
+    """
+    thresholds = [*prune, *[prune[-1] if prune else 0] * order][:order]
+    if thresholds[0] or thresholds != sorted(thresholds):
+        raise UsageError(
+            f"prune {' '.join(map(str, prune))}: expected numbers that begin with 0 and never fall",
+            "0 0 1 drops what occurs once, from three words on",
+        )
+    K = len(vocab)
+    ends = np.flatnonzero(ids == EOS)
+    ids = np.insert(ids, np.concatenate([[0], ends[:-1] + 1]), BOS)
+    keys, raw, suffixes = _count(ids, K, order)
+    p: list[np.ndarray] = []
+    backoff, listed, discounts = [], [], []
+    initial = np.arange(K) == BOS  # whether an n-gram begins with <s>
+    for n in range(1, order + 1):
+        a = raw[n - 1] if n == order else np.bincount(suffixes[n], minlength=len(keys[n - 1]))
+        if n > 1:
+            context, word = np.divmod(keys[n - 1], K)
+            initial = initial[context]
+        a = np.where(initial, raw[n - 1], a).astype(float)
+        if n == 1:
+            context, a[BOS] = np.zeros(K, np.int64), 0
+        kept = raw[n - 1] > thresholds[n - 1] if n > 1 else np.ones(K, bool)
+        D, own = _discounts(a)
+        discounts.append((D, own))
+        taken = np.where(kept, np.array([0, *D])[np.minimum(a, 3).astype(int)], a)
+        total = np.bincount(context, a, minlength=len(p[-1]) if p else 1)
+        left = np.bincount(context, taken, minlength=len(total)) / np.maximum(total, 1)
+        left[total == 0] = 1
+        lower = p[-1][suffixes[n - 1]] if p else np.where(initial, 0, 1 / (K - 1))
+        p.append((a - taken) / np.maximum(total, 1)[context] + left[context] * lower)
+        backoff.append(left)
+        listed.append(kept)
+    backoff.append(np.ones(len(p[-1])))
+    orders, place = [], np.zeros(1, np.int64)
+    for n in range(order):
+        k = keys[n] if n == 0 else place[keys[n] // K] * K + keys[n] % K
+        with np.errstate(divide="ignore"):  # p(<s>) is zero
+            orders.append(Order(k[listed[n]], np.log(p[n][listed[n]]), np.log(backoff[n + 1][listed[n]])))
+        place = np.cumsum(listed[n]) - 1
+    return Ngram(vocab, orders, discounts)
+
+
+def _count(ids: np.ndarray, K: int, order: int) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
+    """Per order: the keys of its n-grams, how often each occurs, and where among those one word shorter each one
+    without its first word stands."""
+    place = ids.astype(np.int64)
+    first = ids == BOS
+    keys, raw, suffixes = [np.arange(K)], [np.bincount(ids, minlength=K)], [np.empty(0, np.int64)]
+    for _ in range(1, order):
+        context = np.concatenate([[-1], place[:-1]])
+        context[first] = -1
+        at = np.flatnonzero(context >= 0)
+        key, index, inverse, number = np.unique(
+            context[at] * K + ids[at], return_index=True, return_inverse=True, return_counts=True
+        )
+        keys.append(key)
+        raw.append(number)
+        suffixes.append(place[at[index]])
+        place = np.full(len(ids), -1)
+        place[at] = inverse
+    return keys, raw, suffixes
+
+
+def _discounts(a: np.ndarray) -> tuple[tuple[float, float, float], bool]:
+    """Modified Kneser-Ney's discounts of counts 1, 2 and from 3 on; and whether they are the text's own."""
+    n1, n2, n3, n4 = (int((a == k).sum()) for k in (1, 2, 3, 4))
+    if n1 and n2 and n3:
+        Y = n1 / (n1 + 2 * n2)
+        D = (1 - 2 * Y * n2 / n1, 2 - 3 * Y * n3 / n2, 3 - 4 * Y * n4 / n3)
+        if all(0 < d <= k for d, k in zip(D, (1, 2, 3))):
+            return D, True
+    return FALLBACK, False

@@ -1,0 +1,154 @@
+"""Mixtures of models: p(w | h) = sum_i weight_i p_i(w | h), of networks, n-gram models and mixtures alike."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from rnnlm.errors import UsageError
+from rnnlm.lm.scorer import Scorer, Walk
+from rnnlm.text.vocab import SPECIALS, Vocabulary
+
+ITERATIONS = 10_000  # of EM, at most; a few dozen are usual
+PRECISION = 1e-8  # EM ends when no weight moves by more
+
+
+class Mixture:
+    """The `rnnlm.lm.scorer.Scorer` of a mixture.
+
+    Its vocabulary is the union of those of its models. A model gives words that it lacks, but that another knows,
+    probability zero, and reads them as `<unk>`; `<unk>` stands for what none of them knows. So the probabilities of
+    the mixture add up to one if those of each model do. A model whose vocabulary lacks much gets little weight.
+
+    weights: one per model, not negative, their sum 1. Raises UsageError for other weights, and for models of
+    characters mixed with models of words; where one of them lowercases its text, all do.
+    """
+
+    kind = "mix"
+
+    def __init__(self, scorers: Sequence[Scorer], weights: Sequence[float] | None = None):
+        """Without `weights` all are equal."""
+        self.scorers = list(scorers)
+        M = len(self.scorers)
+        self.weights = np.full(M, 1 / M) if weights is None else np.array(weights, float)
+        if len(self.weights) != M or not (self.weights >= 0).all() or not abs(self.weights.sum() - 1) < 1e-4:
+            found = ", ".join(f"{w:g}" for w in self.weights)
+            raise UsageError(f"weights {found}: expected {M} of them, not negative, with sum 1", "one for each model")
+        self.weights /= self.weights.sum()
+        self.vocab = _union([scorer.vocab for scorer in self.scorers])
+        self.start = self.scorers[0].start
+        self.carried = any(scorer.carried for scorer in self.scorers)
+        ids = self.vocab.index | {word: i for i, word in enumerate(SPECIALS)}
+        self._ids = [np.array([ids[word] for word in scorer.vocab.words]) for scorer in self.scorers]
+        self._lacks = [self.vocab.index.keys() - scorer.vocab.index.keys() for scorer in self.scorers]
+
+    @property
+    def differences(self) -> list[int]:
+        """How many words each model lacks that another knows."""
+        return list(map(len, self._lacks))
+
+    def log_probs(self, sentences: Iterable[Sequence[str]]) -> Iterator[np.ndarray]:
+        """See `rnnlm.lm.scorer.Scorer`."""
+        return map(self.mix, self.parts(sentences))
+
+    def parts(self, sentences: Iterable[Sequence[str]]) -> Iterator[np.ndarray]:
+        """Per sentence of n words the log-probabilities under each model, (M, n + 1)."""
+        own, *texts = itertools.tee(sentences, 1 + len(self.scorers))
+        parts = (scorer.log_probs(text) for scorer, text in zip(self.scorers, texts))
+        return (self._table(words, rows) for words, *rows in zip(own, *parts))
+
+    def alternatives(self, lists: Iterable[Sequence[Sequence[str]]]) -> Iterator[list[np.ndarray]]:
+        """See `rnnlm.lm.scorer.Scorer`."""
+        own, *texts = itertools.tee(lists, 1 + len(self.scorers))
+        parts = (scorer.alternatives(text) for scorer, text in zip(self.scorers, texts))
+        for sentences, *columns in zip(own, *parts):
+            yield [self.mix(self._table(words, rows)) for words, *rows in zip(sentences, *columns)]
+
+    def _table(self, words: Sequence[str], rows: Sequence[np.ndarray]) -> np.ndarray:
+        """The models' log-probabilities of a sentence, as they count here: (M, n + 1)."""
+        table = np.array(rows, float)
+        for lacks, row in zip(self._lacks, table):
+            if lacks:
+                row[:-1][[word in lacks for word in words]] = -np.inf
+        return table
+
+    def mix(self, parts: np.ndarray) -> np.ndarray:
+        """Log-probabilities (M, n) of the models -> those of the mixture, (n,)."""
+        with np.errstate(divide="ignore"):  # a weight may be zero
+            return np.logaddexp.reduce(parts + np.log(self.weights)[:, None], axis=0)
+
+    def distributions(self, sentences: Iterable[Sequence[str]]) -> Iterator[np.ndarray]:
+        """See `rnnlm.lm.scorer.Scorer`."""
+        texts = itertools.tee(sentences, len(self.scorers))
+        parts = (scorer.distributions(text) for scorer, text in zip(self.scorers, texts))
+        return map(self.combine, zip(*parts))
+
+    def combine(self, rows: Iterable[np.ndarray]) -> np.ndarray:
+        """Each model's log-probabilities of its words -> the mixture's, (K,)."""
+        parts = np.full((len(self.scorers), len(self.vocab)), -np.inf)
+        for part, ids, row in zip(parts, self._ids, rows):
+            part[ids] = row
+        return self.mix(parts)
+
+    def walk(self) -> Walk:
+        """See `rnnlm.lm.scorer.Scorer`."""
+        return MixtureWalk(self, tuple(scorer.walk() for scorer in self.scorers))
+
+
+@dataclass(frozen=True)
+class MixtureWalk:
+    """See `rnnlm.lm.scorer.Walk`."""
+
+    mixture: Mixture
+    walks: tuple[Walk, ...]
+
+    @property
+    def log_p(self) -> np.ndarray:
+        """See `rnnlm.lm.scorer.Walk`."""
+        return self.mixture.combine(walk.log_p for walk in self.walks)
+
+    def after(self, word: str) -> MixtureWalk:
+        """See `rnnlm.lm.scorer.Walk`."""
+        return MixtureWalk(self.mixture, tuple(walk.after(word) for walk in self.walks))
+
+
+def fit(mixture: Mixture, sentences: Iterable[Sequence[str]]) -> np.ndarray:
+    """The weights (M,) under which a text is most probable, words that no model knows left out.
+
+    Found by expectation maximization, from equal weights: w_i becomes the mean of w_i p_i / sum_j w_j p_j, until no
+    weight moves by more than PRECISION. The likelihood has one maximum, so the start makes no difference.
+    """
+    texts = itertools.tee(sentences)
+    index = mixture.vocab.index
+    columns = [
+        parts[:, [*(word in index for word in words), True]] for words, parts in zip(texts[0], mixture.parts(texts[1]))
+    ]
+    M = len(mixture.scorers)
+    parts = np.concatenate([np.empty((M, 0)), *columns], axis=1)
+    best = parts.max(axis=0)
+    p = np.exp(parts[:, best > -np.inf] - best[best > -np.inf])
+    weights = np.full(M, 1 / M)
+    for _ in range(ITERATIONS if p.size else 0):
+        before, weights = weights, weights * (p / (weights @ p)).mean(axis=1)
+        if np.abs(weights - before).max() < PRECISION:
+            break
+    return weights / weights.sum()
+
+
+def _union(vocabularies: Sequence[Vocabulary]) -> Vocabulary:
+    """Every word of these vocabularies, in the order of the first, the second, ..."""
+    first = vocabularies[0]
+    for other in vocabularies:
+        if other.level != first.level:
+            raise UsageError(
+                f"a model of {first.level}s and one of {other.level}s cannot be mixed",
+                "mix models that predict the same things",
+            )
+    words = {word: int(n) for word, n in zip(first.words, first.counts)}
+    for other in vocabularies[1:]:
+        for word in other.words:
+            words.setdefault(word, 0)
+    return Vocabulary(list(words), list(words.values()), first.level, any(v.lower for v in vocabularies))

@@ -1,0 +1,1 @@
+"""Rescore the n-best lists of a speech recogniser."""

@@ -1,0 +1,164 @@
+"""Text from a model: ancestral sampling, one token after the other, many samples side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from rnnlm.nn.network import Network
+from rnnlm.nn.ops import blocks, check_numbers, in_parallel
+from rnnlm.text.vocab import BOS, EOS, OOV, UNK
+
+BATCH = 256  # samples side by side
+LOGITS = 1 << 22  # but so many scores at most, so that memory is bounded for any vocabulary
+GROUP = 128  # words whose probabilities are added up before one of them is chosen
+PROMPT = 64  # tokens of a prompt read at a time
+
+
+@dataclass(frozen=True)
+class Choosing:
+    """How the next token is drawn from the model's distribution p.
+
+    temperature: draw from p^(1/temperature), renormalised; top_k: only from the k likeliest tokens; top_p: only from
+    the fewest that together have probability p (Holtzman et al. 2020); greedy: always the likeliest. The temperature
+    comes first, then top_k, then top_p.
+    """
+
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float | None = None
+    greedy: bool = False
+    allow_unk: bool = False
+
+    def draw(self, log_p: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """log p (n, K) -> the ids drawn, (n,). Raises NumericalError if they are not numbers."""
+        check_numbers(log_p[:, -1])  # if one of a row is none, none is
+        ids, points = np.empty(len(log_p), int), rng.random(len(log_p))
+
+        def rows_of(part):
+            for b in blocks(part, log_p.shape[1]):  # so that each pass finds its numbers in the processor's cache
+                ids[b] = self._draw(log_p[b].copy(), points[b])
+
+        in_parallel(rows_of, len(log_p), each=16 * log_p.shape[1])  # each pass as dear as some products
+        return ids
+
+    def _draw(self, log_p, points):
+        """The same with given points of [0, 1), one per row; log_p is overwritten."""
+        log_p[:, BOS] = -np.inf  # never predicted, so never trained
+        if not self.allow_unk:
+            log_p[:, UNK] = -np.inf
+        if self.greedy:
+            return log_p.argmax(axis=1)
+        log_p -= log_p.max(axis=1, keepdims=True)
+        if self.temperature != 1:
+            with np.errstate(over="ignore"):  # the likeliest stands at 0, whatever the temperature
+                log_p = np.divide(log_p, self.temperature, dtype=float)
+        if self.top_k is not None and self.top_k < log_p.shape[1]:
+            least = np.partition(log_p, -self.top_k, axis=1)[:, -self.top_k]
+            log_p[log_p < least[:, None]] = -np.inf
+        p = np.exp(log_p, out=log_p)
+        if self.top_p is not None:
+            order = np.argsort(-p, axis=1, kind="stable")
+            ranked = np.take_along_axis(p, order, axis=1).astype(float)
+            enough = self.top_p * ranked.sum(axis=1, keepdims=True)
+            ranked[ranked.cumsum(axis=1) - ranked >= enough] = 0  # what is likelier already has enough
+            np.put_along_axis(p, order, ranked, axis=1)
+        return pick(p, points)
+
+
+def pick(p: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """For each row the first k with p_0 + ... + p_k > point * sum(p). p (n, K), not normalised; points (n,) of [0, 1).
+
+    Sums over groups of words tell the group, and only there words are added up one by one: running sums over all words
+    would take longer than their exponentials.
+    """
+    starts, each = np.arange(0, p.shape[1], GROUP), np.arange(len(p))
+    sums = np.add.reduceat(p, starts, axis=1, dtype=float)
+    group, points = _first_above(sums, points * sums.sum(axis=1))
+    words = starts[group][:, None] + np.arange(GROUP)
+    inside = np.where(words < p.shape[1], np.take_along_axis(p, np.minimum(words, p.shape[1] - 1), axis=1), 0)
+    return words[each, _first_above(inside, points)[0]]
+
+
+def _first_above(p, points):
+    """For each row the first k with p_0 + ... + p_k > point, and what of the point is left for p_k. p (n, K)."""
+    reach = p.cumsum(axis=1, dtype=float)
+    points = np.minimum(points, np.nextafter(reach[:, -1], 0))  # rounding must not lead past the last word
+    k = np.count_nonzero(reach <= points[:, None], axis=1)
+    before = np.where(k > 0, np.take_along_axis(reach, np.maximum(k - 1, 0)[:, None], axis=1)[:, 0], 0)
+    return k, points - before
+
+
+@dataclass
+class Sample:
+    """A generated text, without the prompt."""
+
+    ids: list[int] = field(default_factory=list)
+    log_p: float = 0.0  # natural log-probability under the model itself, however it was chosen; </s> included
+    finished: bool = False  # ended with </s>, which `ids` does not show
+
+    def text(self, network: Network) -> str:
+        """The words; a sentence end within the text is a line end."""
+        sentences: list[list[str]] = [[]]
+        for i in self.ids:
+            if i == EOS:
+                sentences.append([])
+            else:
+                sentences[-1].append(network.vocab.words[i])
+        return "\n".join(network.vocab.join(words) for words in sentences)
+
+
+def sample(
+    network: Network,
+    number: int,
+    stream: bool,
+    rng: np.random.Generator,
+    choosing: Choosing | None = None,
+    max_tokens: int = 200,
+    prompt: Sequence[int] = (),
+    sentences: bool = True,
+) -> Iterator[Sample]:
+    """Draw `number` continuations of the prompt's ids, many side by side.
+
+    stream: the network was trained on one continuous text, in which a sentence begins after `</s>`; otherwise it begins
+    after `<s>`. sentences: a sample ends with `</s>`; otherwise every sample has max_tokens tokens. In the prompt, EOS
+    ends a sentence, and OOV is read as `<unk>`.
+    """
+    choosing = choosing or Choosing()
+    start = EOS if stream else BOS
+    ids = np.array([EOS, *prompt], np.int32)
+    ids[ids == OOV] = UNK
+    log_p, after = _read(network, np.where(ids == EOS, start, ids))
+    batch = max(1, min(BATCH, LOGITS // len(network.vocab)))
+    for first in range(0, number, batch):
+        n = min(batch, number - first)
+        p, state = np.repeat(log_p, n, axis=0), _repeat(after, n)
+        drawn, total = np.empty((max_tokens, n), int), np.zeros(n)  # ids, and their log p
+        lengths = np.full(n, max_tokens)  # of the samples: where </s> was drawn, if that ends them
+        for t in range(max_tokens):
+            ids = drawn[t] = choosing.draw(p, rng)
+            total += np.where(t <= lengths, p[np.arange(n), ids], 0)
+            if sentences:
+                lengths[(ids == EOS) & (t < lengths)] = t
+            if t + 1 == max_tokens or (lengths <= t).all():
+                break
+            inputs = np.where(ids == EOS, start, ids).astype(np.int32)
+            (p,), state = network.log_probs(inputs[None], state)
+        for i in range(n):
+            yield Sample(drawn[: lengths[i], i].tolist(), float(total[i]), bool(lengths[i] < max_tokens))
+
+
+def _read(network: Network, ids: np.ndarray) -> tuple[np.ndarray, Any]:
+    """Ids (n,) -> log p of what comes after the last, (1, K), and the state there."""
+    state = network.initial_state(1)
+    for first in range(0, len(ids), PROMPT):
+        log_p, state = network.log_probs(ids[first : first + PROMPT, None], state)
+    return log_p[-1], state
+
+
+def _repeat(state: Any, n: int) -> Any:
+    """The state of one sequence, for n sequences."""
+    return tuple(_repeat(part, n) for part in state) if isinstance(state, tuple) else np.repeat(state, n, axis=0)

@@ -1,0 +1,1 @@
+"""Look into a network: what the `show` commands compute."""

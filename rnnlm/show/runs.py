@@ -1,0 +1,84 @@
+"""Summaries of run directories: configuration, best validation, and the settings in which runs differ."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rnnlm import config
+from rnnlm.errors import DataError, UsageError
+from rnnlm.experiment import Config, config_file
+from rnnlm.training.run import differences
+
+
+class RunSummary(NamedTuple):
+    """A run directory: its configuration, and where its log.jsonl ends."""
+
+    path: Path
+    config: dict[str, Any]
+    results: dict[str, float | None]
+
+
+def summarize(path: Path) -> RunSummary:
+    """Read config.yaml and log.jsonl of a run directory. The results, None before the first validation:
+
+    valid_nats  the best validation's cross-entropy per token
+    valid_ppl   the best validation perplexity; None for a model that has none
+    best_epoch  passes over the training text before it
+    train_ppl   the training perplexity reported with it
+    epochs      passes so far
+    seconds     spent training so far
+    diverged    how many times training went back because it diverged
+
+    Raises UsageError for what is no run directory, DataError for a log that is broken.
+    """
+    if not path.is_dir():
+        raise UsageError(
+            f"{path}: not a run directory", "without --text runs are compared; with it, models on that text"
+        )
+    settings, _ = config.load(str(config_file(path)), Config)
+    records = _read_log(path / "log.jsonl")
+    log = [record for record in records if "diverged" not in record]
+    results: dict[str, Any] = dict.fromkeys(("valid_nats", "valid_ppl", "best_epoch", "train_ppl", "epochs", "seconds"))
+    if log:
+        best, last = min(log, key=lambda record: record["valid_nats"]), log[-1]
+        results = {
+            "valid_nats": best["valid_nats"], "valid_ppl": best["valid_ppl"], "best_epoch": best["epoch"],
+            "train_ppl": best["train_ppl"], "epochs": last["epoch"], "seconds": last["seconds"],
+        }  # fmt: skip
+    return RunSummary(path, config.plain(settings), {**results, "diverged": len(records) - len(log)})
+
+
+def _read_log(path: Path) -> list[dict[str, Any]]:
+    records: list[dict[str, Any]] = []
+    try:
+        with open(path, encoding="utf-8") as file:
+            for line in file:
+                record = json.loads(line)
+                figures = ("epoch",) if "diverged" in record else ("epoch", "valid_nats", "seconds")
+                if not all(isinstance(record[key], (int, float)) for key in figures):
+                    raise ValueError
+                records.append({"valid_ppl": None, "train_ppl": None, **record})
+    except FileNotFoundError:
+        pass  # no validation yet
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}", "check the file and its permissions") from None
+    except (ValueError, KeyError, TypeError):
+        raise DataError(
+            f"{path}:{len(records) + 1}: expected a validation as `rnnlm train` logs it", "restore or remove that line"
+        ) from None
+    return records
+
+
+def settings_that_differ(runs: Sequence[RunSummary]) -> dict[str, list[Any]]:
+    """{dotted path: its value in each run} for every setting that is not the same in all; None: not there."""
+    paths = [path for run in runs[1:] for path, _ in differences(runs[0].config, run.config)]
+    return {path: [_value(run.config, path) for run in runs] for path in dict.fromkeys(paths)}
+
+
+def _value(settings: Any, path: str) -> Any:
+    for key in path.split("."):
+        settings = settings.get(key) if isinstance(settings, dict) else None
+    return settings

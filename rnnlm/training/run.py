@@ -1,0 +1,300 @@
+"""The run directory: what a training leaves on the disk, and how it is taken up again."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import math
+import os
+import platform
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from rnnlm import __version__, config
+from rnnlm.errors import DataError, UsageError
+from rnnlm.nn.threads import threads
+from rnnlm.training import checkpoint
+from rnnlm.training.checkpoint import Checkpoint, load_weights, read_figures, write_whole
+from rnnlm.training.trainer import Divergence, Trainer, Validation
+
+# What may differ between a run and its continuation: how long and how closely it is watched, not what is computed.
+ADJUSTABLE = (
+    "data.test", "training.epochs", "training.patience", "training.save_every", "training.samples", "training.retries",
+)  # fmt: skip
+LOGS = ("log.jsonl", "samples.txt")  # with what belongs to validations: a resumed run takes back what it will repeat
+
+
+class Experiment(Protocol):
+    """The parts of a `rnnlm.experiment.Experiment` that a run directory records."""
+
+    config: Any
+    vocab: Any
+    train: Any
+    valid: Any
+    trainer: Trainer
+    test_sha256: str | None
+
+
+class Run:
+    """A directory with the files of one training.
+
+    config.yaml command.txt vocab.txt env.json   what was asked for, and where it ran
+    best.npz last.npz previous.npz               the best model, the state to resume from, and that before it
+    log.jsonl                                    one JSON object per validation (see `record`) and divergence
+    train.log samples.txt                        what was reported, and the sampled lines
+    .lock                                        locked while a training runs
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.best, self.last, self.previous = (path / f"{name}.npz" for name in ("best", "last", "previous"))
+
+    def exists(self) -> bool:
+        """Whether there is anything here that a training could overwrite."""
+        return self.path.exists() and (not self.path.is_dir() or any(p.name != ".lock" for p in self.path.iterdir()))
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep other trainings out meanwhile; the operating system lets go of the lock if the process dies.
+
+        Raises DataError when another training holds it, or the directory cannot be made.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            file = open(self.path / ".lock", "a")  # noqa: SIM115 (closed below)
+        except OSError as error:
+            raise DataError(
+                f"{self.path}: cannot be used as run directory: {error.strerror}", "choose another one with -o"
+            ) from None
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise DataError(
+                    f"{self.path}: another training is running in this directory",
+                    "wait for it, or choose another with -o",
+                ) from None
+            for half in self.path.glob(".*.tmp"):  # what a killed training was writing
+                half.unlink()
+            yield
+
+    def clear(self) -> None:
+        """Remove the files of an earlier training, and nothing else."""
+        for name in ("command.txt", "best.npz", "last.npz", "previous.npz", "log.jsonl", "train.log", "samples.txt"):
+            (self.path / name).unlink(missing_ok=True)
+
+    def describe(self, experiment: Experiment, command: list[str]) -> None:
+        """Write what is asked for and where it runs; command.txt gets a line for every continuation."""
+        self._write("config.yaml", config.dump(experiment.config))
+        self._write("env.json", json.dumps(environment() | fingerprints(experiment), indent=1) + "\n")
+        experiment.vocab.save(self.path / "vocab.txt")
+        self.append("command.txt", shlex.join(["rnnlm", *command]))
+
+    def log(self, record: dict[str, Any]) -> None:
+        """Append one JSON object to log.jsonl."""
+        self.append("log.jsonl", json.dumps(record))
+
+    def append(self, name: str, text: str) -> None:
+        """Append a line to one of the text files."""
+        try:
+            # Names of files need not be UTF-8: what Python made of their bytes becomes those bytes again.
+            with open(self.path / name, "a", encoding="utf-8", errors="surrogateescape") as file:
+                file.write(text + "\n")
+        except OSError as error:
+            raise DataError(
+                f"{self.path / name}: cannot be written: {error.strerror}", "make room there, or choose another folder"
+            ) from None
+
+    def save_last(self, experiment: Experiment) -> None:
+        """Write the checkpoint from which `--resume` goes on, and keep the one before."""
+        resume = experiment.trainer.save()
+        resume["progress"]["logs"] = {name: self._size(name) for name in LOGS}
+        checkpoint.save(self.last, self._model(experiment, **resume), self.previous)
+
+    def save_best(self, experiment: Experiment) -> None:
+        """Write the model file of the weights as they are."""
+        checkpoint.save(self.best, self._model(experiment))
+
+    def resume(self, experiment: Experiment) -> list[str]:
+        """Put the trainer where the run stands, and take back what the logs say of later; -> warnings.
+
+        When the last checkpoint is missing or damaged, the one before it is used. Raises UsageError when the
+        configuration is another one, DataError when the text or the vocabulary is, or when no checkpoint can be read.
+        """
+        try:
+            logs, warnings = self._restore(experiment, self.last), []
+        except DataError as error:
+            if not self.previous.exists():
+                raise
+            logs = self._restore(experiment, self.previous)
+            os.replace(self.previous, self.last)
+            warnings = [f"{error.message}; going on from the checkpoint before it"]
+        for name in LOGS:
+            self._cut(name, logs.get(name))
+        if experiment.trainer.progress.history:
+            try:
+                checkpoint.load(self.best)
+            except DataError as error:
+                self._restore_best(experiment)
+                warnings.append(f"{error.message}; written anew from the checkpoint")
+        return warnings
+
+    def _restore(self, experiment: Experiment, file: Path) -> dict[str, int]:
+        """Put the trainer where the checkpoint stands; -> how long the logs were then."""
+        saved, trainer = checkpoint.load(file), experiment.trainer
+        if not saved.progress:
+            raise DataError(f"{file}: a model, without the state of its training", "start anew with --init-from")
+        changes = differences(saved.config, config.plain(experiment.config))
+        if refused := [line for path, line in changes if path not in ADJUSTABLE]:
+            raise UsageError(
+                f"{self.path}: the run has another configuration: {'; '.join(refused)}",
+                "resume with the run's own configuration, or start anew with --init-from or --force",
+            )
+        figures, now = read_figures(saved, file), fingerprints(experiment)
+        for name, what in (("train", "training text"), ("valid", "validation text"), ("vocab", "vocabulary")):
+            if figures[f"{name}_sha256"] != now[f"{name}_sha256"]:
+                raise DataError(
+                    f"{self.path}: the {what} has changed since the run began", "restore it, or start anew with --force"
+                )
+        load_weights(trainer.network, saved, file)
+        logs = saved.progress.pop("logs", {})
+        try:
+            trainer.restore(saved)
+        except ValueError:
+            raise DataError(
+                f"{file}: not a checkpoint of this configuration, or a damaged one", checkpoint.HINT
+            ) from None
+        return logs if isinstance(logs, dict) else {}
+
+    def _restore_best(self, experiment: Experiment) -> None:
+        """Write the model of the best weights, which the trainer has besides its own."""
+        trainer = experiment.trainer
+        now = trainer.network.params.flat.copy()
+        trainer.network.params.flat[...] = trainer.best
+        self.save_best(experiment)
+        trainer.network.params.flat[...] = now
+
+    def _size(self, name: str) -> int:
+        path = self.path / name
+        return path.stat().st_size if path.exists() else 0
+
+    def _cut(self, name: str, size: Any) -> None:
+        """Take back what was appended after the file had this size, unless it has become another file since."""
+        if not isinstance(size, int) or not 0 <= size < self._size(name):
+            return
+        try:
+            with open(self.path / name, "r+b") as file:
+                file.seek(max(size - 1, 0))
+                if size == 0 or file.read(1) == b"\n":
+                    file.truncate(size)
+        except OSError as error:
+            raise DataError(
+                f"{self.path / name}: cannot be written: {error.strerror}", "check its permissions"
+            ) from None
+
+    def _model(self, experiment: Experiment, **resume: Any) -> Checkpoint:
+        """The weights as they are, with all that is known about them; `resume`: what a checkpoint has besides."""
+        progress = experiment.trainer.progress
+        stand = {"step": progress.step, "epoch": progress.epoch, "valid_nats": progress.history}
+        figures = {"rnnlm": __version__, **fingerprints(experiment), **stand}
+        plain, weights = config.plain(experiment.config), experiment.trainer.network.params.named
+        return Checkpoint(plain, experiment.vocab.to_bytes(), weights, figures, **resume)
+
+    def _write(self, name: str, text: str) -> None:
+        write_whole(self.path / name, lambda file: file.write(text.encode()))
+
+
+def start_from(experiment: Experiment, path: Path) -> None:
+    """Start from the weights of another model. Raises DataError unless it has the same shapes and words."""
+    saved = checkpoint.load(path)
+    if read_figures(saved, path)["vocab_sha256"] != experiment.vocab.fingerprint:
+        raise DataError(
+            f"{path}: its vocabulary is not that of this configuration", "set data.vocab to the vocab.txt of its run"
+        )
+    load_weights(experiment.trainer.network, saved, path)
+    experiment.trainer.best[...] = experiment.trainer.network.params.flat
+
+
+def fingerprints(experiment: Experiment) -> dict[str, str | None]:
+    """What the texts and the vocabulary are, whatever their files are called."""
+    return {
+        "train_sha256": experiment.train.sha256,
+        "valid_sha256": experiment.valid.sha256 if experiment.valid else None,
+        "test_sha256": experiment.test_sha256,
+        "vocab_sha256": experiment.vocab.fingerprint,
+    }
+
+
+def record_divergence(divergence: Divergence) -> dict[str, Any]:
+    """A divergence as a line of log.jsonl, told by its key `diverged`. These keys are stable:
+
+    epoch     passes over the training text before it, with a fraction within one
+    step      updates before it
+    lr        learning rate of the update that failed
+    diverged  what was found: the loss, and the norms of the gradient and of the weights
+    back      to which weights training went; null: no retry was left, and training ended
+    next_lr   learning rate from there on; likewise
+    """
+    d = divergence
+    return {"epoch": d.epoch, "step": d.step, "lr": d.lr, "diverged": d.what, "back": d.back, "next_lr": d.next_lr}
+
+
+def record(validation: Validation, ppl: str = "ppl") -> dict[str, Any]:
+    """A validation as a line of log.jsonl; `ppl`: what exp(nats) is called for this model. These keys are stable:
+
+    epoch        passes over the training text so far, with a fraction within one
+    step         updates so far
+    lr           learning rate of the last update
+    clipped      share of updates since the last validation whose gradient was clipped, 0 to 1
+    train_nats   cross-entropy per token of the training text since the last validation, dropout included
+    train_ppl    its exponential (null if too large for a float)
+    valid_nats   the same of the validation text, without dropout; without such a text, that of the training text
+    valid_ppl    its exponential
+    best         whether it is the best validation so far
+    rolled_back  whether training went back to the best weights
+    seconds      spent training so far, validation not included
+    """
+    v = validation
+    return {
+        "epoch": v.epoch, "step": v.step, "lr": v.lr, "clipped": v.clipped,
+        "train_nats": v.train.mean, f"train_{ppl}": _finite(v.train.perplexity),
+        "valid_nats": v.valid.mean, f"valid_{ppl}": _finite(v.valid.perplexity),
+        "best": v.best, "rolled_back": v.rolled_back, "seconds": round(v.seconds, 2),
+    }  # fmt: skip
+
+
+def _finite(x: float) -> float | None:
+    return x if math.isfinite(x) else None
+
+
+def differences(old: Any, new: Any, path: str = "") -> list[tuple[str, str]]:
+    """(dotted path, 'path: old -> new') of every value in which two plain configurations differ."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = [*old, *(key for key in new if key not in old)]
+        return [d for key in keys for d in differences(old.get(key), new.get(key), f"{path}.{key}" if path else key)]
+    return [] if old == new else [(path, f"{path}: {json.dumps(old)} -> {json.dumps(new)}")]
+
+
+def environment() -> dict[str, Any]:
+    """Versions and machine: what speed and the last digits of a result depend on beside the configuration."""
+    blas = getattr(np.__config__, "CONFIG", {}).get("Build Dependencies", {}).get("blas", {})
+    return {
+        "rnnlm": __version__, "python": platform.python_version(), "numpy": np.__version__,
+        "blas": f"{blas.get('name')} {blas.get('version')}", "machine": platform.machine(), "system": sys.platform,
+        "processor": _processor(), "cores": os.cpu_count(), "threads": threads(),
+    }  # fmt: skip
+
+
+def _processor() -> str:
+    """The processor's name: kernels of the BLAS are chosen by it."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or "unknown"

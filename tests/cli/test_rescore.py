@@ -1,0 +1,220 @@
+"""`rnnlm rescore` and what `rnnlm score` can be asked for."""
+
+import json
+import math
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from rnnlm.lm.rescoring.nbest import read
+from rnnlm.lm.rescoring.rescore import edit_distances
+from rnnlm.loading import load_scorer
+from tests.lm.rescoring.test_rescore import channel
+
+LN10 = math.log(10)
+
+
+@pytest.fixture
+def heard(trained, tmp_path):
+    """What a noisy channel makes of the test text, in every format, and the references."""
+    sentences = [line.split() for line in trained["test.txt"].read_text().splitlines()[:30]]
+    files = {name: [] for name in ("mikolov", "mikolov.ac", "kaldi", "kaldi.ac", "srilm-stream", "ref")}
+    (tmp_path / "lists").mkdir()
+    for nbest, words in channel(sentences):
+        lines = []
+        for n, h in enumerate(nbest.hypotheses, 1):
+            text = "".join(f" {word}" for word in h.words)
+            files["mikolov"].append(f"{nbest.id}{text}")
+            files["mikolov.ac"].append(f"{h.ac / LN10:.9g}")
+            files["kaldi"].append(f"{nbest.id}-{n}{text}")
+            files["kaldi.ac"].append(f"{nbest.id}-{n} {-h.ac:.9g}")
+            lines.append(f"{h.ac / LN10:.9g} -7 {len(h.words)}{text}")
+        files["srilm-stream"] += [f"{nbest.id} {line}" for line in lines]
+        files["ref"].append(" ".join([nbest.id, *words]))
+        (tmp_path / "lists" / f"{nbest.id}.nbest").write_text("\n".join(lines) + "\n")
+    for name, lines in files.items():
+        (tmp_path / name).write_text("\n".join(lines) + "\n")
+    return [f"lists/u{i}.nbest" for i in range(len(sentences))]
+
+
+TABLE = re.compile(
+    r"(\w* *) utterances    words   errors      WER\n"
+    r"first-best +(\d+) +(\d+) +(\d+) +([\d.]+)%\n"
+    r"rescored +\2 +\3 +(\d+) +([\d.]+)%\n"
+    r"oracle +\2 +\3 +(\d+) +([\d.]+)%\n"
+)
+WEIGHTS = ("--lm-weight", 3, "--word-penalty", -1)
+
+
+def test_every_format_gives_the_same_answer(rnnlm, trained, heard):
+    model = trained["stream"]
+    found = rnnlm("rescore", model, "mikolov", "-f", "mikolov", "--ac", "mikolov.ac", *WEIGHTS)
+    assert found[0] == 0
+    assert rnnlm("rescore", model, "kaldi", "-f", "kaldi", "--ac", "kaldi.ac", *WEIGHTS) == found
+    assert rnnlm("rescore", model, "srilm-stream", "-f", "srilm-stream", *WEIGHTS) == found
+    assert rnnlm("rescore", model, *heard, "-f", "srilm", *WEIGHTS) == found
+    best = [line.split() for line in found[1].splitlines()]
+    scorer = load_scorer(model)
+    lists = list(read(["mikolov"], "mikolov", "mikolov.ac"))
+    assert len(best) == len(lists)
+    for (id, *words), nbest in zip(best, lists):
+        total = [h.ac + 3 * next(scorer.log_probs([h.words])).sum(dtype=float) + len(h.words) for h in nbest.hypotheses]
+        assert (id, words) == (nbest.id, nbest.hypotheses[int(np.argmax(total))].words)
+
+
+def test_word_error_rates(rnnlm, trained, heard, tmp_path):
+    arguments = ("rescore", trained["sentences"], "kaldi", "-f", "kaldi", "--ac", "kaldi.ac", *WEIGHTS, "--ref", "ref")
+    status, best, table = rnnlm(*arguments)
+    assert status == 0
+    _, utterances, words, first, _, rescored, wer, oracle, _ = TABLE.fullmatch(table).groups()
+    references = [line.split()[1:] for line in (tmp_path / "ref").read_text().splitlines()]
+    chosen = [line.split()[1:] for line in best.splitlines()]
+    errors = sum(int(edit_distances(r, [c])[0]) for r, c in zip(references, chosen))
+    assert (int(utterances), int(words), int(rescored)) == (30, sum(map(len, references)), errors)
+    assert float(wer) == pytest.approx(100 * errors / int(words), abs=0.01)
+    assert int(oracle) <= int(rescored) < int(first)
+    assert rnnlm(*arguments, "-o", "best") == (0, table, "")
+    assert (tmp_path / "best").read_text() == best
+
+
+def test_tune(rnnlm, trained, heard):
+    arguments = ("rescore", trained["stream"], "kaldi", "-f", "kaldi", "--ac", "kaldi.ac", "--ref", "ref")
+    status, best, err = rnnlm(*arguments, "--tune", 0.5)
+    weights, table = err.split("\n", 1)
+    assert status == 0
+    (one, *development), (two, *rest) = TABLE.findall(table)
+    assert (one.strip(), two.strip(), development[0], rest[0]) == ("development", "rest", "15", "15")
+    assert int(development[4]) < int(development[2])
+    assert int(rest[4]) < int(rest[2])
+    assert weights.startswith("weights: --ac-weight 1 --lm-weight ")
+    assert rnnlm(*arguments[:-2], *weights.split()[1:]) == (0, best, "")  # the same choice with the options as printed
+
+
+def test_reordered_lists(rnnlm, trained, heard, tmp_path):
+    arguments = ("rescore", trained["stream"], "-f")
+    _, best, _ = rnnlm(*arguments, "kaldi", "kaldi", "--ac", "kaldi.ac")
+    status, out, _ = rnnlm(*arguments, "kaldi", "kaldi", "--ac", "kaldi.ac", "--nbest")
+    assert status == 0
+    assert sorted(out.splitlines()) == sorted((tmp_path / "kaldi").read_text().splitlines())
+    (tmp_path / "again").write_text(rnnlm(*arguments, "srilm", *heard, "--nbest")[1])
+    first = {}
+    for line in out.splitlines():
+        key, *words = line.split()
+        first.setdefault(key.rpartition("-")[0], words)
+    assert [" ".join([id, *words]) for id, words in first.items()] == best.splitlines()
+    scorer = load_scorer(trained["stream"])
+    for nbest in read(["again"], "srilm-stream"):
+        assert nbest.hypotheses[0].words == first[nbest.id]
+        for h in nbest.hypotheses:
+            assert h.old == pytest.approx(next(scorer.log_probs([h.words])).sum(dtype=float), rel=1e-5)
+        totals = [h.ac + h.old for h in nbest.hypotheses]
+        assert totals == sorted(totals, reverse=True)
+
+
+def test_context(rnnlm, trained, tmp_path):
+    """The first hypothesis of each utterance is what the next one follows."""
+    (tmp_path / "f").write_text("1 the cat\n1 the dog sees\n2 the cat\n2 a cat\n3 the cat\n")
+    _, out, _ = rnnlm("rescore", trained["stream"], "f", "-f", "mikolov", "--nbest", "--context", "first-best")
+    scorer = load_scorer(trained["stream"], carried=True)
+    texts = {"the cat": [["the", "cat"]] * 2, "a cat": [["the", "cat"], ["a", "cat"]]}
+    second = {words: list(scorer.log_probs(text))[1].sum() for words, text in texts.items()}
+    assert out.splitlines()[2:4] == [f"2 {words}" for words in sorted(second, key=second.get, reverse=True)]
+    assert rnnlm("rescore", trained["stream"], "f", "-f", "mikolov")[1].count("\n") == 3
+
+
+def test_a_mixture_rescores(rnnlm, trained, heard):
+    arguments = ("rescore", trained["stream"], "kaldi", "-f", "kaldi", "--ac", "kaldi.ac", "--ref", "ref")
+    mixed = rnnlm(*arguments, "--mix", trained["sentences"], "--mix-weights", "1,0")
+    assert mixed == rnnlm(*arguments)
+    assert mixed[0] == 0
+    status, _, table = rnnlm(*arguments, "--mix", trained["sentences"])
+    assert status == 0
+    assert TABLE.fullmatch(table)
+
+
+@pytest.mark.parametrize(("arguments", "status", "error"), [
+    (("-f", "srilm", "--ac", "x"), 2,
+     "--ac: lists of the format srilm have scores of their own\n  hint: leave it out\n"),
+    (("-f", "mikolov", "--tune", "1"), 2,
+     "--tune needs to know what was said\n  hint: name the references with --ref\n"),
+    (("-f", "mikolov", "--old-weight", "1"), 2,
+     "--old-weight: there are no scores that it could count\n  hint: name them with --old\n"),
+    (("-f", "mikolov", "--lm-weight", "nan"), 2,
+     "--lm-weight nan: expected a finite number\n  hint: 1 counts all, 0 nothing\n"),
+    (("-f", "mikolov", "--ref", "list", "--tune", "nan"), 2,
+     "--tune nan: expected a finite number\n  hint: 1 counts all, 0 nothing\n"),
+    (("-f", "mikolov", "-o", "."), 2,
+     ".: is a directory, a pipe or a device, not a file\n  hint: name a file, or leave -o out\n"),
+    (("-f", "mikolov", "-o", "./list"), 2,
+     "./list: would overwrite list, which is read\n  hint: choose another name\n"),
+    (("-f", "mikolov", "--mix-weights", "x"), 2,
+     "--weights x: expected numbers and commas\n  hint: such as 0.7,0.3\n"),
+    (("-f", "mikolov", "-o", "gone/out"), 1,
+     "gone/out: cannot be written: No such file or directory\n  hint: choose another place\n"),
+    (("-f", "kaldi"), 1,
+     "list:1: found 'u1 the cat', expected 'ID-N words...'\n  hint: N numbers the hypotheses of ID\n"),
+    (("-f", "mikolov", "--ref", "ref", "-o", "out"), 1,
+     "ref: no reference for utterance 'u1'\n  hint: every utterance needs one\n"),
+])  # fmt: skip
+def test_rescore_errors(rnnlm, trained, tmp_path, arguments, status, error):
+    (tmp_path / "list").write_text("u1 the cat\n")
+    (tmp_path / "ref").write_text("u2 the cat\n")
+    assert rnnlm("rescore", trained["stream"], "list", *arguments) == (status, "", f"rnnlm: error: {error}")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["list", "ref"]
+
+
+def test_references_without_a_list_are_named(rnnlm, trained, tmp_path):
+    (tmp_path / "list").write_text("u1 the cat\n")
+    (tmp_path / "ref").write_text("u1 the cat\nu3 a\nu2 the cat\n")
+    _, out, err = rnnlm("rescore", trained["stream"], "list", "-f", "mikolov", "--ref", "ref")
+    assert out == "u1 the cat\n"
+    assert err.startswith("note: ref: 2 utterances have no list and are not counted, such as 'u2'\n")
+
+
+def test_rescore_in_a_pipe(trained, tmp_path):
+    command = [sys.executable, "-m", "rnnlm", "rescore", str(trained["stream"]), "-", "-f", "mikolov"]
+    lists = "1 the cat sees a dog\n1 cat the a sees dog\n2 dog\n"
+    found = subprocess.run(command, input=lists, capture_output=True, text=True, timeout=100)
+    assert (found.returncode, found.stdout, found.stderr) == (0, "1 the cat sees a dog\n2 dog\n", "")
+
+
+# --- score ---------------------------------------------------------------------------------------------------------
+
+LINES = "the cat sees a dog\n\nthe zebra likes a quagga now\n \nthe bird\n"
+
+
+def test_score_of_words(rnnlm, trained):
+    for name in ("stream", "char"):
+        _, sums, _ = rnnlm("score", trained[name], stdin=LINES.encode())
+        status, out, err = rnnlm("score", trained[name], "--words", stdin=LINES.encode())
+        assert (status, err) == (0, "")
+        rows = [[float(x) for x in line.split()] for line in out.splitlines()]
+        cut = load_scorer(trained[name]).vocab.split
+        assert [len(row) for row in rows] == [len(cut(line)) + 1 for line in LINES.splitlines()]
+        np.testing.assert_allclose(list(map(sum, rows)), [float(line) for line in sums.splitlines()], atol=1e-6)
+
+
+def test_score_to_other_bases(rnnlm, trained):
+    ten, e, two = (
+        rnnlm("score", trained["stream"], "--base", base, stdin=LINES.encode())[1].split() for base in ("10", "e", "2")
+    )
+    np.testing.assert_allclose(np.array(ten, float) * LN10, np.array(e, float), atol=1e-6)
+    np.testing.assert_allclose(np.array(two, float) * math.log(2), np.array(e, float), atol=1e-6)
+
+
+@pytest.mark.parametrize("flag", ["--independent", "--continuous"])
+@pytest.mark.parametrize("name", ["stream", "sentences", "char", "mixture"])
+def test_scores_add_up_to_what_eval_says(rnnlm, trained, name, flag):
+    model, mix = trained.get(name, trained["stream"]), ()
+    if name == "mixture":
+        mix = ("--mix", trained["sentences"])
+    text = trained["test.txt"]
+    unk, known = (rnnlm("score", model, text, *mix, flag, "--oov", oov)[1].split() for oov in ("unk", "exclude"))
+    assert len(unk) == len(known) == 60
+    if not mix:
+        figures = json.loads(rnnlm("eval", model, text, flag, "--json")[1])
+        assert sum(map(float, unk)) == pytest.approx(figures["logprob_unk"], abs=1e-6)
+        assert sum(map(float, known)) == pytest.approx(figures["logprob"], abs=1e-6)

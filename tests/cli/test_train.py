@@ -1,0 +1,497 @@
+"""`rnnlm train`, as it is typed: what it writes and shows, how it is stopped, and every way to get it wrong."""
+
+import contextlib
+import fcntl
+import itertools
+import json
+import os
+import pty
+import re
+import resource
+import signal
+import struct
+import subprocess
+import sys
+import termios
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rnnlm.training import checkpoint
+from rnnlm.training.run import Run
+
+FILES = [
+    ".lock", "best.npz", "command.txt", "config.yaml", "env.json", "last.npz", "log.jsonl", "previous.npz",
+    "samples.txt", "train.log", "vocab.txt",
+]  # fmt: skip
+CONFIG_HINT = "`rnnlm config explain` lists every option"
+
+
+@pytest.fixture
+def rnnlm(rnnlm, tiny):
+    """The same where tiny.yaml is."""
+    return rnnlm
+
+
+@pytest.fixture
+def start(tiny):
+    """A function that starts `rnnlm train ...` as a process of its own that may write files of `largest` bytes."""
+    processes = []
+
+    def start(*arguments, stderr=subprocess.PIPE, largest=resource.RLIM_INFINITY):
+        def prepare():
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C must reach it even if the tests run in the background
+            resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
+
+        command = [sys.executable, "-m", "rnnlm", "train", *map(str, arguments)]
+        processes.append(
+            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True, preexec_fn=prepare)
+        )
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        process.kill()
+        with process:
+            pass
+
+
+def error(message, hint=""):
+    """What stderr says about a mistake."""
+    return f"rnnlm: error: {message}\n" + (f"  hint: {hint}\n" if hint else "")
+
+
+def rows(err):
+    """The validations in what was shown, without the time and what follows it."""
+    return re.findall(r"^ +[0-9.]+ +[0-9]+ .*%", err, re.MULTILINE)
+
+
+def same_training(a, b):
+    """Whether two run directories hold the same model and the same state."""
+    a, b = (checkpoint.load(Run(Path(path)).last) for path in (a, b))
+    for x in (a, b):
+        x.progress["seconds"] = x.progress["logs"] = None
+    assert a.progress == b.progress
+    np.testing.assert_equal((a.weights, a.slots, a.state), (b.weights, b.slots, b.state))
+    return True
+
+
+# --- what it writes and shows --------------------------------------------------------------------------------------
+
+
+def test_a_training(rnnlm, tmp_path):
+    status, out, err = rnnlm("train", "tiny.yaml", "-o", "my run")
+    assert (status, out) == (0, "")
+    assert sorted(os.listdir("my run")) == FILES
+    assert "\r" not in err
+    lines = err.splitlines()
+    assert re.fullmatch(r"train: 60 sentences, \d+ words, 0.00% OOV  \(train.txt\)", lines[0])
+    assert re.fullmatch(r"valid: 20 sentences, \d+ words, \d+\.\d\d% OOV  \(valid.txt\)", lines[1])
+    assert re.fullmatch(r"vocabulary: \d+ entries", lines[2])
+    K = int(lines[2].split()[1])
+    count = 6 * K + 6 * 8 + 8 * 8 + 8 + 8 * K + K
+    shapes = f"E {K}x6, cell.U 6x8, cell.W 8x8, cell.b 8, head.V {K}x8, head.c {K}"
+    assert lines[3] == f"parameters: {count} ({shapes}), 0 MB with gradient and optimizer"
+    uniform = re.escape(f"{np.log(K):.3f}")
+    first = rf"first loss: \d\.\d+ nats per token \(uniform over the vocabulary: {uniform}\)"
+    assert re.fullmatch(first, lines[4])
+    assert " ".join(lines[5].split()) == "epoch step lr train ppl valid ppl nats clip time"
+    assert re.fullmatch(r" +1\.00 +\d+ +0\.01 +[\d.]+ +[\d.]+ +\d\.\d{4} +0% +\d+:\d\d \*", lines[6])
+    assert lines[7].startswith("    ")
+    assert len(rows(err)) == 2
+    log = [json.loads(line) for line in (tmp_path / "my run/log.jsonl").read_text().splitlines()]
+    assert [(row["epoch"], row["best"]) for row in log] == [(1.0, True), (2.0, True)]
+    nats = log[1]["valid_nats"]
+    assert lines[-5:] == [
+        f"best: validation 2, valid ppl {np.exp(nats):.2f} ({nats:.4f} nats); model my run/best.npz",
+        "next:",
+        "  rnnlm eval 'my run' TEXT",
+        "  rnnlm sample 'my run' -n 10",
+        "  rnnlm info 'my run'",
+    ]
+    assert (tmp_path / "my run/train.log").read_text() == err
+    samples = (tmp_path / "my run/samples.txt").read_text().splitlines()
+    assert samples[0] == f"# epoch 1.00  valid ppl {log[0]['valid_ppl']:.2f}"
+    assert "    " + samples[1] == lines[7]
+
+
+def test_plain_lines_now_and_then_where_there_is_no_terminal(rnnlm, monkeypatch):
+    monkeypatch.setattr("rnnlm.cli.train.PLAIN_INTERVAL", 0)
+    _, _, err = rnnlm("train", "tiny.yaml")
+    lines = [line for line in err.splitlines() if line.startswith("epoch ")]
+    steps = len(lines)
+    status = r"lr 0\.01  ppl \d+\.\d  \|g\| \d\.\d\d \(clip 0%\)  \d+\.\dk tok/s"
+    for i, line in enumerate(lines, 1):
+        assert re.fullmatch(rf"epoch {1 if i <= steps / 2 else 2}/2 {i / steps:4.0%}  {status}", line)
+
+
+def test_quiet(rnnlm, tmp_path):
+    assert rnnlm("train", "tiny.yaml", "-q") == (0, "", "")
+    assert sorted(os.listdir("runs/tiny")) == FILES
+    assert len(rows((tmp_path / "runs/tiny/train.log").read_text())) == 2
+
+
+def test_verbose_shows_the_resolved_configuration(rnnlm):
+    _, _, err = rnnlm("train", "tiny.yaml", "-v", "--dry-run")
+    assert "\n  reading: stream\n" in err
+    assert "\ntraining:\n  epochs: 2\n" in err
+
+
+def test_a_dry_run_writes_nothing(rnnlm):
+    before = sorted(os.listdir())
+    status, out, err = rnnlm("train", "tiny.yaml", "--dry-run")
+    assert (status, out) == (0, "")
+    assert sorted(set(os.listdir()) - {"cache"}) == before
+    first, time = err.splitlines()[-2:]
+    assert first.startswith("first loss: ")
+    assert re.fullmatch(r"time: [\d.]+ ms a step, \d+ steps and about 0:00 an epoch", time)
+
+
+def test_overrides_are_shown_once_and_kept(rnnlm, tmp_path):
+    names = ["a, b [c].txt", "d: 'e' #\"f\".txt", "猫 😀.txt"]
+    text = (tmp_path / "train.txt").read_text()
+    for name in names:
+        (tmp_path / name).write_text(text)
+    flags = [word for name in names[:2] for word in ("--train", name)]
+    status, _, err = rnnlm(
+        "train", "tiny.yaml", *flags, "--valid", names[2], "--seed", 7, "--threads", 1, "--set", "optimizer.lr=1e-3",
+        "--set", "training.epochs=1",
+    )  # fmt: skip
+    assert status == 0
+    assert err.splitlines()[:5] == [
+        "override optimizer.lr: 0.01 -> 0.001",
+        "override training.epochs: 2 -> 1",
+        """override data.train: [train.txt] -> ['a, b [c].txt', 'd: ''e'' #"f".txt']""",
+        "override data.valid: valid.txt -> 猫 😀.txt",
+        "override seed: 1 -> 7",
+    ]
+    assert err.count("override") == 5
+    plain = checkpoint.load(Run(tmp_path / "runs/tiny").best).config
+    assert (plain["data"]["train"], plain["data"]["valid"]) == (names[:2], names[2])
+    assert (plain["seed"], plain["optimizer"]["lr"]) == (7, 0.001)
+    assert rnnlm("train", "runs/tiny", "--resume")[0] == 0
+
+
+def test_a_share_to_validate_on(rnnlm, tmp_path):
+    status, _, err = rnnlm("train", "tiny.yaml", "--valid", "0.1")
+    assert status == 0
+    assert err.startswith("override data.valid: valid.txt -> 0.1\ntrain: 54 sentences, ")
+    assert checkpoint.load(Run(tmp_path / "runs/tiny").best).config["data"]["valid"] == 0.1
+
+
+def test_without_validation_text(rnnlm):
+    status, _, err = rnnlm("train", "tiny.yaml", "--set", "data.valid=null")
+    assert status == 0
+    assert re.search(r"^best: validation 2, train ppl ", err, re.MULTILINE)
+    assert "\nvalid:" not in err
+
+
+def test_a_corpus_shorter_than_one_batch(rnnlm, tmp_path):
+    (tmp_path / "train.txt").write_text("hello\n")
+    status, _, err = rnnlm("train", "tiny.yaml")
+    assert status == 0
+    assert "\nnote: train.txt: only 2 tokens in 1 sentences: batch 5 -> 2, window 6 -> 1\n" in err
+
+
+def test_threads(start, tmp_path):
+    for threads in (1, 3):
+        process = start("tiny.yaml", "--force", "-q", "--threads", threads, "--set", "training.epochs=1")
+        assert process.communicate() == ("", "")
+        assert json.loads((tmp_path / "runs/tiny/env.json").read_text())["threads"] == threads
+    assert start("tiny.yaml", "--resume", "-q").communicate() == ("", "")
+    assert json.loads((tmp_path / "runs/tiny/env.json").read_text())["threads"] == 3
+
+
+# --- earlier runs --------------------------------------------------------------------------------------------------
+
+
+def test_an_earlier_run_is_not_overwritten(rnnlm, tmp_path):
+    assert rnnlm("train", "tiny.yaml", "-q")[0] == 0
+    before = (tmp_path / "runs/tiny/best.npz").read_bytes()
+    hint = "go on with --resume, overwrite with --force, or choose another with -o"
+    for config in ("tiny.yaml", "runs/tiny"):
+        assert rnnlm("train", config, "--seed", 2, "-q") == (2, "", error("runs/tiny: exists already", hint))
+    assert (tmp_path / "runs/tiny/best.npz").read_bytes() == before
+    (tmp_path / "runs/tiny/notes.txt").write_text("mine")
+    assert rnnlm("train", "tiny.yaml", "--seed", 2, "-q", "--force")[0] == 0
+    assert (tmp_path / "runs/tiny/best.npz").read_bytes() != before
+    assert (tmp_path / "runs/tiny/notes.txt").read_text() == "mine"
+    assert len((tmp_path / "runs/tiny/log.jsonl").read_text().splitlines()) == 2
+
+
+def test_two_trainings_in_one_directory(rnnlm, tmp_path):
+    with Run(tmp_path / "runs/tiny").lock():
+        for option in ([], ["--force"]):
+            assert rnnlm("train", "tiny.yaml", *option) == (
+                1, "", error("runs/tiny: another training is running in this directory",
+                             "wait for it, or choose another with -o"),
+            )  # fmt: skip
+
+
+def test_two_epochs_are_one_and_one_more(rnnlm, tmp_path):
+    _, _, err = rnnlm("train", "tiny.yaml", "-o", "once")
+    _, _, first = rnnlm("train", "tiny.yaml", "-o", "twice", "--set", "training.epochs=1")
+    status, _, second = rnnlm("train", "twice", "--resume", "--set", "training.epochs=2")
+    assert status == 0
+    assert "\nresuming after step " in second
+    assert same_training("once", "twice")
+    assert (tmp_path / "once/best.npz").read_bytes() == (tmp_path / "twice/best.npz").read_bytes()
+    assert rows(first) + rows(second) == rows(err)
+    commands = (tmp_path / "twice/command.txt").read_text().splitlines()
+    assert len(commands) == 2
+    status, _, third = rnnlm("train", "twice", "--resume")  # the number of epochs was kept
+    assert status == 0
+    assert "; nothing is left to do\n" in third
+    assert rows(third) == []
+    assert same_training("once", "twice")
+
+
+@pytest.mark.parametrize("reading", ["stream", "sentences"])
+def test_stopped_by_the_clock(rnnlm, tmp_path, reading):
+    settings = ["--set", "schedule=cosine", "--set", f"data.reading={reading}"]
+    rnnlm("train", "tiny.yaml", "-q", "-o", "once", *settings)
+    status, _, err = rnnlm("train", "tiny.yaml", "-o", "often", *settings, "--max-time", "0s")
+    assert status == 0
+    assert err.endswith("stopped after step 1; saved often/last.npz\ngo on with: rnnlm train often --resume\n")
+    assert rnnlm("train", "often", "--resume", "-q", "--max-time", "0.02") == (0, "", "")
+    assert rnnlm("train", "often", "--resume", "-q") == (0, "", "")
+    assert same_training("once", "often")
+    assert (tmp_path / "once/best.npz").read_bytes() == (tmp_path / "often/best.npz").read_bytes()
+
+
+def test_nothing_to_resume(rnnlm, tmp_path):
+    expected = (2, "", error("runs/tiny: nothing to resume: no last.npz in it", "train without --resume"))
+    assert rnnlm("train", "tiny.yaml", "--resume") == expected
+    (tmp_path / "runs/tiny").mkdir(parents=True)
+    assert rnnlm("train", "tiny.yaml", "--resume") == expected
+
+
+def test_resuming_with_another_configuration(rnnlm):
+    rnnlm("train", "tiny.yaml", "-q")
+    assert rnnlm("train", "tiny.yaml", "--resume", "-q", "--seed", 2) == (
+        2, "", error("runs/tiny: the run has another configuration: seed: 1 -> 2",
+                     "resume with the run's own configuration, or start anew with --init-from or --force"),
+    )  # fmt: skip
+
+
+def test_starting_from_another_model(rnnlm, tmp_path):
+    rnnlm("train", "tiny.yaml", "-q")
+    for model in ("runs/tiny", "runs/tiny/best.npz"):
+        status, _, err = rnnlm("train", "tiny.yaml", "-o", "new", "--init-from", model, "--seed", 5)
+        assert status == 0
+        before = json.loads((tmp_path / "runs/tiny/log.jsonl").read_text().splitlines()[0])
+        after = json.loads((tmp_path / "new/log.jsonl").read_text().splitlines()[0])
+        assert after["train_nats"] < before["train_nats"]
+        os.rename("new", f"new {model[-1]}")
+    (tmp_path / "train.txt").write_text("something else\n")
+    assert rnnlm("train", "tiny.yaml", "-o", "other", "--init-from", "runs/tiny") == (
+        1, "", error("runs/tiny/best.npz: its vocabulary is not that of this configuration",
+                     "set data.vocab to the vocab.txt of its run"),
+    )  # fmt: skip
+    assert not (tmp_path / "other").exists()
+
+
+# --- signals and terminals -----------------------------------------------------------------------------------------
+
+
+def test_training_is_stopped_by_signals_and_goes_on(start, tmp_path):
+    """Ctrl-C, then the end of a batch job, then to the end: all as if nothing had happened."""
+    epochs = 100
+    overrides = [
+        f"--set={override}"
+        for override in (
+            f"training.epochs={epochs}",
+            "schedule=cosine",
+            "training.samples=0",
+            "model.cell.dropconnect=0.2",
+        )
+    ]
+    for number, status, more in ((signal.SIGINT, 130, ["-o", "run"]), (signal.SIGTERM, 143, ["-o", "run", "--resume"])):
+        process = start("tiny.yaml", *overrides, *more)
+        assert list(itertools.takewhile(lambda line: not rows(line), process.stderr))  # to the first validation
+        process.send_signal(number)
+        out, err = process.communicate()
+        assert (process.returncode, out) == (status, "")
+        step = checkpoint.load(Run(tmp_path / "run").last).progress["step"]
+        assert err.endswith(f"stopped after step {step:,}; saved run/last.npz\ngo on with: rnnlm train run --resume\n")
+        assert "Traceback" not in err
+    assert start("run", "--resume", "-q").communicate() == ("", "")
+    assert start("tiny.yaml", *overrides, "-q", "-o", "once").communicate() == ("", "")
+    assert same_training("once", "run")
+    assert (tmp_path / "once/best.npz").read_bytes() == (tmp_path / "run/best.npz").read_bytes()
+    assert len((tmp_path / "run/log.jsonl").read_text().splitlines()) == epochs
+
+
+def test_interrupted_before_there_is_anything_to_save(start, tmp_path):
+    os.mkfifo("config.yaml")
+    process, pipe = start("config.yaml"), None
+    while pipe is None:
+        assert process.poll() is None
+        with contextlib.suppress(OSError):  # until the command begins to read it
+            pipe = os.open("config.yaml", os.O_WRONLY | os.O_NONBLOCK)
+    process.send_signal(signal.SIGINT)
+    os.close(pipe)
+    out, err = process.communicate()
+    assert (process.returncode, out, err.strip()) == (130, "", "interrupted")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_on_a_terminal_there_is_a_bar(start, tmp_path):
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, 120, 0, 0))  # lines and columns
+    process = start("tiny.yaml", "--set", "training.epochs=30", stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # how Linux tells that the other end is closed
+        while block := os.read(ours, 1 << 16):
+            shown += block
+    os.close(ours)
+    assert process.wait() == 0
+    status = rb"lr 0.01  ppl [\d.]+  \|g\| [\d.]+ \(clip 0%\)  [\d.]+k tok/s ETA \d\d:\d\d"
+    assert re.search(rb"\repoch \d+/30 +\d+%\|[^\r]*\| " + status, shown)
+    assert len(rows(shown.decode().replace("\r", "\n"))) == 30
+    assert b"\r" not in (tmp_path / "runs/tiny/train.log").read_bytes()
+
+
+# --- mistakes ------------------------------------------------------------------------------------------------------
+
+
+def test_divergence(start, tmp_path):
+    """In a process of its own, for NumPy's warnings must not stand beside the message."""
+    process = start("tiny.yaml", "--set", "optimizer.lr=1e30", "--set", "model.cell.activation=relu")
+    out, err = process.communicate()
+    assert (process.returncode, out) == (3, "")
+    *lines, message, hint = err.splitlines()
+    what = r"loss [^ ]+, norm of the gradient [^ ]+, of the weights [^ ]+"
+    halved = r", learning rate 1\.25e\+29 \(halved 3 times\)"
+    assert re.fullmatch(rf"rnnlm: error: training diverged after \d+ steps: {what}{halved}", message)
+    assert hint == (
+        "  hint: lower optimizer.lr, or set training.clip_norm (1 is usual); the last checkpoint is untouched"
+    )
+    back = rf"training diverged after \d+ steps: {what}, learning rate 1e\+30; back to the best weights with "
+    assert any(re.fullmatch(back + r"learning rate 5e\+29, retry 1 of 3", line) for line in lines)
+    log = [json.loads(line) for line in (tmp_path / "runs/tiny/log.jsonl").read_text().splitlines()]
+    assert [row["back"] for row in log if "diverged" in row] == 3 * ["the best weights"] + [None]
+    assert [(row["lr"], row["next_lr"]) for row in log if "diverged" in row] == [
+        (1e30, 5e29), (5e29, 2.5e29), (2.5e29, 1.25e29), (1.25e29, None),
+    ]  # fmt: skip
+    assert (tmp_path / "runs/tiny/train.log").read_text().splitlines()[-1] == message.removeprefix("rnnlm: ")
+    assert checkpoint.load(Run(tmp_path / "runs/tiny").last).progress
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "hint"),
+    [
+        (["none.yaml"], "none.yaml: no such file (tried {cwd}/none.yaml)",
+         "a relative path starts at the working directory"),
+        (["."], ".: no config.yaml in this directory", "expected a YAML file, or a run directory"),
+        (["train.txt"], "train.txt: expected a section (known: data, model, optimizer, schedule, training, seed, "
+         "dtype), found '{text}...", CONFIG_HINT),
+        (["tiny.yaml", "--resume", "--force"], "--resume, --init-from and --force exclude each other",
+         "give one of them"),
+        (["tiny.yaml", "--max-time", "soon"],
+         "--max-time: expected a duration (90s, 5m, 1h30m or seconds), found 'soon'", "90m and 2h are times"),
+        (["tiny.yaml", "--max-time", "-1"],
+         "--max-time: expected a duration (90s, 5m, 1h30m or seconds), found '-1'", "90m and 2h are times"),
+        (["tiny.yaml", "--seed", "-1"], "--set seed=-1: expected an integer of at least 0, found -1", CONFIG_HINT),
+        (["tiny.yaml", "--valid", "2"],
+         "--set data.valid=2: expected a file or a share between 0 and 1, found 2", CONFIG_HINT),
+        (["tiny.yaml", "--valid", "-0.5"],
+         "--set data.valid=-0.5: expected a file or a share between 0 and 1, found -0.5", CONFIG_HINT),
+        (["tiny.yaml", "--set", "optimizer.lr"],
+         "--set optimizer.lr: expected PATH=VALUE, such as optimizer.lr=0.05", CONFIG_HINT),
+        (["tiny.yaml", "-o", "train.txt"], "train.txt: a file; expected a directory for the run",
+         "choose another with -o"),
+    ],
+)  # fmt: skip
+def test_wrong_usage(rnnlm, tmp_path, arguments, message, hint):
+    before = sorted(os.listdir())
+    text = (tmp_path / "train.txt").read_text().replace("\n", " ")[:59]
+    expected = error(message.format(cwd=tmp_path, text=text), hint)
+    assert rnnlm("train", *arguments) == (2, "", expected)
+    assert sorted(os.listdir()) == before
+
+
+def test_every_mistake_in_a_configuration(rnnlm, tmp_path):
+    (tmp_path / "c.yaml").write_text(
+        "data: {train: train.txt}\n"
+        "model: {cell: {sise: 10}}\n"
+        "optimizer: {lr: 1e-3}\n"
+        "training:\n"
+        "  epochs: many\n"
+        "  batch: 0\n"
+        "  epochs: 2\n"
+        "dtype: float16\n"
+    )
+    assert rnnlm("train", "c.yaml") == (
+        2, "", error(
+            "c.yaml:2: model.cell.sise: unknown key; did you mean 'size'? "
+            "(known: size, activation, bias, init_W, init_U, truncate, dropconnect)\n"
+            "c.yaml:5: training.epochs: expected an integer, found 'many'\n"
+            "c.yaml:6: training.batch: expected an integer of at least 1, found 0\n"
+            "c.yaml:7: training.epochs: duplicate key; first on line 5\n"
+            "c.yaml:8: dtype: expected one of float32, float64, found 'float16'; did you mean 'float64'?",
+            CONFIG_HINT,
+        ),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("content", "message", "hint"),
+    [
+        (None, "text.txt: no such file (tried {cwd}/text.txt)", "a relative path starts at the working directory"),
+        (b"", "text.txt: no sentences (0 bytes, 0 empty lines)", "a sentence is a line with at least one word"),
+        (b"\n \n\n", "text.txt: no sentences (4 bytes, 3 empty lines)", "a sentence is a line with at least one word"),
+        (b"good\nb\xe4d\n", "text.txt:2: byte 6: not UTF-8 (0xe4)",
+         "convert it, for example with: iconv -f ISO-8859-1 -t UTF-8"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("flag", ["--train", "--valid"])
+def test_texts_that_cannot_be_read(rnnlm, tmp_path, content, message, hint, flag):
+    if content is not None:
+        (tmp_path / "text.txt").write_bytes(content)
+    status, _, err = rnnlm("train", "tiny.yaml", flag, "text.txt")
+    assert status == 1
+    assert err.partition("\n")[2] == error(message.format(cwd=tmp_path), hint)  # below the override
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_corpus_that_is_not_there_yet(rnnlm, tmp_path):
+    status, _, err = rnnlm("train", "tiny.yaml", "-q", "--train", "data/ptb/ptb.train.txt")
+    message = f"data/ptb/ptb.train.txt: no such file (tried {tmp_path}/data/ptb/ptb.train.txt)"
+    assert (status, err) == (1, error(message, "`rnnlm data fetch ptb` brings it"))
+
+
+@pytest.mark.parametrize("content", [b"the cat sat on the mat\n", b"", b"PK\x03\x04 and so on"])
+def test_a_model_that_is_none(rnnlm, tmp_path, content):
+    (tmp_path / "model").write_bytes(content)
+    hint = "expected a model file or run directory written by `rnnlm train`"
+    expected = (1, "", error("model: not a model file, or a damaged one", hint))
+    assert rnnlm("train", "tiny.yaml", "--init-from", "model") == expected
+    (tmp_path / "runs/tiny").mkdir(parents=True)
+    os.rename("model", "runs/tiny/last.npz")
+    expected = (1, "", error("runs/tiny/last.npz: not a model file, or a damaged one", hint))
+    assert rnnlm("train", "tiny.yaml", "--resume") == expected
+    assert (tmp_path / "runs/tiny/last.npz").read_bytes() == content
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_place_that_cannot_be_written(rnnlm, tmp_path):
+    (tmp_path / "closed").mkdir(mode=0o500)
+    assert rnnlm("train", "tiny.yaml", "-o", "closed/run") == (
+        1, "", error("closed/run: cannot be used as run directory: Permission denied", "choose another one with -o"),
+    )  # fmt: skip
+
+
+def test_a_full_disk(start, tmp_path):
+    """Here it is a limit on the size of files: what was saved before is still whole."""
+    assert start("tiny.yaml", "-q").communicate() == ("", "")
+    files = {path: path.read_bytes() for path in (tmp_path / "runs/tiny").glob("*.npz")}
+    process = start("runs/tiny", "--resume", "-q", "--set", "training.epochs=3", largest=2048)
+    assert process.communicate() == (
+        "", error("runs/tiny/best.npz: cannot be written: File too large", "make room there, or choose another folder"),
+    )  # fmt: skip
+    assert process.returncode == 1
+    assert {path: path.read_bytes() for path in (tmp_path / "runs/tiny").glob("*.npz")} == files
+    assert start("runs/tiny", "--resume", "-q", "--set", "training.epochs=3").communicate() == ("", "")

@@ -1,0 +1,153 @@
+"""The formats of n-best lists: what they mean, and what is said when something is wrong with them."""
+
+import gzip
+import math
+
+import pytest
+
+from rnnlm.errors import DataError
+from rnnlm.lm.rescoring.nbest import FORMATS, Hypothesis, NBest, read, read_references, write
+
+LN10 = math.log(10)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """A folder to write files into: a function from a name and text to the name."""
+    monkeypatch.chdir(tmp_path)
+
+    def file(name, text):
+        (tmp_path / name).write_text(text)
+        return name
+
+    return file
+
+
+def test_mikolov(folder):
+    name = folder("m.nbest", "u1 the cat\nu1 \nu1 a  cat\nu-2 the dog\n")
+    assert list(read([name], "mikolov")) == [
+        NBest("u1", [Hypothesis("u1", ["the", "cat"]), Hypothesis("u1", []), Hypothesis("u1", ["a", "cat"])]),
+        NBest("u-2", [Hypothesis("u-2", ["the", "dog"])]),
+    ]
+
+
+def test_scores_of_mikolov_are_logarithms_to_base_10(folder):
+    name = folder("m.nbest", "u1 the cat\nu1 a cat\n")
+    ac, old = folder("ac", "u1 -2\nu1 -3e0\n"), folder("old", "-1.5\n+.5\n")
+    ((_, (first, second)),) = read([name], "mikolov", ac, old)
+    assert (first.ac, first.old, second.ac, second.old) == (-2 * LN10, -1.5 * LN10, -3 * LN10, 0.5 * LN10)
+    ((_, (first, _)),) = read([name], "mikolov", ac, unit="ln")
+    assert first.ac == -2
+
+
+def test_kaldi(folder):
+    name = folder("k.nbest", "a-1-2 the dog\na-1-10 dogs\na-1-1 the cat\nb-1\n")
+    ac = folder("ac", "a-1-2 20\na-1-10 100\na-1-1 10\nb-1 0\n")
+    lists = list(read([name], "kaldi", ac))
+    assert [nbest.id for nbest in lists] == ["a-1", "b"]
+    assert [h.key for h in lists[0].hypotheses] == ["a-1-1", "a-1-2", "a-1-10"]  # by number, as 1 is the first-best
+    assert [(h.ac, h.words) for h in lists[0].hypotheses] == [
+        (-10, ["the", "cat"]),
+        (-20, ["the", "dog"]),
+        (-100, ["dogs"]),
+    ]
+    assert lists[1].hypotheses == [Hypothesis("b-1", [], 0, 0)]
+
+
+def test_srilm(folder, tmp_path):
+    (tmp_path / "lists").mkdir()
+    first = folder("lists/u1.x.nbest", "-100.5 -20 2 <s> the -pau- cat </s>\n-101 -1e1 0\n")
+    (tmp_path / "u2.score.gz").write_bytes(gzip.compress(b"-3 -4 1 dog\n"))
+    one, two = read([first, "u2.score.gz"], "srilm")
+    assert one.id == "u1.x"
+    assert one.hypotheses == [
+        Hypothesis("u1.x", ["the", "cat"], -100.5 * LN10, -20 * LN10), Hypothesis("u1.x", [], -101 * LN10, -10 * LN10),
+    ]  # fmt: skip
+    assert two == NBest("u2", [Hypothesis("u2", ["dog"], -3 * LN10, -4 * LN10)])
+
+
+def test_srilm_stream(folder):
+    name = folder("s.nbest", "7 -100.5 -20 2 the cat\n7 -101 -21 1 cat\n8 -1 -1 3 1 2 3\n")
+    assert [(n.id, [h.words for h in n.hypotheses]) for n in read([name], "srilm-stream")] == [
+        ("7", [["the", "cat"], ["cat"]]),
+        ("8", [["1", "2", "3"]]),
+    ]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_what_is_written_can_be_read(folder, form):
+    hypothesis = Hypothesis("u-1-3" if form == "kaldi" else "u-1", ["the", "cat"], -12.25, -3.5)
+    line = write("u-1", hypothesis, -7.125, form)
+    ((id, (again,)),) = read([folder("u-1.nbest", line + "\n")], form)
+    assert (id, again.key, again.words) == ("u-1", hypothesis.key, hypothesis.words)
+    if FORMATS[form].scored:
+        assert (again.ac, again.old) == (pytest.approx(-12.25), pytest.approx(-7.125))
+
+
+def test_files_follow_each_other(folder):
+    names = [folder("a", "u1 x\nu1 y\n"), folder("b", "u2 z\n")]
+    ac = folder("ac", "1\n2\n3\n")
+    assert [[h.ac for h in nbest.hypotheses] for nbest in read(names, "mikolov", ac, unit="ln")] == [[1, 2], [3]]
+
+
+SRILM = "ac and lm are log scores, nwords the number of words"
+
+
+@pytest.mark.parametrize(("form", "text", "message", "hint"), [
+    ("mikolov", "u1 a\n\nu1 b\n",
+     "f:2: found an empty line, expected 'ID words...'", "ID is the same for all of a list"),
+    ("mikolov", "u1 a\nu2 b\nu1 c\n",
+     "f:3: found 'u1 c', expected another utterance, as that of this line had its list before", ""),
+    ("kaldi", "u-1 a\nu2 b\n", "f:2: found 'u2 b', expected 'ID-N words...'", "N numbers the hypotheses of ID"),
+    ("kaldi", "-1 a\n", "f:1: found '-1 a', expected 'ID-N words...'", "N numbers the hypotheses of ID"),
+    ("kaldi", "u-1 a\nu-01 b\n", "f:2: found 'u-01 b', expected another number, as 'u-01' was there before", ""),
+    ("srilm", "-1 -2 a b\n", "f:1: found '-1 -2 a b', expected 'ac lm nwords words...'", SRILM),
+    ("srilm", "NBestList1.0\n(-23) a b\n", "f:1: found 'NBestList1.0', expected 'ac lm nwords words...'", SRILM),
+    ("srilm", "-1 nan 1 a\n", "f:1: found '-1 nan 1 a', expected 'ac lm nwords words...'", SRILM),
+    ("srilm", "-1 -2 3 a b\n", "f:1: found '-1 -2 3 a b', expected as many words as it says: 3, not 2", SRILM),
+    ("srilm-stream", "u -1 -2 1 a\n-1 -2 1 a\n",
+     "f:2: found '-1 -2 1 a', expected 'ID ac lm nwords words...'", SRILM),
+    ("srilm-stream", f"u -1 -2 9 {'long ' * 20}\n",
+     f"f:1: found 'u -1 -2 9 {'long ' * 9}lo...', expected as many words as it says: 9, not 20", SRILM),
+    ("kaldi", "", "f: no hypotheses", "expected lines of 'ID-N words...'"),
+])  # fmt: skip
+def test_malformed_lists(folder, form, text, message, hint):
+    with pytest.raises(DataError) as error:
+        list(read([folder("f", text)], form))
+    assert (error.value.message, error.value.hint) == (message, hint)
+
+
+def test_an_utterance_has_one_file(folder, tmp_path):
+    (tmp_path / "x").mkdir()
+    with pytest.raises(DataError) as error:
+        list(read([folder("u.nbest", "-1 -2 1 a\n"), folder("x/u.nbest", "-1 -2 1 b\n")], "srilm"))
+    assert error.value.message == (
+        "x/u.nbest:1: found '-1 -2 1 b', expected another utterance, as that of this line had its list before"
+    )
+
+
+@pytest.mark.parametrize(("scores", "message"), [
+    ("u-1 1\n", "ac: ends before the score of 'u-2' (f:2)"),
+    ("u-1 1\nu-2 2\nu-3 3\n", "ac:3: found 'u-3 3', expected the end, as the hypotheses have ended"),
+    ("u-2 1\nu-1 2\n", "ac:1: found 'u-2 1', expected 'u-1 value' or a value, the score of f:1"),
+    ("1\n\n2\n", "ac:2: found an empty line, expected 'u-2 value' or a value, the score of f:2"),
+    ("u-1 1\nu-2 x\n", "ac:2: found 'u-2 x', expected 'u-2 value' or a value, the score of f:2"),
+    ("u-1 1 2\n", "ac:1: found 'u-1 1 2', expected 'u-1 value' or a value, the score of f:1"),
+])  # fmt: skip
+def test_scores_that_do_not_belong(folder, scores, message):
+    with pytest.raises(DataError) as error:
+        list(read([folder("f", "u-1 a\nu-2 b\n")], "kaldi", folder("ac", scores)))
+    assert (error.value.message, error.value.hint) == (
+        message, "a file of scores has a line for each hypothesis, in the same order",
+    )  # fmt: skip
+
+
+def test_references(folder):
+    assert read_references(folder("ref", "u1 the cat\nu2\n")) == {"u1": ["the", "cat"], "u2": []}
+    for text, message in {
+        "u1 a\n\n": "ref:2: found an empty line, expected 'ID words...'",
+        "u1 a\nu1 b\n": "ref:2: found 'u1 b', expected another utterance, as 'u1' was there before",
+    }.items():
+        with pytest.raises(DataError) as error:
+            read_references(folder("ref", text))
+        assert error.value.message == message

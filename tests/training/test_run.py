@@ -1,0 +1,376 @@
+"""The run directory: what is in it, who may write there, and how a run is taken up again."""
+
+import hashlib
+import inspect
+import json
+import math
+import os
+import platform
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from rnnlm.errors import DataError, UsageError
+from rnnlm.nn.heads import Loss
+from rnnlm.training import checkpoint
+from rnnlm.training.run import LOGS, Run, differences, record, record_divergence
+from rnnlm.training.trainer import Divergence, Update, Validation
+
+
+@pytest.fixture
+def run(tiny, tmp_path):
+    """A run that was stopped in its second epoch."""
+    run, experiment = Run(tmp_path / "run"), tiny()
+    with run.lock():
+        run.describe(experiment, ["train", "tiny.yaml", "-o", "a b"])
+        for event in experiment.trainer.run():
+            if isinstance(event, Validation):
+                run.save_best(experiment)
+                run.log(record(event))
+            elif experiment.trainer.progress.step == len(experiment.trainer.reading) + 3:
+                break
+        run.save_last(experiment)
+    return run
+
+
+def refused(kind, function, *arguments):
+    with pytest.raises(kind) as error:
+        function(*arguments)
+    return error.value.message, error.value.hint
+
+
+def test_what_is_in_it(run, tiny, tmp_path):
+    experiment = tiny()
+    names = {".lock", "best.npz", "last.npz", "config.yaml", "command.txt", "env.json", "vocab.txt", "log.jsonl"}
+    assert {path.name for path in run.path.iterdir()} == names
+    assert (run.path / "command.txt").read_text() == "rnnlm train tiny.yaml -o 'a b'\n"
+    assert (run.path / "vocab.txt").read_bytes() == experiment.vocab.to_bytes()
+    env = json.loads((run.path / "env.json").read_text())
+    assert list(env) == [
+        "rnnlm", "python", "numpy", "blas", "machine", "system", "processor", "cores", "threads",
+        "train_sha256", "valid_sha256", "test_sha256", "vocab_sha256",
+    ]  # fmt: skip
+    assert env["train_sha256"] == hashlib.sha256((tmp_path / "train.txt").read_bytes()).hexdigest()
+    assert env["vocab_sha256"] == experiment.vocab.fingerprint
+    assert (env["python"], env["numpy"]) == (platform.python_version(), np.__version__)
+    assert env["threads"] >= 1
+    best, last = checkpoint.load(run.best), checkpoint.load(run.last)
+    assert (best.slots, best.state, best.progress) == ({}, [], {})
+    assert list(last.slots) == ["m", "v"]
+    assert list(best.figures) == [
+        "rnnlm", "train_sha256", "valid_sha256", "test_sha256", "vocab_sha256", "step", "epoch", "valid_nats",
+    ]  # fmt: skip
+    assert (best.figures["epoch"], len(best.figures["valid_nats"])) == (1, 1)
+
+
+def test_a_validation_as_a_record():
+    looked = Validation(1.5, 30, Loss(20.0, 10), Loss(8000.0, 10), 0.1, 0.25, True, False, 1.2345)
+    assert json.loads(json.dumps(record(looked))) == {
+        "epoch": 1.5, "step": 30, "lr": 0.1, "clipped": 0.25, "train_nats": 2.0, "train_ppl": math.exp(2),
+        "valid_nats": 800.0, "valid_ppl": None, "best": True, "rolled_back": False, "seconds": 1.23,
+    }  # fmt: skip
+    assert all(f"\n{key} " in inspect.getdoc(record) for key in record(looked))
+
+
+def test_a_divergence_as_a_record():
+    found = Divergence(1.5, 30, "loss inf", 0.1, None, None)
+    assert json.loads(json.dumps(record_divergence(found))) == {
+        "epoch": 1.5, "step": 30, "lr": 0.1, "diverged": "loss inf", "back": None, "next_lr": None,
+    }  # fmt: skip
+    assert all(f"\n{key} " in inspect.getdoc(record_divergence) for key in record_divergence(found))
+
+
+# --- who may write -------------------------------------------------------------------------------------------------
+
+
+def test_whether_there_is_anything_to_lose(tmp_path):
+    run = Run(tmp_path / "new")
+    assert not run.exists()
+    with run.lock():
+        assert not run.exists()
+    (run.path / "notes.txt").touch()
+    assert run.exists()
+    assert Run(run.path / "notes.txt").exists()
+
+
+def test_clearing_removes_what_training_wrote_and_nothing_else(run):
+    (run.path / "notes.txt").write_text("mine")
+    run.append("train.log", "a line")
+    run.append("samples.txt", "a line")
+    run.clear()
+    names = {path.name for path in run.path.iterdir()}
+    assert names == {".lock", "config.yaml", "env.json", "vocab.txt", "notes.txt"}
+
+
+def test_one_training_at_a_time(run):
+    with run.lock():
+        assert refused(DataError, Run(run.path).lock().__enter__) == (
+            f"{run.path}: another training is running in this directory", "wait for it, or choose another with -o",
+        )  # fmt: skip
+    with Run(run.path).lock():
+        pass
+
+
+HOLD = """
+import sys
+from rnnlm.training.run import *
+with Run(Path(sys.argv[1])).lock():
+    print('locked', flush=True)
+    input()
+"""
+
+
+def test_a_dead_process_holds_no_lock(run):
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(run.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout.readline() == b"locked\n"
+        (run.path / f".last.npz.{other.pid}.tmp").write_bytes(b"half")
+        with pytest.raises(DataError), run.lock():
+            pass
+        other.send_signal(signal.SIGKILL)
+    with run.lock():
+        assert not list(run.path.glob("*.tmp"))
+
+
+def test_a_directory_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").touch()
+    assert refused(DataError, Run(tmp_path / "file" / "run").lock().__enter__) == (
+        f"{tmp_path}/file/run: cannot be used as run directory: Not a directory", "choose another one with -o",
+    )  # fmt: skip
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_directory_that_cannot_be_written(tmp_path):
+    (tmp_path / "run").mkdir(mode=0o500)
+    assert refused(DataError, Run(tmp_path / "run").lock().__enter__) == (
+        f"{tmp_path}/run: cannot be used as run directory: Permission denied", "choose another one with -o",
+    )  # fmt: skip
+
+
+def test_a_log_that_cannot_be_written(run):
+    (run.path / "train.log").mkdir()
+    message, _ = refused(DataError, run.append, "train.log", "a line")
+    assert message == f"{run.path}/train.log: cannot be written: Is a directory"
+
+
+def test_names_that_are_not_utf8(run, tiny):
+    run.describe(tiny(), ["train", os.fsdecode(b"caf\xe9.yaml")])
+    assert (run.path / "command.txt").read_bytes().endswith(b"\nrnnlm train 'caf\xe9.yaml'\n")
+
+
+# --- taking it up again --------------------------------------------------------------------------------------------
+
+
+def test_ten_steps_and_ten_more_are_twenty(tiny, tmp_path):
+    def steps(experiment, n):
+        updates = (event for event in experiment.trainer.run() if isinstance(event, Update))
+        return [next(updates).loss.nats for _ in range(n)]
+
+    overrides = ("data.valid=null", "training.epochs=3", "model.cell.dropconnect=0.3")
+    twenty, ten, ten_more = (tiny(*overrides) for _ in range(3))
+    losses = steps(twenty, 20)
+    before = steps(ten, 10)
+    Run(tmp_path).save_last(ten)
+    Run(tmp_path).resume(ten_more)
+    assert before + steps(ten_more, 10) == losses
+    assert ten_more.trainer.network.params.flat.tobytes() == twenty.trainer.network.params.flat.tobytes()
+
+
+def test_the_best_weights_so_far_come_back(run, tiny):
+    experiment = tiny()
+    run.resume(experiment)
+    trainer, best = experiment.trainer, checkpoint.load(run.best)
+    for name, array in trainer.network.params.named.items():
+        assert not np.array_equal(array, best.weights[name])
+    trainer.network.params.flat[...] = trainer.best
+    for name, array in trainer.network.params.named.items():
+        assert np.array_equal(array, best.weights[name])
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["training.epochs=7", "training.patience=3", "training.save_every=1s", "training.samples=0", "data.test=x"],
+)
+def test_what_may_be_changed(run, tiny, override):
+    experiment = tiny(override)
+    run.resume(experiment)
+    assert experiment.trainer.progress.step == len(experiment.trainer.reading) + 3
+
+
+@pytest.mark.parametrize(
+    ("overrides", "changes"),
+    [
+        (["seed=2"], "seed: 1 -> 2"),
+        (["training.batch=7", "training.epochs=3"], "training.batch: 5 -> 7"),
+        (["optimizer.lr=0.02", "model.cell.bias=false"], "model.cell.bias: true -> false; optimizer.lr: 0.01 -> 0.02"),
+        (["training.clip_norm=1"], "training.clip_norm: null -> 1.0"),
+        (
+            ["schedule=newbob"],
+            'schedule.kind: "constant" -> "newbob"; schedule.warmup: 0.0 -> null; '
+            "schedule.ratio: null -> 1.003; schedule.gamma: null -> 0.5",
+        ),
+    ],
+)
+def test_what_may_not(run, tiny, overrides, changes):
+    assert refused(UsageError, run.resume, tiny(*overrides)) == (
+        f"{run.path}: the run has another configuration: {changes}",
+        "resume with the run's own configuration, or start anew with --init-from or --force",
+    )
+
+
+def test_differences_of_plain_configurations():
+    assert differences({"a": {"b": 1, "c": [1]}, "d": None}, {"a": {"b": 1, "c": [2]}, "d": "x"}) == [
+        ("a.c", "a.c: [1] -> [2]"), ("d", 'd: null -> "x"'),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "what"), [("train", "training text"), ("valid", "validation text")])
+def test_a_text_that_has_changed(run, tiny, tmp_path, name, what):
+    with open(tmp_path / f"{name}.txt", "a") as file:
+        file.write("one more\n")
+    assert refused(DataError, run.resume, tiny()) == (
+        f"{run.path}: the {what} has changed since the run began", "restore it, or start anew with --force",
+    )  # fmt: skip
+
+
+def test_a_vocabulary_that_has_changed(tiny, tmp_path):
+    tiny().vocab.save("v.txt")
+    Run(tmp_path).save_last(tiny("data.vocab=v.txt"))
+    tiny("data.max_size=7").vocab.save("v.txt")
+    assert refused(DataError, Run(tmp_path).resume, tiny("data.vocab=v.txt")) == (
+        f"{tmp_path}: the vocabulary has changed since the run began", "restore it, or start anew with --force",
+    )  # fmt: skip
+
+
+def test_a_model_is_no_checkpoint(run, tiny):
+    run.last.write_bytes(run.best.read_bytes())
+    assert refused(DataError, run.resume, tiny()) == (
+        f"{run.last}: a model, without the state of its training", "start anew with --init-from",
+    )  # fmt: skip
+
+
+def test_a_damaged_best_model_is_written_anew(run, tiny):
+    whole = checkpoint.load(run.best)
+    for damage, problem in (
+        (run.best.unlink, f"no such model (looked in {run.best})"),
+        (lambda: run.best.write_bytes(b"half"), "not a model file, or a damaged one"),
+    ):
+        damage()
+        assert run.resume(tiny()) == [f"{run.best}: {problem}; written anew from the checkpoint"]
+        np.testing.assert_equal(checkpoint.load(run.best).weights, whole.weights)
+
+
+# --- damaged checkpoints -------------------------------------------------------------------------------------------
+
+
+def steps(run, experiment, number):
+    """Train so many steps, and save."""
+    updates = (event for event in experiment.trainer.run() if isinstance(event, Update))
+    for _ in range(number):
+        next(updates)
+    run.save_last(experiment)
+
+
+def test_the_checkpoint_before_is_used_when_the_last_is_damaged(run, tiny):
+    before, experiment = checkpoint.load(run.last), tiny()
+    run.resume(experiment)
+    steps(run, experiment, 2)
+    np.testing.assert_equal(checkpoint.load(run.previous).weights, before.weights)
+    whole = run.last.read_bytes()
+    for damaged in (b"", whole[: len(whole) // 2], whole[:-1], whole.replace(b"slots/m", b"slots/n")):
+        run.last.write_bytes(damaged)
+        experiment, previous = tiny(), run.previous.read_bytes()
+        (warning,) = run.resume(experiment)
+        assert warning in {
+            f"{run.last}: {problem}, or a damaged one; going on from the checkpoint before it"
+            for problem in ("not a model file", "not a checkpoint of this configuration")
+        }
+        assert experiment.trainer.progress.step == before.progress["step"]
+        np.testing.assert_equal(experiment.trainer.network.params.named, before.weights)
+        assert (run.last.read_bytes(), run.previous.exists()) == (previous, False)  # never is a damaged one kept
+        run.last.rename(run.previous)
+    assert run.resume(tiny()) == [  # killed between the two renamings
+        f"{run.last}: no such model (looked in {run.last}); going on from the checkpoint before it"
+    ]
+
+
+def test_without_any_checkpoint(run, tiny):
+    run.last.write_bytes(b"")
+    message, _ = refused(DataError, run.resume, tiny())
+    assert message == f"{run.last}: not a model file, or a damaged one"
+    run.previous.write_bytes(b"")
+    message, _ = refused(DataError, run.resume, tiny())
+    assert message == f"{run.previous}: not a model file, or a damaged one"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"epoch": -1}, {"epoch": "x"}, {"step": 10**30}, {"position": 10**9}, {"history": [math.nan]},
+        {"halved": 10**6},
+        {"history": {}}, {"more": 1}, {"dropout": None}, {"dropout": {"bit_generator": "PCG64"}}, {"dropout": []},
+        {"nats": None}, {"dropout": {"bit_generator": "PCG64", "state": {"state": -1, "inc": 2**200}}},
+    ],
+)  # fmt: skip
+def test_progress_that_no_training_has_made(run, tiny, change):
+    saved = checkpoint.load(run.last)
+    saved.progress |= change
+    checkpoint.save(run.last, saved)
+    assert refused(DataError, run.resume, tiny()) == (
+        f"{run.last}: not a checkpoint of this configuration, or a damaged one", checkpoint.HINT,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        ("slots", {}), ("slots", {"m": np.zeros(3), "v": np.zeros(3)}), ("best", {"flat": np.zeros(1)}),
+        ("best", {"E": np.zeros(1)}), ("state", []), ("state", [np.zeros(())]), ("state", [np.zeros((5, 9))]),
+    ],
+)  # fmt: skip
+def test_arrays_that_no_training_has_made(run, tiny, part, value):
+    saved = checkpoint.load(run.last)
+    setattr(saved, part, value)
+    checkpoint.save(run.last, saved)
+    message, _ = refused(DataError, run.resume, tiny())
+    assert message == f"{run.last}: not a checkpoint of this configuration, or a damaged one"
+
+
+def test_figures_that_no_training_has_made(run, tiny):
+    saved = checkpoint.load(run.last)
+    saved.figures["train_sha256"] = "\x1b[2J"
+    checkpoint.save(run.last, saved)
+    assert refused(DataError, run.resume, tiny()) == (
+        f"{run.last}: figures: train_sha256: expected 64 hexadecimal digits, found '\\x1b[2J'",
+        "the file is damaged, or from another version: train again",
+    )  # fmt: skip
+
+
+# --- logs ----------------------------------------------------------------------------------------------------------
+
+
+def test_what_will_be_repeated_is_taken_back_from_the_logs(run, tiny):
+    run.append("samples.txt", "# epoch 1\na line")
+    experiment = tiny()
+    run.resume(experiment)
+    run.save_last(experiment)
+    before = {name: (run.path / name).read_bytes() for name in LOGS}
+    for name in LOGS:
+        run.append(name, '{"epoch": 2}')
+        with open(run.path / name, "a") as file:
+            file.write("half a li")
+    run.append("train.log", "all that was reported")
+    run.resume(tiny())
+    assert {name: (run.path / name).read_bytes() for name in LOGS} == before
+    assert (run.path / "train.log").read_text() == "all that was reported\n"
+
+
+def test_logs_that_somebody_has_edited_are_left_alone(run, tiny):
+    for text in ("", "mine, and as long as you like: " + 1000 * "x"):
+        (run.path / "log.jsonl").write_text(text)
+        run.resume(tiny())
+        assert (run.path / "log.jsonl").read_text() == text
