@@ -44,10 +44,10 @@ def command(texts, output, order, vocab, prune, force):
     by SRILM and KenLM, and by every command here that only scores: eval, score, ... To mix it with a network, give it
     the network's vocabulary with --vocab. A literal <unk> in TEXT is the word <unk>.
     """
+    from rnnlm.files import write_whole
     from rnnlm.lm import arpa
     from rnnlm.lm.kneser_ney import estimate, read
     from rnnlm.text.lines import text_name
-    from rnnlm.training.checkpoint import write_whole
 
     output = new_file(output, force)
     try:

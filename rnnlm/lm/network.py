@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from rnnlm.nn.cells.base import State
 from rnnlm.nn.network import Network
 from rnnlm.nn.ops import check_numbers
+from rnnlm.nn.state import State, joined, taken
 from rnnlm.text.vocab import BOS, EOS, OOV, UNK, Vocabulary
 from rnnlm.text.windows import Batch
 
@@ -154,13 +154,13 @@ class NetworkScorer:
         row = np.zeros(n, int)  # which one computes a sentence's beginning
         for t in range(T):
             new = np.flatnonzero(leftmost[t])
-            before = None if state is None else _take(state, row[new])
+            before = None if state is None else taken(state, row[new])
             found, state = self._step(inputs[new], targets[t, new], before)
             row = np.cumsum(leftmost[t]) - 1
             nats[t] = found[row]  # also behind the ends of sentences, where nobody looks
             inputs = targets[t]
             if t + 1 == len(block[0]):
-                after = _take(state, row[[order.index(0)]])
+                after = taken(state, row[[order.index(0)]])
         return [nats[: len(ids), b] for ids, b in zip(block, np.argsort(order))], after
 
     def _step(self, inputs: np.ndarray, targets: np.ndarray, state: State | None) -> tuple[np.ndarray, State]:
@@ -169,10 +169,10 @@ class NetworkScorer:
         for first in range(0, len(inputs), self.tokens):
             part = slice(first, first + self.tokens)
             batch = Batch(inputs[None, part], targets[None, part], fresh=state is None)
-            found, after = self.network.nats(batch, None if state is None else _take(state, part))
+            found, after = self.network.nats(batch, None if state is None else taken(state, part))
             nats.append(found[0])
             states.append(after)
-        return np.concatenate(nats), _join(states)
+        return np.concatenate(nats), joined(states)
 
 
 def _blocks(items: Iterable[Item], size: Callable[[Item], int], limit: int) -> Iterator[list[Item]]:
@@ -191,16 +191,6 @@ def _blocks(items: Iterable[Item], size: Callable[[Item], int], limit: int) -> I
 
 def _tokens(sentences: Sequence[np.ndarray]) -> int:
     return sum(map(len, sentences))
-
-
-def _take(state: State, rows: Any) -> State:
-    """The state of these sequences alone."""
-    return tuple(_take(part, rows) for part in state) if isinstance(state, tuple) else state[rows]
-
-
-def _join(states: Sequence[State]) -> State:
-    """The states of several batches as one."""
-    return tuple(map(_join, zip(*states))) if isinstance(states[0], tuple) else np.concatenate(states)
 
 
 @dataclass(frozen=True)

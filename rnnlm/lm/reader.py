@@ -12,8 +12,8 @@ import numpy as np
 
 from rnnlm.errors import UsageError
 from rnnlm.lm.network import LOGITS
-from rnnlm.nn.cells.base import State
 from rnnlm.nn.network import Network
+from rnnlm.nn.state import State
 from rnnlm.text.vocab import BOS, EOS, OOV, UNK, Vocabulary
 from rnnlm.text.windows import Batch
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from rnnlm.nn.network import Network
 from rnnlm.nn.ops import blocks, check_numbers, in_parallel
+from rnnlm.nn.state import taken
 from rnnlm.text.vocab import BOS, EOS, OOV, UNK
 
 BATCH = 256  # samples side by side
@@ -135,7 +136,7 @@ def sample(
     batch = max(1, min(BATCH, LOGITS // len(network.vocab)))
     for first in range(0, number, batch):
         n = min(batch, number - first)
-        p, state = np.repeat(log_p, n, axis=0), _repeat(after, n)
+        p, state = np.repeat(log_p, n, axis=0), taken(after, np.zeros(n, int))
         drawn, total = np.empty((max_tokens, n), int), np.zeros(n)  # ids, and their log p
         lengths = np.full(n, max_tokens)  # of the samples: where </s> was drawn, if that ends them
         for t in range(max_tokens):
@@ -157,8 +158,3 @@ def _read(network: Network, ids: np.ndarray) -> tuple[np.ndarray, Any]:
     for first in range(0, len(ids), PROMPT):
         log_p, state = network.log_probs(ids[first : first + PROMPT, None], state)
     return log_p[-1], state
-
-
-def _repeat(state: Any, n: int) -> Any:
-    """The state of one sequence, for n sequences."""
-    return tuple(_repeat(part, n) for part in state) if isinstance(state, tuple) else np.repeat(state, n, axis=0)

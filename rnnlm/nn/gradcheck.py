@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rnnlm.config import plain
-from rnnlm.nn.cells.base import State
 from rnnlm.nn.models.base import Model
 from rnnlm.nn.network import Network
+from rnnlm.nn.state import State
 from rnnlm.text.vocab import SPECIALS, Labels, Vocabularies, Vocabulary
 from rnnlm.text.windows import Batch, BlankBatch, LabelledBatch, PairBatch, VectorBatch
 

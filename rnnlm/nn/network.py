@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from rnnlm.nn.cells.base import State
 from rnnlm.nn.heads import Loss
 from rnnlm.nn.models.base import Model
 from rnnlm.nn.ops import check_numbers, in_parallel
 from rnnlm.nn.params import Parameters
+from rnnlm.nn.state import State
 
 
 class Network:

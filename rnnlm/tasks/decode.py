@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from rnnlm.nn.network import Network
+from rnnlm.nn.state import taken
 from rnnlm.text.vocab import BOS, EOS
 
 
@@ -67,7 +68,7 @@ def beam(network: Network, batch: Any, width: int, max_tokens: int) -> list[Writ
                 done.append(Written(alive[n].ids, float(total[n, word]), finished=True))
         done = sorted(done, key=lambda one: -one.log_p)[:width]
         alive, ids = now, np.array([one.ids[-1] for one in now], np.int32)
-        state, c = _pick(state, kept), None if c is None else c[kept]
+        state, c = taken(state, kept), None if c is None else c[kept]
         if len(done) == width and alive[0].log_p <= done[-1].log_p:
             break
     return sorted(done + alive, key=lambda one: (not one.finished, -one.log_p))[:width]
@@ -83,11 +84,6 @@ def _next(network: Network, batch: Any, ids: np.ndarray, state: Any, c: np.ndarr
     log_p, state = network.apply(_model(network).next, shape, ids, state, c)
     log_p[:, BOS] = -np.inf
     return log_p, state
-
-
-def _pick(state: Any, kept: list[int]) -> Any:
-    """The states of some of the sequences."""
-    return tuple(_pick(part, kept) for part in state) if isinstance(state, tuple) else state[kept]
 
 
 def words(network: Network, written: Written) -> str:

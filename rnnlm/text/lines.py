@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from rnnlm.errors import DataError
+from rnnlm.files import shortened
 
 TextPath = str | os.PathLike[str]
 STDIN = "-"
@@ -84,7 +85,7 @@ def part(line: str, column: int, path: TextPath, number: int) -> str:
         return ""
     if not (left.strip() and right.strip()):
         what = "an empty part beside the tab" if tab else "no tab"
-        found = repr(line if len(line) <= 40 else line[:37] + "...")
+        found = shortened(line)
         raise DataError(
             f"{text_name(path)}:{number}: {what} in {found}",
             "expected two parts with a tab between",

@@ -7,7 +7,6 @@ a blank; none of them ends a sentence. At level "char" every code point of a lin
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import re
@@ -16,11 +15,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, repeat
-from pathlib import Path
 
 import numpy as np
 
 from rnnlm.errors import DataError, UsageError
+from rnnlm.files import shortened, write_whole
 
 SPECIALS = ("<s>", "</s>", "<unk>")
 BOS, EOS, UNK = range(3)
@@ -178,15 +177,15 @@ class Vocabulary:
         for number, line in enumerate(lines, 1):
             entry = re.fullmatch(r"(.+)\t([0-9]{1,15})\r?", line)
             if not entry:
-                raise _broken(name, number, f"found {_short(line)}, wanted a {unit}, a tab and its count")
+                raise _broken(name, number, f"found {shortened(line)}, wanted a {unit}, a tab and its count")
             word = entry[1]
             if number <= len(SPECIALS):
                 if word != (special := SPECIALS[number - 1]):
-                    raise _broken(name, number, f"found {_short(word)}, wanted the special token {special!r}")
+                    raise _broken(name, number, f"found {shortened(word)}, wanted the special token {special!r}")
             elif split(word, level) != [word]:
-                raise _broken(name, number, f"{_short(word)} is not one {unit}")
+                raise _broken(name, number, f"{shortened(word)} is not one {unit}")
             if word in counts:
-                raise _broken(name, number, f"{_short(word)} stands here for the second time")
+                raise _broken(name, number, f"{shortened(word)} stands here for the second time")
             counts[word] = int(entry[2])
         if len(counts) < len(SPECIALS):
             raise _broken(name, len(counts) + 1, f"the special token {SPECIALS[len(counts)]!r} is missing")
@@ -194,7 +193,7 @@ class Vocabulary:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the vocabulary file, whole or not at all. Raises DataError when it cannot be written."""
-        _save(path, self.to_bytes())
+        write_whole(path, self.to_bytes())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Vocabulary:
@@ -253,7 +252,7 @@ class Labels:
             entry = re.fullmatch(r"(.+)\t([0-9]{1,15})", line)
             if not entry or entry[1] in counts:
                 raise DataError(
-                    f"{name}:{number}: found {_short(line)}, wanted a label, a tab and its count",
+                    f"{name}:{number}: found {shortened(line)}, wanted a label, a tab and its count",
                     "the model that holds these labels is damaged: copy it again, or train again",
                 )
             counts[entry[1]] = int(entry[2])
@@ -292,29 +291,11 @@ class Vocabularies:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the file, whole or not at all. Raises DataError when it cannot be written."""
-        _save(path, self.to_bytes())
-
-
-def _save(path: str | os.PathLike[str], data: bytes) -> None:
-    path = Path(path)
-    if path.exists() and not path.is_file():  # which the new file would take the place of
-        raise DataError(f"{path}: is a directory, a pipe or a device, not a file", "choose another place")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise DataError(f"{path}: cannot be written: {error.strerror}", "choose another place") from None
+        write_whole(path, self.to_bytes())
 
 
 def _kind(level: str, lower: bool) -> str:
     return f"level={level}{' lower' if lower else ''}"
-
-
-def _short(text: str) -> str:
-    return repr(text if len(text) <= 40 else text[:37] + "...")
 
 
 def _broken(name: str, line: int, what: str) -> DataError:

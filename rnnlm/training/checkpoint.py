@@ -10,7 +10,6 @@ arrays of bytes and floats. Reading one takes no more memory than it takes on th
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
 import math
@@ -21,12 +20,13 @@ import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from rnnlm import config
 from rnnlm.errors import DataError, RnnlmError, UsageError
+from rnnlm.files import write_whole
 from rnnlm.nn.network import Network
 from rnnlm.text import vocab
 
@@ -75,35 +75,6 @@ def save(path: Path, checkpoint: Checkpoint, previous: Path | None = None) -> No
                     np.lib.format.write_array(member, array, allow_pickle=False)
 
     write_whole(path, write, previous)
-
-
-def write_whole(path: Path, write: Callable[[BinaryIO], object], previous: Path | None = None) -> None:
-    """Call write(binary file) on a temporary name beside `path`, sync it and rename it; what it replaces to `previous`.
-
-    Raises DataError when the disk is full, the folder read-only, or gone; what stood at `path` is then untouched.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        if previous is not None:
-            with contextlib.suppress(FileNotFoundError):
-                os.replace(path, previous)  # not a link: not every file system has them
-        os.replace(temporary, path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        raise DataError(
-            f"{path}: cannot be written: {error.strerror or error}", "make room there, or choose another folder"
-        ) from None
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()  # there is none if all went well
 
 
 Shapes = Mapping[str, tuple[int, ...]]

@@ -18,9 +18,10 @@ import numpy as np
 
 from rnnlm import __version__, config
 from rnnlm.errors import DataError, UsageError
+from rnnlm.files import write_whole
 from rnnlm.nn.threads import threads
 from rnnlm.training import checkpoint
-from rnnlm.training.checkpoint import Checkpoint, load_weights, read_figures, write_whole
+from rnnlm.training.checkpoint import Checkpoint, load_weights, read_figures
 from rnnlm.training.trainer import Divergence, Trainer, Validation
 
 # What may differ between a run and its continuation: how long and how closely it is watched, not what is computed.
@@ -207,7 +208,7 @@ class Run:
         return Checkpoint(plain, experiment.vocab.to_bytes(), weights, figures, **resume)
 
     def _write(self, name: str, text: str) -> None:
-        write_whole(self.path / name, lambda file: file.write(text.encode()))
+        write_whole(self.path / name, text.encode())
 
 
 def start_from(experiment: Experiment, path: Path) -> None:

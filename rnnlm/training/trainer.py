@@ -14,9 +14,10 @@ import numpy as np
 from rnnlm import config
 from rnnlm.config import Duration, option
 from rnnlm.errors import NumericalError, UsageError
-from rnnlm.nn.cells.base import State
 from rnnlm.nn.heads import Loss
 from rnnlm.nn.network import Network
+from rnnlm.nn.state import State, rebuilt, transformed
+from rnnlm.nn.state import arrays as state_arrays
 from rnnlm.text.windows import Batch, Sentences, Stream
 from rnnlm.training.checkpoint import Checkpoint
 from rnnlm.training.optim import Optimizer, clip_norm, clip_value, gradient_norm
@@ -212,7 +213,7 @@ class Trainer:
         self.network.params.flat[...] = weights
         for slot in self.slots.values():
             slot[...] = 0
-        self.state = refill(self.state, (np.zeros_like(array) for array in leaves(self.state)))
+        self.state = transformed(self.state, np.zeros_like)
         progress.halved += 1
         progress.restart, progress.kept = progress.step, None
         return back
@@ -298,7 +299,7 @@ class Trainer:
         progress = asdict(self.progress) | {"finished": self.finished, "dropout": self.dropout.bit_generator.state}
         best = {} if np.array_equal(self.best, self.network.params.flat) else {"flat": self.best}
         best |= {} if self.progress.kept is None else {"recent": self.recent}
-        return {"slots": self.slots, "best": best, "state": list(leaves(self.state)), "progress": progress}
+        return {"slots": self.slots, "best": best, "state": list(state_arrays(self.state)), "progress": progress}
 
     def restore(self, saved: Checkpoint) -> None:
         """Go on where `save` was called under the same configuration. The weights, which are for the caller to set, are
@@ -331,9 +332,9 @@ class Trainer:
         if batch.fresh and arrays:  # which does not look at it
             B = min([*arrays[0].shape[:1], self.reading.batch])
         state = self.network.initial_state(B)
-        if [(a.shape, a.dtype) for a in arrays] != [(a.shape, a.dtype) for a in leaves(state)]:
+        if [(a.shape, a.dtype) for a in arrays] != [(a.shape, a.dtype) for a in state_arrays(state)]:
             raise ValueError("state")
-        return refill(state, iter(arrays))
+        return rebuilt(state, iter(arrays))
 
 
 def _copy(into: dict[str, np.ndarray], arrays: dict[str, np.ndarray]) -> None:
@@ -342,17 +343,3 @@ def _copy(into: dict[str, np.ndarray], arrays: dict[str, np.ndarray]) -> None:
         raise ValueError(", ".join(into))
     for name, array in into.items():
         array[...] = arrays[name]
-
-
-def leaves(state: State) -> Iterator[np.ndarray]:
-    """The arrays of a nested state, in order."""
-    if isinstance(state, tuple):
-        for part in state:
-            yield from leaves(part)
-    else:
-        yield state
-
-
-def refill(state: State, arrays: Iterator[np.ndarray]) -> State:
-    """A state of the same nesting with other arrays."""
-    return tuple(refill(part, arrays) for part in state) if isinstance(state, tuple) else next(arrays)

@@ -6,7 +6,7 @@ import pytest
 from rnnlm.nn.initializers import Uniform
 from rnnlm.nn.models.folded import Folded, input_weights
 from rnnlm.nn.models.reader import Reader
-from rnnlm.training.trainer import leaves
+from rnnlm.nn.state import arrays
 from tests.kinds import CELLS, memory, parameters, random_like
 
 D, B, K = 3, 4, 7
@@ -25,7 +25,7 @@ def both_ways(cell, T, lengths, dropout=0.0, K=K):
     work, g = reader.workspace(p, T, B, memory()), p.zeros_like()
     y, last = reader.forward(p, ids, state, work, lengths, rng=np.random.default_rng(2))
     dfirst, _ = reader.backward(p, g, dy.copy(), dlast, work)
-    return [y[real], *leaves(last), g.flat, *leaves(dfirst)], work.folded if work.looked_up else None
+    return [y[real], *arrays(last), g.flat, *arrays(dfirst)], work.folded if work.looked_up else None
 
 
 @pytest.mark.parametrize("lengths", LENGTHS, ids=["whole", "padded"])

@@ -12,11 +12,12 @@ from rnnlm.nn.models import LanguageModel
 from rnnlm.nn.network import Network
 from rnnlm.nn.ops import dropout_mask
 from rnnlm.nn.params import Parameters
+from rnnlm.nn.state import arrays
 from rnnlm.text.corpus import Corpus
 from rnnlm.text.windows import Stream
 from rnnlm.training.optim import Adam
 from rnnlm.training.schedule import Constant
-from rnnlm.training.trainer import Trainer, Training, leaves
+from rnnlm.training.trainer import Trainer, Training
 from tests.kinds import CELLS, K, memory, parameters, random_like
 
 T, B, D = 5, 2, 3
@@ -50,7 +51,7 @@ class Run:
 
 
 def assert_close(a, b, rtol=1e-12):
-    for one, other in zip(leaves(a), leaves(b), strict=True):
+    for one, other in zip(arrays(a), arrays(b), strict=True):
         np.testing.assert_allclose(one, other, rtol=rtol, atol=rtol)
 
 
@@ -124,7 +125,7 @@ def test_no_gradient_from_behind_is_a_zero_gradient(name):
     run.forward()
     dstate, dx, g = run.backward(None), run.dx, run.g
     zero = random_like(run.state, np.random.default_rng(2))
-    for array in leaves(zero):
+    for array in arrays(zero):
         array[...] = 0
     run.forward()
     assert_close((run.backward(zero), run.dx, run.g.flat), (dstate, dx, g.flat), rtol=0)
@@ -137,8 +138,8 @@ def test_float32_stays_float32(name, ids):
     y, last = run.forward(rng=np.random.default_rng(2))
     dstate = run.backward(run.dlast)
     initial = run.cell.initial_state(run.p, B)
-    arrays = [y, run.g.flat, *leaves((initial, last, dstate)), *([] if ids else [run.dx])]
-    assert {array.dtype for array in arrays} == {np.dtype(np.float32)}
+    found = [y, run.g.flat, *arrays((initial, last, dstate)), *([] if ids else [run.dx])]
+    assert {array.dtype for array in found} == {np.dtype(np.float32)}
     exact = Run(CELLS[name], ids)
     exact_y, _ = exact.forward(rng=None)
     np.testing.assert_allclose(run.forward()[0], exact_y, rtol=1e-4, atol=1e-5)
@@ -147,14 +148,14 @@ def test_float32_stays_float32(name, ids):
 @every_cell
 def test_states_and_inputs_are_not_touched(name):
     run = Run(CELLS[name])
-    x, state = run.x.copy(), [h.copy() for h in leaves(run.state)]
+    x, state = run.x.copy(), [h.copy() for h in arrays(run.state)]
     _, last = run.forward(rng=np.random.default_rng(2))
     dstate = run.backward(run.dlast)
-    kept = [array.copy() for array in leaves((last, dstate))]
+    kept = [array.copy() for array in arrays((last, dstate))]
     run.cell.forward(run.p, run.x[::-1].copy(), last, run.work)  # the same memory, for another window
     run.cell.backward(run.p, run.g, run.dy.copy(), None, run.work, run.dx)
-    assert_close(tuple(leaves((last, dstate))), tuple(kept), rtol=0)
-    assert_close((run.x, *leaves(run.state)), (x, *state), rtol=0)
+    assert_close(tuple(arrays((last, dstate))), tuple(kept), rtol=0)
+    assert_close((run.x, *arrays(run.state)), (x, *state), rtol=0)
 
 
 @every_cell
@@ -163,8 +164,8 @@ def test_shapes(name):
     y, last = run.forward()
     initial = run.cell.initial_state(run.p, B)
     assert y.shape == (T, B, run.cell.n_out)
-    assert [h.shape for h in leaves(last)] == [h.shape for h in leaves(initial)]
-    assert all(not h.any() for h in leaves(initial))
+    assert [h.shape for h in arrays(last)] == [h.shape for h in arrays(initial)]
+    assert all(not h.any() for h in arrays(initial))
 
 
 LENGTHS = [np.array([3, T]), np.array([1, 2]), np.array([T, T])]

@@ -24,9 +24,9 @@ from rnnlm.nn.gradcheck import (
 from rnnlm.nn.heads import Adaptive, Scores
 from rnnlm.nn.models import Blank, Classifier, LanguageModel, Seq2Seq, Vec2Seq
 from rnnlm.nn.network import Network
+from rnnlm.nn.state import arrays
 from rnnlm.tasks.base import Data
 from rnnlm.training import checkpoint
-from rnnlm.training.trainer import leaves
 from tests.kinds import ALL, CELLS, FAMILY, HEADS, MODELS, VOCAB, WIDTH, K, memory, parameters, random_like
 
 LIMIT = 1e-7
@@ -58,18 +58,18 @@ def test_cell(name, width, T):
 
     def loss():
         y, last = cell.forward(p, x, state, work, np.random.default_rng(2))
-        return np.sum(dy * y) + sum(np.sum(d * h) for d, h in zip(leaves(dlast), leaves(last)))
+        return np.sum(dy * y) + sum(np.sum(d * h) for d, h in zip(arrays(dlast), arrays(last)))
 
     loss()
     g, dx = p.zeros_like(), None if width is None else np.full_like(x, np.nan)
     dstate = cell.backward(p, g, dy.copy(), dlast, work, dx)
-    arrays, grads = ({n: a for n, a in of.named.items() if n not in p.frozen} for of in (p, g))
+    checked, grads = ({n: a for n, a in of.named.items() if n not in p.frozen} for of in (p, g))
     assert not any(g.named[frozen].any() for frozen in p.frozen)
-    for i, (h, dh) in enumerate(zip(leaves(state), leaves(dstate))):
-        arrays[f"state {i}"], grads[f"state {i}"] = h, dh
+    for i, (h, dh) in enumerate(zip(arrays(state), arrays(dstate))):
+        checked[f"state {i}"], grads[f"state {i}"] = h, dh
     if dx is not None:
-        arrays["x"], grads["x"] = x, dx
-    assert_right(check_arrays(loss, arrays, grads, elements=EVERY))
+        checked["x"], grads["x"] = x, dx
+    assert_right(check_arrays(loss, checked, grads, elements=EVERY))
 
 
 @pytest.mark.parametrize("lengths", [[1, 2], [5, 3]], ids=str)
@@ -86,15 +86,15 @@ def test_cell_with_padding(name, lengths):
 
     def loss():
         y, last = cell.forward_padded(p, x, state, work, lengths, np.random.default_rng(2))
-        return np.sum((dy * y)[real]) + sum(np.sum(d * h) for d, h in zip(leaves(dlast), leaves(last)))
+        return np.sum((dy * y)[real]) + sum(np.sum(d * h) for d, h in zip(arrays(dlast), arrays(last)))
 
     loss()
     g, dx = p.zeros_like(), np.full_like(x, np.nan)
     dstate = cell.backward_padded(p, g, dy.copy(), dlast, work, lengths, dx)
-    arrays, grads = ({n: a for n, a in of.named.items() if n not in p.frozen} for of in (p, g))
-    for i, (h, dh) in enumerate(zip(leaves(state), leaves(dstate))):
-        arrays[f"state {i}"], grads[f"state {i}"] = h, dh
-    assert_right(check_arrays(loss, arrays | {"x": x}, grads | {"x": dx}, elements=5))
+    checked, grads = ({n: a for n, a in of.named.items() if n not in p.frozen} for of in (p, g))
+    for i, (h, dh) in enumerate(zip(arrays(state), arrays(dstate))):
+        checked[f"state {i}"], grads[f"state {i}"] = h, dh
+    assert_right(check_arrays(loss, checked | {"x": x}, grads | {"x": dx}, elements=5))
 
 
 @pytest.mark.parametrize("name", HEADS)

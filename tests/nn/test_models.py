@@ -11,8 +11,8 @@ from rnnlm.nn.heads import Softmax
 from rnnlm.nn.initializers import Identity
 from rnnlm.nn.models import LanguageModel
 from rnnlm.nn.network import Network
+from rnnlm.nn.state import arrays
 from rnnlm.text.windows import Batch
-from rnnlm.training.trainer import leaves
 from tests.kinds import MODELS, VOCAB, K
 
 T, B = 6, 3
@@ -44,7 +44,7 @@ def test_loss_is_that_of_the_probabilities(name):
     assert log_p.shape == (T, B, K)
     np.testing.assert_allclose(np.exp(log_p).sum(axis=2), 1, rtol=1e-13)
     np.testing.assert_allclose(nats, -np.take_along_axis(log_p, batch.targets[:, :, None], 2)[:, :, 0], rtol=1e-12)
-    for one, other in zip(leaves(last), leaves(state), strict=True):
+    for one, other in zip(arrays(last), arrays(state), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
@@ -83,8 +83,8 @@ def test_float32_stays_float32(name):
     nats, state = network.nats(batch, None, np.random.default_rng(2))
     network.loss_and_grad(batch, None, np.random.default_rng(2))
     log_p, _ = network.log_probs(batch.inputs, network.initial_state(B))
-    arrays = [nats, log_p, network.grads.flat, *leaves(state), *leaves(network.initial_state(B))]
-    assert {array.dtype for array in arrays} == {np.dtype(np.float32)}
+    found = [nats, log_p, network.grads.flat, *arrays(state), *arrays(network.initial_state(B))]
+    assert {array.dtype for array in found} == {np.dtype(np.float32)}
     exact, _ = network_of(MODELS[name]).nats(batch, None)
     np.testing.assert_allclose(network.nats(batch, None)[0], exact, rtol=1e-4, atol=1e-5)
 
@@ -245,7 +245,7 @@ def test_results_outlive_the_next_window():
     network = network_of(MODELS["all dropouts"])
     nats, state = network.nats(batch_of(), None)
     log_p, _ = network.log_probs(batch_of().inputs, network.initial_state(B))
-    results = [nats, log_p, *leaves(state)]
+    results = [nats, log_p, *arrays(state)]
     kept = [array.copy() for array in results]
     network.loss_and_grad(batch_of(seed=2), None, np.random.default_rng(2))
     for array, copy in zip(results, kept):

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnlm.errors import DataError
+from rnnlm.files import write_whole
 from rnnlm.training import checkpoint
 from rnnlm.training.checkpoint import Checkpoint
 
@@ -84,7 +85,7 @@ def test_a_file_that_cannot_be_finished_leaves_the_old_one(tmp_path):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with pytest.raises(DataError) as error:
-        checkpoint.write_whole(path, write)
+        write_whole(path, write)
     assert error.value.message == f"{path}: cannot be written: No space left on device"
     assert error.value.hint == "make room there, or choose another folder"
     assert path.read_bytes() == b"precious"
@@ -100,7 +101,7 @@ def test_an_interrupted_write_leaves_the_old_one(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        checkpoint.write_whole(path, write)
+        write_whole(path, write)
     assert path.read_bytes() == b"precious"
     assert os.listdir(tmp_path) == ["best.npz"]
 

@@ -21,8 +21,8 @@ import numpy as np
 
 from rnnlm.config import Choice
 from rnnlm.nn.params import Specs
+from rnnlm.nn.state import State
 
-State = Any  # nested tuples of (B, H) arrays
 Empty = Callable[..., np.ndarray]  # empty(T, B, H): an uninitialised array in the network's memory
 
 

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from rnnlm.config import Choice
-from rnnlm.nn.cells.base import State
 from rnnlm.nn.params import Specs
+from rnnlm.nn.state import State
 
 
 class Model(Choice, default="lm"):

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from rnnlm.nn.cells.base import Cell, State
+from rnnlm.nn.cells.base import Cell
 from rnnlm.nn.initializers import Init
 from rnnlm.nn.models.folded import Folded
 from rnnlm.nn.ops import dropout_mask, project, project_backward
 from rnnlm.nn.params import Parameters, Spec
+from rnnlm.nn.state import State, transformed
 
 
 @dataclass
@@ -119,21 +119,7 @@ class Reader:
         return first, dc
 
 
-def parts(state: State) -> Iterator[np.ndarray]:
-    """The arrays of a nested state, in order."""
-    if isinstance(state, tuple):
-        for part in state:
-            yield from parts(part)
-    else:
-        yield state
-
-
-def like(state: State, arrays: Iterator[np.ndarray]) -> State:
-    """A state of the same nesting, made of other arrays."""
-    return tuple(like(part, arrays) for part in state) if isinstance(state, tuple) else next(arrays)
-
-
 def widths(cell: Cell) -> State:
     """How wide the parts of a cell's state are, nested as they are: only a state can say."""
     one = cell.initial_state(Parameters(cell.specs(1)), 1)
-    return like(one, (part.shape[1] for part in parts(one)))
+    return transformed(one, lambda array: array.shape[1])

@@ -13,9 +13,10 @@ from rnnlm.nn.cells.base import Cell
 from rnnlm.nn.cells.vanilla import Vanilla
 from rnnlm.nn.heads import Head, Softmax
 from rnnlm.nn.initializers import Init, Uniform
-from rnnlm.nn.models.reader import Reader, like, parts, widths
+from rnnlm.nn.models.reader import Reader, widths
 from rnnlm.nn.models.reader import Work as Reading
 from rnnlm.nn.models.writer import Writer
+from rnnlm.nn.state import arrays, rebuilt
 
 
 @dataclass
@@ -56,7 +57,7 @@ class Seq2Seq(Writer, kind="seq2seq"):
 
     def __post_init__(self):
         self.check()
-        if not list(parts(widths(self.encoder))):
+        if not list(arrays(widths(self.encoder))):
             raise ValueError("encoder: it keeps no state, so nothing of the source would reach the decoder")
         if self.context == "state" and widths(self.encoder) != widths(self.decoder):
             raise ValueError(
@@ -66,7 +67,7 @@ class Seq2Seq(Writer, kind="seq2seq"):
 
     @cached_property
     def _beside(self):
-        return sum(parts(widths(self.encoder))) if self.context == "every_step" else 0
+        return sum(arrays(widths(self.encoder))) if self.context == "every_step" else 0
 
     @cached_property
     def _encoder(self):
@@ -91,12 +92,12 @@ class Seq2Seq(Writer, kind="seq2seq"):
         _, work.last = self._encoder.forward(p["encoder"], source, state, work.encoder, batch.lengths, rng=rng)
         if self.context == "state":
             return work.last, None
-        return self._decoder.initial_state(p["decoder"], B), np.concatenate(list(parts(work.last)), axis=1)
+        return self._decoder.initial_state(p["decoder"], B), np.concatenate(list(arrays(work.last)), axis=1)
 
     def before_backward(self, p, g, dstate, dc, work):
         if self.context == "every_step":
-            ends = np.cumsum([part.shape[1] for part in parts(work.last)])
-            dstate = like(work.last, iter(np.split(dc, ends[:-1], axis=1)))
+            ends = np.cumsum([part.shape[1] for part in arrays(work.last)])
+            dstate = rebuilt(work.last, iter(np.split(dc, ends[:-1], axis=1)))
         work.dy[...] = 0  # the encoder's outputs are not looked at
         self._encoder.backward(p["encoder"], g["encoder"], work.dy, dstate, work.encoder)
 

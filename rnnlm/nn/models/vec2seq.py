@@ -13,9 +13,10 @@ from rnnlm.nn.cells.base import Cell
 from rnnlm.nn.cells.vanilla import Vanilla
 from rnnlm.nn.heads import Head, Softmax
 from rnnlm.nn.initializers import Glorot, Init, Uniform, Zeros
-from rnnlm.nn.models.reader import like, parts, widths
+from rnnlm.nn.models.reader import widths
 from rnnlm.nn.models.writer import Writer
 from rnnlm.nn.params import Spec
+from rnnlm.nn.state import arrays, rebuilt
 
 
 @dataclass
@@ -54,7 +55,7 @@ class Vec2Seq(Writer, kind="vec2seq"):
 
     def __post_init__(self):
         self.check()
-        if self.context == "state" and not list(parts(widths(self.decoder))):
+        if self.context == "state" and not list(arrays(widths(self.decoder))):
             raise ValueError("decoder: it keeps no state that the vector could make; use context: every_step")
 
     @cached_property
@@ -64,7 +65,7 @@ class Vec2Seq(Writer, kind="vec2seq"):
     def specs(self, vocab):
         specs = {}
         if self.context == "state":
-            for i, H in enumerate(parts(widths(self.decoder))):
+            for i, H in enumerate(arrays(widths(self.decoder))):
                 specs[f"first{i}"] = {"A": Spec((self.vector, H), self.init_A), "a": Spec((H,), Zeros())}
         decoder, head = self._decoder.specs(len(vocab)), self.head.specs(self.decoder.n_out, vocab)
         return {**specs, "decoder": decoder, "head": head}
@@ -77,14 +78,14 @@ class Vec2Seq(Writer, kind="vec2seq"):
         state = self._decoder.initial_state(p["decoder"], len(work.v))
         if self.context == "every_step":
             return state, work.v
-        firsts = [p[f"first{i}"] for i, _ in enumerate(parts(state))]
-        work.first = like(state, (np.tanh(first["a"] + work.v @ first["A"]) for first in firsts))
+        firsts = [p[f"first{i}"] for i, _ in enumerate(arrays(state))]
+        work.first = rebuilt(state, (np.tanh(first["a"] + work.v @ first["A"]) for first in firsts))
         return work.first, None
 
     def before_backward(self, p, g, dstate, dc, work):
         if self.context == "every_step":
             return
-        for i, (h, dh) in enumerate(zip(parts(work.first), parts(dstate))):
+        for i, (h, dh) in enumerate(zip(arrays(work.first), arrays(dstate))):
             da = dh * (1 - h * h)
             g[f"first{i}"]["A"] += work.v.T @ da
             g[f"first{i}"]["a"] += da.sum(axis=0)

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from rnnlm.nn.cells.base import Cell, State
+from rnnlm.nn.cells.base import Cell
 from rnnlm.nn.heads import Head
 from rnnlm.nn.initializers import Init
 from rnnlm.nn.models.base import Model
 from rnnlm.nn.models.reader import Reader
 from rnnlm.nn.models.reader import Work as Reading
 from rnnlm.nn.ops import dropout_mask, rows
+from rnnlm.nn.state import State
 
 
 @dataclass
