@@ -34,6 +34,11 @@ def split(line: str, level: str = "word", lower: bool = False) -> list[str]:
     return line.split() if level == "word" else list(line)
 
 
+def readable(ids: np.ndarray) -> np.ndarray:
+    """Token ids as a network reads them, int32: words out of the vocabulary (OOV) as `<unk>`."""
+    return np.where(ids == OOV, UNK, ids).astype(np.int32)
+
+
 @dataclass
 class Counts:
     """What was seen in a text: how often each token, how many sentences, how many skipped empty lines."""
@@ -133,6 +138,10 @@ class Vocabulary:
     def ids(self, tokens: Iterable[str]) -> list[int]:
         """The number of each token, -1 (OOV) for one that is not in the vocabulary."""
         return [self.index.get(token, OOV) for token in tokens]
+
+    def read(self, tokens: Iterable[str]) -> np.ndarray:
+        """Token ids as a network reads them, (n,) int32: words out of the vocabulary as `<unk>`."""
+        return readable(np.array(self.ids(tokens), np.int32))
 
     def encode(self, lines: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """The ids of the tokens of all lines on end, (n,) int32, and the number per line, (len(lines),) int64."""

@@ -226,6 +226,11 @@ class VectorBatch(NamedTuple):
         return self.targets.size if self.weights is None else int(np.count_nonzero(self.weights))
 
 
+def shifted(targets: np.ndarray, start: int) -> np.ndarray:
+    """Inputs (T, B) for targets (T, B): `start` at the first step, then at each step the target before it."""
+    return np.concatenate([np.full((1, targets.shape[1]), start, np.int32), targets[:-1]])
+
+
 def padded(ids: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """What stands from starts (B,) on, lengths (B,) ids each: (T, B) with EOS for padding and UNK for OOV; and which of
     it is no padding."""
