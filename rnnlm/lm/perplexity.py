@@ -11,7 +11,7 @@ import numpy as np
 
 from rnnlm.lm.network import NetworkScorer
 from rnnlm.lm.scorer import Scorer
-from rnnlm.nn.heads import Loss
+from rnnlm.nn.heads.loss import Loss, exp_mean
 from rnnlm.nn.network import Network
 from rnnlm.nn.ops import check_numbers
 from rnnlm.text.corpus import Corpus
@@ -65,22 +65,22 @@ class Evaluation(NamedTuple):
     @property
     def ppl(self) -> float:
         """SRILM's ppl: 10^(-logprob / (words - OOVs - zeroprobs + sentences)); nan where that is a division by zero."""
-        return _exp(_mean(self.nats_known, self.tokens - self.oovs - self.zeroprobs))
+        return exp_mean(self.nats_known, self.tokens - self.oovs - self.zeroprobs)
 
     @property
     def ppl1(self) -> float:
         """SRILM's ppl1: the same logprob, but sentence ends not counted in the denominator."""
-        return _exp(_mean(self.nats_known, self.words - self.oovs - self.zeroprobs))
+        return exp_mean(self.nats_known, self.words - self.oovs - self.zeroprobs)
 
     @property
     def ppl_unk(self) -> float:
         """exp of the mean over words and sentence ends, OOVs as `<unk>`: what training reports."""
-        return _exp(self.nats_per_token)
+        return exp_mean(self.nats, self.tokens)
 
     @property
     def nats_per_token(self) -> float:
         """Entropy per word and sentence end, OOVs as `<unk>`."""
-        return _mean(self.nats, self.tokens)
+        return Loss(self.nats, self.tokens).mean
 
     @property
     def bits_per_token(self) -> float:
@@ -90,7 +90,7 @@ class Evaluation(NamedTuple):
     @property
     def bits_per_character(self) -> float:
         """Bits per character, OOVs as `<unk>`."""
-        return _mean(self.nats, self.characters) / math.log(2)
+        return Loss(self.nats, self.characters).bits
 
 
 class Scored(NamedTuple):
@@ -155,11 +155,3 @@ def examine(scorer: Scorer, sentences: Iterable[Sequence[str]]) -> Iterator[Exam
             if i != OOV:
                 ranks.append(int((row >= row[i]).sum()) - int(row[BOS] >= row[i]))
         yield Examined(np.array(ranks), error)
-
-
-def _mean(nats: float, number: int) -> float:
-    return nats / number if number > 0 else math.nan
-
-
-def _exp(x: float) -> float:
-    return math.exp(x) if not x > 700 else math.inf  # nan stays nan

@@ -6,12 +6,12 @@ Letters as in `rnnlm.text.windows`.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from rnnlm.nn.heads.loss import exp_mean
 from rnnlm.tasks import decode
 from rnnlm.text.vocab import BOS, EOS, UNK
 from rnnlm.text.windows import BlankBatch, LabelledBatch, PairBatch, VectorBatch
@@ -121,10 +121,3 @@ def written(network: Any, batches: Iterable[PairBatch | VectorBatch]) -> Written
         exact = sum(one.finished and one.ids == ids for one, ids in zip(answers, true))
         total += Written(len(answers), exact, int(valid.sum()), int(right.sum()), nats)
     return total
-
-
-def exp_mean(nats: float, number: int) -> float:
-    """exp(nats / number); nan for none, inf where it is too large."""
-    if not number:
-        return math.nan
-    return math.exp(nats / number) if nats / number < 700 else math.inf

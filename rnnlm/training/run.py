@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
-import math
 import os
 import platform
 import shlex
@@ -19,6 +18,7 @@ import numpy as np
 from rnnlm import __version__, config
 from rnnlm.errors import DataError, UsageError
 from rnnlm.files import write_whole
+from rnnlm.nn.heads.loss import finite
 from rnnlm.nn.threads import threads
 from rnnlm.training import checkpoint
 from rnnlm.training.checkpoint import Checkpoint, load_weights, read_figures
@@ -264,14 +264,10 @@ def record(validation: Validation, ppl: str = "ppl") -> dict[str, Any]:
     v = validation
     return {
         "epoch": v.epoch, "step": v.step, "lr": v.lr, "clipped": v.clipped,
-        "train_nats": v.train.mean, f"train_{ppl}": _finite(v.train.perplexity),
-        "valid_nats": v.valid.mean, f"valid_{ppl}": _finite(v.valid.perplexity),
+        "train_nats": v.train.mean, f"train_{ppl}": finite(v.train.perplexity),
+        "valid_nats": v.valid.mean, f"valid_{ppl}": finite(v.valid.perplexity),
         "best": v.best, "rolled_back": v.rolled_back, "seconds": round(v.seconds, 2),
     }  # fmt: skip
-
-
-def _finite(x: float) -> float | None:
-    return x if math.isfinite(x) else None
 
 
 def differences(old: Any, new: Any, path: str = "") -> list[tuple[str, str]]:

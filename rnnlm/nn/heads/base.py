@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -11,31 +10,6 @@ from rnnlm.config import Choice
 from rnnlm.nn.cells.base import Empty
 from rnnlm.nn.params import Specs
 from rnnlm.text.vocab import Vocabulary
-
-
-class Loss(NamedTuple):
-    """Cross-entropy of some tokens: addable, so that averages are never averaged."""
-
-    nats: float = 0.0  # sum of -log p over the tokens
-    tokens: float = 0.0
-
-    def __add__(self, other):  # type: ignore[override]
-        return Loss(self.nats + other.nats, self.tokens + other.tokens)
-
-    @property
-    def mean(self) -> float:
-        """Nats per token."""
-        return self.nats / self.tokens if self.tokens else math.nan
-
-    @property
-    def bits(self) -> float:
-        """Bits per token."""
-        return self.mean / math.log(2)
-
-    @property
-    def perplexity(self) -> float:
-        """exp(nats per token)."""
-        return math.exp(self.mean) if self.mean < 700 else math.inf
 
 
 class Head(Choice, default="softmax"):

@@ -1,0 +1,42 @@
+"""Cross-entropy, and its exponential, the perplexity."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+
+class Loss(NamedTuple):
+    """Cross-entropy of some tokens: addable, so that averages are never averaged."""
+
+    nats: float = 0.0  # sum of -log p over the tokens
+    tokens: float = 0.0
+
+    def __add__(self, other):  # type: ignore[override]
+        return Loss(self.nats + other.nats, self.tokens + other.tokens)
+
+    @property
+    def mean(self) -> float:
+        """Nats per token."""
+        return self.nats / self.tokens if self.tokens else math.nan
+
+    @property
+    def bits(self) -> float:
+        """Bits per token."""
+        return self.mean / math.log(2)
+
+    @property
+    def perplexity(self) -> float:
+        """exp(nats per token)."""
+        return exp_mean(self.nats, self.tokens)
+
+
+def exp_mean(nats: float, tokens: float) -> float:
+    """Perplexity exp(nats / tokens): nan without tokens, inf where it is too large for a float."""
+    mean = nats / tokens if tokens > 0 else math.nan
+    return math.exp(mean) if not mean > 700 else math.inf  # nan stays nan
+
+
+def finite(x: float) -> float | None:
+    """`x`, or None where it is not finite: JSON has no name for infinity."""
+    return x if math.isfinite(x) else None
