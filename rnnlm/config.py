@@ -1,21 +1,22 @@
 """YAML -> frozen dataclasses: the dataclass is the schema, and a section of the file is its constructor call.
 
-Every mistake is found, and all are reported together, each in one line with its place, its dotted path and, where there
-is one, a suggestion. PyYAML only composes nodes: nothing in a file is constructed or executed. The scalars are those of
-YAML 1.2, so that `1e-3` is a number, `0123` is 123, and `1:30` and `no` are text.
+Every mistake is found, and all are reported together, one line each: place, dotted path, what was expected and found,
+and a suggestion. PyYAML only composes nodes, so nothing in a file is constructed or executed. Scalars are those of
+YAML 1.2: `1e-3` is a number, `0123` is 123, and `1:30`, `no` and `off` are text.
 """
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import dataclasses
 import difflib
 import functools
-import inspect
-import json
+import math
 import re
 import sys
 import types
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, NewType, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -23,67 +24,36 @@ from typing import Any, ClassVar, Literal, NamedTuple, NewType, TypeVar, Union, 
 import yaml
 
 from rnnlm.errors import UsageError
+from rnnlm.files import one_line, read_text, shortened
 
 T = TypeVar("T")
 Duration = NewType("Duration", float)  # seconds; written 90s, 5m, 2h, 1h30m or as a number
 
 HINT = "`rnnlm config explain` lists every option"
-YAML_HINT = "look at the indentation and the brackets, and put quotes around text that has special characters"
-
 # Far above any real configuration: what is larger is another kind of file, or an attack.
 MAX_BYTES = 200_000
+MAX_VALUES = 10_000  # after aliases are expanded: nine lines of them can stand for billions
 MAX_DEPTH = 50
-MAX_NODES = 10_000  # after aliases are expanded: nine lines of them can stand for billions
+
+_NUMBERS = {int: "an integer", float: "a number", Duration: "a duration (90s, 5m, 1h30m or seconds)"}
+_OTHERS = {str: "text", bool: "true or false", types.NoneType: "null"}
+_BOUNDS = {"low": "at least", "above": "above", "high": "at most", "below": "below"}
 
 
-# --- What a configuration is made of ---
-
-
-class Bounds(NamedTuple):
-    """The range of a number; `None` is no bound."""
-
-    low: float | None = None
-    above: float | None = None
-    high: float | None = None
-    below: float | None = None
-
-    def __str__(self) -> str:
-        words = zip(("at least", "above", "at most", "below"), self)
-        return " and ".join(f"{word} {bound}" for word, bound in words if bound is not None)
-
-    def hold(self, value: float) -> bool:
-        return (
-            (self.low is None or value >= self.low)
-            and (self.above is None or value > self.above)
-            and (self.high is None or value <= self.high)
-            and (self.below is None or value < self.below)
-        )
-
-
-def option(
-    default: Any = MISSING,
-    doc: str = "",
-    *,
-    default_factory: Any = MISSING,
-    low: float | None = None,
-    high: float | None = None,
-    above: float | None = None,
-    below: float | None = None,
-) -> Any:
+def option(default: Any = MISSING, doc: str = "", *, default_factory: Any = MISSING, **bounds: float) -> Any:
     """A dataclass field with a one-line explanation and a range: `low`, `high` inclusive, `above`, `below` exclusive.
 
     The range holds for every number in the field: those of a union, and those in a list.
     """
-    metadata = {"doc": doc, "bounds": Bounds(low, above, high, below)}
-    return dataclasses.field(default=default, default_factory=default_factory, metadata=metadata)
+    return dataclasses.field(default=default, default_factory=default_factory, metadata={"doc": doc, "bounds": bounds})
 
 
 class Choice:
-    """A family of dataclasses told apart by `kind`.
+    """Base of dataclasses of which a configuration chooses one by its `kind`.
 
-    A direct subclass is a family, `class Cell(Choice)`, and may name the kind that a section without one means:
-    `class Optimizer(Choice, default="sgd")`. Its subclasses register themselves: `class Vanilla(Cell, kind="vanilla")`.
-    An option whose own default is a member, `init: Init = option(Uniform(0.05))`, means that member's kind instead.
+    A direct subclass stands for all kinds of a thing, and may name the kind that a section without one means:
+    `class Optimizer(Choice, default="sgd")`. Its subclasses register themselves: `class Adam(Optimizer, kind="adam")`.
+    For an option with a default of its own, `init: Init = option(Uniform(0.05))`, the kind of that default is meant.
     """
 
     kind: ClassVar[str]
@@ -102,36 +72,71 @@ class Choice:
 
     @classmethod
     def kinds(cls) -> dict[str, type[Any]]:
-        """The members of the family by kind, in the order of registration; of a member, those from it down."""
+        """Subclasses by kind, in the order of registration; a class with a kind of its own is among them."""
         return {kind: member for kind, member in cls._kinds.items() if issubclass(member, cls)}
 
     @classmethod
     def default_kind(cls) -> str | None:
-        """The kind of a section that names none: what the family says; a member stands for itself."""
+        """The kind of a section that names none; a class with a kind of its own means that."""
         return getattr(cls, "kind", cls._default)
 
 
-class Row(NamedTuple):
-    """One line of the reference: an option, or a kind of a family."""
+class Option(NamedTuple):
+    """The type, default, range and meaning of an option."""
 
-    path: str  # "model.cell[vanilla].size" is the option model.cell.size of the kind vanilla
-    type: str
-    default: str  # as it is written in YAML; "required" if there is none
-    range: str
-    doc: str
+    type: Any
+    default: Any = MISSING
+    bounds: Mapping[str, float] = types.MappingProxyType({})
+    doc: str = ""
+
+    def __str__(self) -> str:
+        """What is expected: "an integer of at least 1 or null"."""
+        if len(self.members) > 1:
+            members = sorted(self.members, key=lambda member: member is types.NoneType)
+            return " or ".join(str(self._replace(type=member)) for member in members)
+        hint, limits = self.type, self.range
+        if hint in _NUMBERS:
+            return f"{_NUMBERS[hint]} {'of ' * limits.startswith('at')}{limits}".rstrip()
+        if get_origin(hint) is Literal:
+            return f"one of {', '.join(map(str, get_args(hint)))}"
+        if get_origin(hint) in (list, tuple):
+            return f"a list (each item {self._replace(type=get_args(hint)[0])})"
+        if is_section(hint) and issubclass(hint, Choice):
+            return f"one of the kinds {', '.join(hint.kinds())}"
+        return f"a section (known: {', '.join(options(hint))})" if is_section(hint) else _OTHERS[hint]
 
     @property
-    def bare(self) -> str:
-        """The path as an override has it, without kinds."""
-        return re.sub(r"\[\w+\]", "", self.path)
+    def members(self) -> tuple[Any, ...]:
+        """The types of a union; any other type by itself."""
+        return get_args(self.type) if get_origin(self.type) in (Union, types.UnionType) else (self.type,)
 
-    def is_at(self, path: str) -> bool:
-        """Whether this is the row of `path`, with or without kinds, or of something inside it."""
-        names = (self.path, self.bare)
-        return not path or path in names or any(name.startswith((f"{path}.", f"{path}[")) for name in names)
+    @property
+    def range(self) -> str:
+        """The range of a number in words: "at least 0 and below 1"; empty if there is none."""
+        return " and ".join(f"{words} {self.bounds[name]}" for name, words in _BOUNDS.items() if name in self.bounds)
+
+    def holds(self, value: Any) -> bool:
+        """Whether a value, if it is a number, is in the range."""
+        if not isinstance(value, (int, float)):
+            return True
+        low, above, high, below = (self.bounds.get(name, math.nan) for name in _BOUNDS)  # beyond nan is nothing
+        return not (value < low or value <= above or value > high or value >= below)
 
 
-# --- In and out ---
+@functools.cache
+def options(cls: Any) -> dict[str, Option]:
+    """The options of a dataclass by name: what its constructor takes. Cached, because typing is slow to find types."""
+    hints, found = get_type_hints(cls), {}
+    for field in dataclasses.fields(cls):
+        if field.init:
+            default = field.default if field.default_factory is MISSING else field.default_factory()
+            found[field.name] = Option(hints[field.name], default, **field.metadata)
+    return found
+
+
+def is_section(hint: Any) -> bool:
+    """Whether a type is a section of the file: a dataclass, or a Choice."""
+    return isinstance(hint, type) and (dataclasses.is_dataclass(hint) or issubclass(hint, Choice))
 
 
 def load(path: str | Path, cls: type[T], overrides: Iterable[str] = ()) -> tuple[T, list[str]]:
@@ -141,580 +146,304 @@ def load(path: str | Path, cls: type[T], overrides: Iterable[str] = ()) -> tuple
     Returns the instance, and one message per override: "override optimizer.lr: 0.1 -> 0.05".
     Raises UsageError with all mistakes, one per line.
     """
-    reader = _Reader()
-    name = _shown(str(path))
-    root = _parse(_read_text(Path(path), name), name, reader.note)
-    if root.value is None and not root.text:
-        raise UsageError(f"{name}: empty; expected {_describe(cls)}", HINT)
-    before = _Reader()
-    instance = before.section(cls, root, "")
-    old = _written(root) if before.mistakes else plain(instance)
-    changed = [reader.override(root, override) for override in overrides]
-    instance = reader.finish(reader.section(cls, root, ""))
-    new = plain(instance)
-    return instance, [f"override {path}: {_pick(old, path)} -> {_pick(new, path)}" for path in changed]
+    name = one_line(str(path))
+    root = _compose(read_text(Path(path), MAX_BYTES, "a YAML file"), name) or yaml.MappingNode(_TAG + "map", [])
+    root.start_mark = None  # what the file as a whole lacks is missing on no line
+    before, reader = _Reader(name), _Reader(name)
+    old = before.value(Option(cls), root, "")
+    for override in overrides:
+        reader.override(override)
+    new = reader.read(cls, root)
+    if not before.mistakes:
+        reader.overridden = {path: _pick(old, path) for path in reader.overrides}
+    return new, [f"override {path}: {reader.overridden[path]} -> {_pick(new, path)}" for path in reader.overrides]
 
 
 def build(cls: type[T], plain: Mapping[str, Any], source: str = "<config>") -> T:
-    """The instance of the dataclass `cls` that plain data describes, by the rules of `load`.
+    """The instance of the dataclass `cls` that plain data (dicts, lists, scalars) describes, by the rules of `load`.
 
     The data may come from anywhere, such as a model file; `source` names it in messages.
     Raises UsageError with all mistakes, one per line.
     """
-    reader = _Reader()
-    return reader.finish(reader.section(cls, _from_plain(plain, source), ""))
+    try:
+        root = yaml.representer.SafeRepresenter(sort_keys=False).represent_data(plain)
+    except (RecursionError, ValueError, yaml.YAMLError):  # too deep, more digits than Python writes, other objects
+        raise UsageError(f"{source}: nested too deeply, or no plain data", HINT) from None
+    return _Reader(source).read(cls, root)
 
 
 def plain(instance: Any) -> Any:
     """The instance as nested dicts, lists and scalars, with a "kind" where there is a choice; `build` reads it back."""
     if dataclasses.is_dataclass(instance):
         kind: dict[str, Any] = {"kind": instance.kind} if isinstance(instance, Choice) else {}
-        return kind | {name: plain(getattr(instance, name)) for name in _options(instance)}
-    if isinstance(instance, (list, tuple)):
-        return [plain(item) for item in instance]
-    return instance
+        return kind | {name: plain(getattr(instance, name)) for name in options(instance.__class__)}
+    return [plain(item) for item in instance] if isinstance(instance, (list, tuple)) else instance
 
 
-def dump(instance: Any) -> str:
-    """The instance as YAML; `load` reads it back."""
-    return _to_yaml(plain(instance), flow=False)
+def dump(instance: Any, flow: bool = False) -> str:
+    """The instance as YAML, which `load` reads back. `flow`: in one line."""
+    data = plain(instance)
+    return _to_yaml([data], default_flow_style=True).strip()[1:-1] if flow else _to_yaml(data)
 
 
-def explain(cls: type, path: str = "") -> list[Row]:
-    """The reference of the options of the dataclass `cls`: of all, or of those at and below `path`.
-
-    Raises UsageError if nothing has that path.
-    """
-    rows: list[Row] = []
-    first: dict[type, str] = {}
-    for row, sections in _explain(cls, "", {}):
-        # What many options share, such as an initializer, is explained where it is met first.
-        if row.is_at(path) and all(first.setdefault(section, at) == at for section, at in sections.items()):
-            rows.append(row)
-    if not rows:
-        close = _closest(path, [row.bare for row, _ in _explain(cls, "", {})])
-        raise UsageError(f"{_shown(path)}: no such option{_did_you_mean(close)}", HINT)
-    return rows
+def number(text: str) -> float | None:
+    """The number that `text` is in a configuration, such as 1e-1; None if it is something else, such as a file name."""
+    value = float(text) if re.fullmatch(_SCALARS["float"][0], text) else math.inf
+    return value if math.isfinite(value) else None
 
 
 def seconds(text: str) -> float:
-    """The seconds of a duration as a flag gives it: "90s", "5m", "1h30m", "90". Raises UsageError."""
-    value = float(text) if re.fullmatch(_SCALARS["float"], text) else text
-    duration = _scalar(Duration, _Node("", 0, value, text))
-    if duration is _INVALID or duration < 0:
-        raise UsageError(f"expected {_describe(Duration)}, found {_clipped(repr(text))}", "90m and 2h are times")
-    return duration
+    """The seconds of a duration: "90s", "5m", "1h30m", "90". Raises UsageError."""
+    value = number(text)
+    if value is None and text and (parts := _DURATION.fullmatch(text)):
+        value = sum(float(part or 0) * unit for part, unit in zip(parts.groups(), (3600, 60, 1)))
+    if value is None or not 0 <= value < math.inf:
+        raise UsageError(f"expected {Option(Duration)}, found {shortened(text, 60)}", "90m and 2h are times")
+    return value
 
-
-# --- Types ---
-
-
-def _options(cls: Any) -> dict[str, dataclasses.Field]:
-    """The fields of a dataclass that its constructor takes, by name."""
-    return {field.name: field for field in dataclasses.fields(cls) if field.init}
-
-
-@functools.cache
-def _hints(cls: Any) -> dict[str, Any]:
-    """The types of the fields of a dataclass; typing takes longer to find them than all else takes."""
-    return get_type_hints(cls)
-
-
-def _default(field: dataclasses.Field) -> Any:
-    """What an option is when it is not given; MISSING if it must be."""
-    return field.default if field.default_factory is MISSING else field.default_factory()
-
-
-def _bounds(field: dataclasses.Field) -> Bounds:
-    return field.metadata.get("bounds", Bounds())
-
-
-def _is_section(hint: Any) -> bool:
-    return isinstance(hint, type) and (dataclasses.is_dataclass(hint) or issubclass(hint, Choice))
-
-
-def _members(hint: Any) -> tuple[Any, ...]:
-    """The types of a union; any other type by itself."""
-    return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
-
-
-def _describe(hint: Any, bounds: Bounds | str = "") -> str:
-    """What is expected: "an integer of at least 1 or null"."""
-    if len(_members(hint)) > 1:
-        members = sorted(_members(hint), key=lambda member: member is types.NoneType)
-        return " or ".join(_describe(member, bounds) for member in members)
-    if hint in (int, float, Duration):
-        noun = {int: "an integer", float: "a number", Duration: "a duration (90s, 5m, 1h30m or seconds)"}[hint]
-        limits = str(bounds)
-        return f"{noun} of {limits}" if limits.startswith("at") else f"{noun} {limits}".rstrip()
-    if get_origin(hint) is Literal:
-        return f"one of {', '.join(map(str, get_args(hint)))}"
-    if get_origin(hint) in (list, tuple):
-        return f"a list (each item {_describe(get_args(hint)[0], bounds)})"
-    if isinstance(hint, type) and issubclass(hint, Choice):
-        return f"one of the kinds {', '.join(hint.kinds())}"
-    if dataclasses.is_dataclass(hint):
-        return f"a section (known: {', '.join(_options(hint))})"
-    return {str: "text", bool: "true or false", types.NoneType: "null"}[hint]
-
-
-def _explain(cls: type, at: str, above: dict[type, str]) -> Iterator[tuple[Row, dict[type, str]]]:
-    """The rows of a dataclass that stands `at` a path, each with the sections that it stands in and their paths."""
-    hints = _hints(cls)
-    for name, field in _options(cls).items():
-        hint, default, inside = hints[name], _default(field), _join(at, name)
-        kind_of_value = re.sub(r"^an? | \(known: .*\)", "", _describe(hint))
-        written = "required" if default is MISSING else _flow(_brief(default)).replace("{}", "")
-        yield Row(inside, kind_of_value, written, str(_bounds(field)), field.metadata.get("doc", "")), above
-        parts = [part for member in _members(hint) for part in (member, *get_args(member))]
-        for section in filter(_is_section, parts):
-            if section in above:
-                continue  # a cell made of cells
-            sections = above | {section: inside}
-            if not issubclass(section, Choice):
-                yield from _explain(section, inside, sections)
-                continue
-            for kind, member in section.kinds().items():
-                doc = (inspect.getdoc(member) or "").partition("\n\n")[0]
-                yield Row(f"{inside}[{kind}]", "", "", "", " ".join(doc.split())), sections
-                yield from _explain(member, f"{inside}[{kind}]", sections)
-
-
-def _brief(value: Any) -> Any:
-    """A default as plain data, without what would be the same if it were left out."""
-    if not dataclasses.is_dataclass(value):
-        return value
-    brief = {
-        name: _brief(getattr(value, name))
-        for name, field in _options(value).items()
-        if getattr(value, name) != _default(field)
-    }
-    if isinstance(value, Choice):
-        return {"kind": value.kind} | brief if brief else value.kind
-    return brief
-
-
-# --- The tree of a configuration: what stands where, before its types are known ---
-
-
-class _Node(NamedTuple):
-    """One place in a configuration."""
-
-    source: str
-    line: int  # 0 where there are none: in plain data and in overrides
-    value: Any  # None, bool, int, float, str; a list of nodes; or a dict of them
-    text: str = ""  # of a scalar: as it is written
-
-    @property
-    def where(self) -> str:
-        return f"{self.source}:{self.line}" if self.line else self.source
-
-    @property
-    def found(self) -> str:
-        """The value, for a message."""
-        if isinstance(self.value, dict):
-            return "a section"
-        if isinstance(self.value, list):
-            return "a list"
-        if self.value is None:
-            return self.text or "nothing"
-        return _clipped(repr(self.value) if isinstance(self.value, str) else self.text)
-
-
-Note = Callable[[_Node, str, str], None]  # note(node, path, problem) takes down a mistake
-
-
-def _from_plain(value: Any, source: str, depth: int = 0) -> _Node:
-    if depth > MAX_DEPTH:
-        raise UsageError(f"{source}: nested more than {MAX_DEPTH} levels deep", HINT)
-    if isinstance(value, Mapping):
-        return _Node(source, 0, {str(key): _from_plain(item, source, depth + 1) for key, item in value.items()})
-    if isinstance(value, (list, tuple)):
-        return _Node(source, 0, [_from_plain(item, source, depth + 1) for item in value])
-    return _Node(source, 0, value, value if isinstance(value, str) else json.dumps(value, default=repr))
-
-
-def _written(node: _Node) -> Any:
-    """The tree as plain data."""
-    if isinstance(node.value, dict):
-        return {key: _written(child) for key, child in node.value.items()}
-    if isinstance(node.value, list):
-        return [_written(child) for child in node.value]
-    return node.value
-
-
-# --- From text to the tree ---
 
 # The scalars of YAML 1.2: what a plain one means when it is read, and which text needs quotes when it is written.
 # Python's int() takes no more than 4300 digits; a longer number is a float, and too large for one.
-_SCALARS = {
-    "null": r"~|null|Null|NULL|",
-    "bool": r"true|True|TRUE|false|False|FALSE",
-    "int": r"[-+]?[0-9]{1,4000}",
-    "float": r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?",
+_SCALARS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "null": (r"~|null|Null|NULL|", lambda text: None),
+    "bool": (r"true|True|TRUE|false|False|FALSE", lambda text: text.lower() == "true"),
+    "int": (r"[-+]?[0-9]{1,4000}", int),
+    "float": (r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", float),
 }
 _TAG = "tag:yaml.org,2002:"
-_RESOLVERS = {None: [(_TAG + name, re.compile(rf"(?:{pattern})\Z")) for name, pattern in _SCALARS.items()]}
-_CONSTRUCT: dict[str, Callable[[str], Any]] = {
-    _TAG + "null": lambda text: None,
-    _TAG + "bool": lambda text: text.lower() == "true",
-    _TAG + "int": int,
-    _TAG + "float": float,
-    _TAG + "str": str,
-}
+_RESOLVERS = {None: [(_TAG + name, re.compile(rf"(?:{pattern})\Z")) for name, (pattern, _) in _SCALARS.items()]}
+_DURATION = re.compile(r"(?:(\d+\.?\d*)h)?(?:(\d+\.?\d*)m)?(?:(\d+\.?\d*)s)?", re.ASCII)
+_NOWHERE = 10**9  # the line of what has none, such as an override
+_INVALID = object()  # stands for a value that was reported as a mistake
 
 
 class _Loader(yaml.SafeLoader):
-    """Composes one YAML text and turns it into our tree."""
-
     yaml_implicit_resolvers = _RESOLVERS
-
-    def __init__(self, text: str, source: str, lined: bool, note: Note):
-        super().__init__(text)
-        self.source, self.lined, self.note = source, lined, note
-        self.depth = self.nodes = self.composed = 0
-
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        self.depth += 1
-        self.composed += 1
-        if self.composed > MAX_NODES:
-            raise UsageError(f"{self.source}: too large: more than {MAX_NODES} values", HINT)
-        if self.depth > MAX_DEPTH:
-            problem = f"nested more than {MAX_DEPTH} levels deep"
-            raise yaml.MarkedYAMLError(problem=problem, problem_mark=self.peek_event().start_mark)
-        node = super().compose_node(parent, index)
-        self.depth -= 1
-        return node
-
-    def tree(self, node: yaml.Node, line: int, path: str, depth: int = 0) -> _Node:
-        self.nodes += 1
-        if depth > MAX_DEPTH or self.nodes > MAX_NODES:
-            raise UsageError(
-                f"{self.source}: too large: more than {MAX_NODES} values, or an alias that contains itself", HINT
-            )
-        if isinstance(node, yaml.MappingNode):
-            tag, result = _TAG + "map", _Node(self.source, line, self.section(node, path, depth + 1))
-        elif isinstance(node, yaml.SequenceNode):
-            tag, items = _TAG + "seq", enumerate(node.value)
-            children = [self.tree(item, self.line_of(item), f"{path}[{index}]", depth + 1) for index, item in items]
-            result = _Node(self.source, line, children)
-        else:
-            tag = self.resolve(yaml.ScalarNode, node.value, (node.style is None, True))
-            result = _Node(self.source, line, _CONSTRUCT[tag](node.value), node.value)
-        if node.tag != tag:
-            self.note(result, path, f"the tag {_shown(node.tag.replace(_TAG, '!!'))} is not supported")
-        return result
-
-    def section(self, node: yaml.MappingNode, path: str, depth: int) -> dict[str, _Node]:
-        section: dict[str, _Node] = {}
-        for key_node, value_node in node.value:
-            line = self.line_of(key_node)
-            key = self.tree(key_node, line, path, depth)
-            inside = _join(path, key.text)
-            child = self.tree(value_node, line, inside, depth)
-            if isinstance(key.value, (dict, list)):
-                self.note(key, path, f"a key must be text, found {key.found}")
-            elif key.text in section:
-                first = f"; first on line {section[key.text].line}" if self.lined else ""
-                self.note(child, inside, f"duplicate key{first}")
-            else:
-                section[key.text] = child
-        return section
-
-    def line_of(self, node: yaml.Node) -> int:
-        return node.start_mark.line + 1 if self.lined else 0
-
-
-def _parse(text: str, source: str, note: Note, path: str = "") -> _Node:
-    """The tree of a YAML text: a file, or what an override puts at `path`, which has no line numbers.
-
-    Mistakes that leave a tree to look at are noted. Raises UsageError if there is no tree.
-    """
-    lined = not path
-    try:
-        loader = _Loader(text, source, lined, note)
-    except yaml.reader.ReaderError as error:
-        place = f"{source}:{text.count(chr(10), 0, error.position) + 1}" if lined else source
-        raise UsageError(
-            f"{place}: not valid YAML: the character U+{error.character:04X} is not allowed", "remove it"
-        ) from None
-    try:
-        node = loader.get_single_node()
-    except yaml.MarkedYAMLError as error:
-        problem = str(error.problem)
-        if error.context:
-            begun = f" (line {error.context_mark.line + 1})" if lined and error.context_mark else ""
-            problem = f"{error.context}{begun}, {problem}"
-        mark = error.problem_mark
-    except (ValueError, OverflowError):
-        # PyYAML hands "\UFFFFFFFF" to chr(), and the digits of a version to int().
-        problem, mark = "a number out of range", loader.get_mark()
-    else:
-        return loader.tree(node, 0, path) if node else _Node(source, 0, None)
-    place = f"{source}:{mark.line + 1}:{mark.column + 1}" if lined else source
-    raise UsageError(f"{place}: not valid YAML: {problem}", YAML_HINT)
-
-
-def _read_text(path: Path, name: str) -> str:
-    """The text of a file that messages call `name`."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except FileNotFoundError:
-        tried = "" if path.is_absolute() else f" (tried {path.absolute()})"
-        raise UsageError(f"{name}: no such file{tried}", "a relative path starts at the working directory") from None
-    except IsADirectoryError:
-        raise UsageError(f"{name}: a directory; expected a YAML file", "name the file in it") from None
-    except OSError as error:
-        raise UsageError(
-            f"{name}: {error.strerror}; expected a YAML file", "check the name and its permissions"
-        ) from None
-    if len(data) > MAX_BYTES:
-        raise UsageError(f"{name}: larger than {MAX_BYTES} bytes; expected a YAML file", HINT)
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        line, byte = data.count(b"\n", 0, error.start) + 1, data[error.start]
-        raise UsageError(
-            f"{name}:{line}: not UTF-8: byte 0x{byte:02x} at offset {error.start}",
-            "convert it, for example with: iconv -f ISO-8859-1 -t UTF-8",
-        ) from None
-
-
-# --- From the tree to instances ---
-
-_INVALID = object()  # stands for a value that was reported as a mistake
-_PART = r"([0-9]+(?:\.[0-9]+)?)"
-_DURATION = re.compile(f"(?:{_PART}h)?(?:{_PART}m)?(?:{_PART}s)?")
-
-
-class _Reader:
-    """Reads one configuration and collects its mistakes."""
-
-    def __init__(self) -> None:
-        self.mistakes: list[tuple[int, str]] = []  # (line, message)
-
-    def note(self, node: _Node, path: str, problem: str) -> None:
-        # An override has just said its path.
-        subject = "" if not path or node.source.startswith(f"--set {path}=") else f"{_shown(path)}: "
-        self.mistakes.append((node.line or sys.maxsize, f"{node.where}: {subject}{problem}"))
-
-    def finish(self, instance: Any) -> Any:
-        """The instance; UsageError if there were mistakes."""
-        if self.mistakes:
-            in_order = sorted(self.mistakes, key=lambda mistake: mistake[0])
-            raise UsageError("\n".join(message for _, message in in_order), HINT)
-        return instance
-
-    def override(self, root: _Node, override: str) -> str:
-        """Put c of "a.b=c" into the tree at a.b and return that path; sections that are not there are added."""
-        path, equals, text = override.partition("=")
-        source = f"--set {_shown(override)}"
-        *parents, last = path.split(".")
-        if not (equals and all(parents) and last):
-            self.note(_Node(source, 0, None), "", "expected PATH=VALUE, such as optimizer.lr=0.05")
-            return path
-        try:
-            node = _parse(text, source, self.note, path)
-        except UsageError as error:
-            self.mistakes.append((sys.maxsize, error.message))
-            return path
-        section, above = root, ""
-        for name in parents:
-            if not isinstance(section.value, dict):
-                break
-            above = _join(above, name)
-            child = section.value.get(name)
-            if child is None or not isinstance(child.value, (dict, list)):
-                # Not there yet; or `optimizer: adam`, which is short for a section.
-                inside = {"kind": child} if child and child.value is not None else {}
-                child = section.value[name] = _Node(source, 0, inside)
-            section = child
-        if isinstance(section.value, dict):
-            section.value[last] = node
-        elif above:
-            self.note(node, above, "a list; set it as a whole")
-        return path
-
-    def section(self, cls: Any, node: _Node, path: str, default: Any = None) -> Any:
-        """An instance of the dataclass, or of a member of the family, `cls`, for an option with this default."""
-        is_choice, section = issubclass(cls, Choice), node.value
-        if section is None and not node.text:
-            section = {}  # a title with nothing below it
-        elif is_choice and isinstance(section, (str, int, float)):
-            section = {"kind": node}  # `optimizer: adam`
-        if not isinstance(section, dict):
-            self.note(node, path, f"expected {_describe(cls)}, found {node.found}")
-            return _INVALID
-        if is_choice:
-            cls = self.kind(cls, section, node, path, default)
-            if cls is None:
-                return _INVALID
-        options, hints = _options(cls), _hints(cls)
-        values: dict[str, Any] = {}
-        meant = set()
-        for key, child in section.items():
-            if key in options:
-                values[key] = self.value(hints[key], child, _join(path, key), options[key])
-            elif not (is_choice and key == "kind"):
-                close = _closest(key, [*options, "kind"] if is_choice else options)
-                meant.add(close)
-                known = ", ".join(options) or "none"
-                self.note(child, _join(path, key), f"unknown key{_did_you_mean(close)} (known: {known})")
-        for name, field in options.items():
-            if name not in section and _default(field) is MISSING:
-                values[name] = _INVALID
-                if name not in meant:  # misspelt is not missing
-                    expected = _describe(hints[name], _bounds(field))
-                    self.note(node, _join(path, name), f"missing required key; expected {expected}")
-        if any(value is _INVALID for value in values.values()):
-            return _INVALID
-        try:
-            return cls(**values)
-        except ValueError as error:  # a rule between fields: "size: must ..."
-            name, _, problem = str(error).partition(": ")
-            if name in options:
-                self.note(section.get(name, node), _join(path, name), problem)
-            else:
-                self.note(node, path, str(error))
-            return _INVALID
-
-    def kind(self, family: type[Choice], section: dict[str, _Node], node: _Node, path: str, default: Any) -> Any:
-        """The member of the family that the section asks for; None if there is none."""
-        kinds = family.kinds()
-        known = f"(known: {', '.join(kinds)})"
-        chosen = section.get("kind")
-        if chosen is None:
-            kind = default.kind if isinstance(default, Choice) else family.default_kind()
-            if kind is None:
-                self.note(node, _join(path, "kind"), f"missing required key {known}")
-                return None
-            return kinds[kind]
-        if chosen.text not in kinds:
-            problem = f"unknown kind {chosen.found}{_did_you_mean(_closest(chosen.text, kinds))} {known}"
-            self.note(chosen, path if chosen is node else _join(path, "kind"), problem)
-        return kinds.get(chosen.text)
-
-    def value(self, hint: Any, node: _Node, path: str, field: dataclasses.Field) -> Any:
-        """What stands in `node`, as the type `hint`, for an option or an item of it."""
-        members, bounds = _members(hint), _bounds(field)
-        if node.value is None and types.NoneType in members:
-            return None
-        for member in members:
-            if _is_section(member):
-                return self.section(member, node, path, _default(field))
-            if get_origin(member) in (list, tuple):
-                return self.items(member, node, path, field)
-        # Text comes last, because every scalar can be read as text.
-        for member in sorted(members, key=lambda member: member is str):
-            value = _scalar(member, node)
-            if isinstance(value, (int, float)) and not bounds.hold(value):
-                self.note(node, path, f"expected {_describe(hint, bounds)}, found {node.found}")
-                return _INVALID
-            if value is not _INVALID:
-                return value
-        words = [word for member in members if get_origin(member) is Literal for word in get_args(member)]
-        close = _closest(node.text, [word for word in words if isinstance(word, str)])
-        self.note(node, path, f"expected {_describe(hint)}, found {node.found}{_did_you_mean(close)}")
-        return _INVALID
-
-    def items(self, hint: Any, node: _Node, path: str, field: dataclasses.Field) -> Any:
-        """The list or tuple in `node`; a single scalar stands for a list of one."""
-        item, make = get_args(hint)[0], get_origin(hint)
-        if isinstance(node.value, list):
-            nodes = {f"{path}[{index}]": child for index, child in enumerate(node.value)}
-        elif isinstance(node.value, (str, int, float)) and not _is_section(item):
-            nodes = {path: node}
-        else:
-            self.note(node, path, f"expected {_describe(hint)}, found {node.found}")
-            return _INVALID
-        values = make([self.value(item, child, inside, field) for inside, child in nodes.items()])
-        return _INVALID if _INVALID in values else values
-
-
-def _scalar(hint: Any, node: _Node) -> Any:
-    """The scalar in `node` as the type `hint`; _INVALID if it is not one."""
-    value = node.value
-    if isinstance(value, (dict, list)):
-        return _INVALID
-    if get_origin(hint) is Literal:
-        for choice in get_args(hint):
-            written = node.text if isinstance(choice, str) else value
-            if type(choice) is type(written) and choice == written:
-                return choice
-    if hint is bool and isinstance(value, bool):
-        return value
-    if hint is str and isinstance(value, (str, int, float)):
-        # As written, so that a file may be called 2024. A lone surrogate could be neither printed nor saved.
-        return _INVALID if re.search("[\ud800-\udfff]", node.text) else node.text
-    if hint is Duration and isinstance(value, str) and value and (match := _DURATION.fullmatch(value)):
-        hours, minutes, seconds = (float(part or 0) for part in match.groups())
-        value = 3600 * hours + 60 * minutes + seconds
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        if hint is int and isinstance(value, int):
-            return value
-        if hint in (float, Duration) and abs(value) <= sys.float_info.max:
-            return float(value)
-    return _INVALID
-
-
-# --- Writing ---
 
 
 class _Dumper(yaml.SafeDumper):
     yaml_implicit_resolvers = _RESOLVERS
 
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-    def represent_str(self, text: str) -> yaml.Node:
+    def represent_str(self, text: str) -> Any:
         # PyYAML writes some line breaks, such as U+0085, so that they come back as spaces; escaped they come back.
         return self.represent_scalar(_TAG + "str", text, style=None if text.isprintable() else '"')
 
-
-_Dumper.add_representer(str, _Dumper.represent_str)
-
-
-def _to_yaml(data: Any, flow: bool) -> str:
-    return yaml.dump(
-        data, Dumper=_Dumper, default_flow_style=flow, sort_keys=False, allow_unicode=True, width=sys.maxsize
-    )
+    yaml_representers = yaml.SafeDumper.yaml_representers | {str: represent_str}
 
 
-def _flow(data: Any) -> str:
-    """Plain data as YAML in one line."""
-    return _to_yaml([data], flow=True).strip()[1:-1]
+_to_yaml = functools.partial(yaml.dump, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=sys.maxsize)
 
 
-def _pick(data: Any, path: str) -> str:
-    """What stands at `path` in plain data, for a message."""
-    for name in path.split("."):
-        if not isinstance(data, dict) or name not in data:
-            return "unset"
-        data = data[name]
-    return _flow(data)
+def _compose(text: str, source: str, line: int = 0) -> Any:
+    """The root node of a YAML text, whose marks name `source`; None for an empty text. Raises UsageError."""
+    try:
+        loader = _Loader(text)
+        loader.name, loader.line = source, line
+        return loader.get_single_node()
+    except yaml.reader.ReaderError as error:
+        line += text.count("\n", 0, error.position)
+        problem = f"the character U+{error.character:04X} is not allowed"
+    except yaml.MarkedYAMLError as error:
+        begun = f" (line {error.context_mark.line + 1})" if error.context_mark and not line else ""
+        problem = f"{error.context}{begun}, {error.problem}" if error.context else error.problem
+        line = error.problem_mark.line
+    except (RecursionError, ValueError, OverflowError) as error:
+        # PyYAML calls itself for each level, hands "\UFFFFFFFF" to chr(), and the digits of a version to int().
+        problem = "nested too deeply" if isinstance(error, RecursionError) else "a number out of range"
+        line = loader.line
+    hint = "look at the indentation and the brackets, and put quotes around text that has special characters"
+    raise UsageError(f"{_place(source, line)}: not valid YAML: {problem}", hint)
 
 
-# --- Words of messages ---
+def _scalar(node: Any) -> Any:
+    """The value of a scalar node: None, a bool, an int, a float or text. The children of any other node."""
+    name, text = node.tag.removeprefix(_TAG), node.value
+    pattern, read = _SCALARS.get(name, ("", str))
+    return read(text) if isinstance(text, str) and re.fullmatch(pattern, text) else text
+
+
+def _found(node: Any) -> str:
+    """What stands in a node, for a message."""
+    value = _scalar(node)
+    if isinstance(value, list):
+        return "a section" if isinstance(node, yaml.MappingNode) else "a list"
+    return shortened(value, 60) if isinstance(value, str) else f"{node.value or 'nothing':.60}"
+
+
+class _Reader:
+    """Reads one configuration and collects its mistakes."""
+
+    def __init__(self, source: str):
+        self.source = source
+        self.mistakes: list[tuple[int, str]] = []  # (line, message)
+        self.overrides: dict[str, Any] = {}  # nodes by path
+        self.overridden: dict[str, str] = {}  # what the file has at those paths
+        self.values = 0
+
+    def read(self, cls: type[T], root: Any) -> T:
+        """The instance in a root node. Raises UsageError with all mistakes, in the order of lines."""
+        instance = self.value(Option(cls), root, "")
+        if self.mistakes:
+            in_order = sorted(self.mistakes, key=lambda mistake: mistake[0])
+            raise UsageError("\n".join(message for _, message in in_order), HINT)
+        return instance
+
+    def note(self, node: Any, path: str, problem: str, meant: str = "", known: Iterable[str] = ()) -> Any:
+        """Take down a mistake, and return _INVALID."""
+        mark = node.start_mark
+        source, line = (mark.name, mark.line) if mark else (self.source, _NOWHERE)
+        subject = "" if not path or source.startswith(f"--set {path}=") else f"{one_line(path)}: "
+        suggestion = f"; did you mean '{meant}'?" if meant else ""
+        names = f" (known: {', '.join(known)})" if known else ""
+        self.mistakes.append((line, f"{_place(source, line)}: {subject}{problem}{suggestion}{names}"))
+        return _INVALID
+
+    def override(self, override: str) -> None:
+        """Let c of "a.b=c" stand at a.b, whatever the file or an earlier override has there or below."""
+        path, equals, text = override.partition("=")
+        source = f"--set {one_line(override)}"
+        try:
+            if not equals or not all(path.split(".")):
+                raise UsageError(f"{source}: expected PATH=VALUE, such as optimizer.lr=0.05", HINT)
+            node = _compose(text, source, _NOWHERE) or yaml.ScalarNode(_TAG + "null", "")
+        except UsageError as error:
+            self.mistakes.append((_NOWHERE, error.message))
+            return
+        self.overrides = {at: old for at, old in self.overrides.items() if not f"{at}.".startswith(f"{path}.")}
+        self.overrides[path] = node
+
+    def overlay(self, section: dict[str, Any], path: str) -> None:
+        """Put the overrides of a section into it; sections in it that are not there are added."""
+        start = _join(path, "")
+        for at in filter(lambda at: at.startswith(start), self.overrides):
+            key, _, rest = at.removeprefix(start).partition(".")
+            node = self.overrides[at]
+            if not rest:
+                self.overridden[at] = _found(section[key]) if key in section else "unset"
+                section[key] = node
+            elif key not in section or _scalar(section[key]) is None:
+                section[key] = yaml.MappingNode(_TAG + "map", [], node.start_mark)
+
+    def value(self, option: Option, node: Any, path: str) -> Any:
+        """The value in `node`, for an option or an item of it."""
+        self.values += 1
+        if self.values > MAX_VALUES or path.count(".") > MAX_DEPTH:
+            problem = f"more than {MAX_VALUES} values or {MAX_DEPTH} levels, such as an alias that contains itself"
+            raise UsageError(f"{self.source}: {problem}", HINT)
+        if node.tag.removeprefix(_TAG) not in ("map", "seq", "str", *_SCALARS):
+            return self.note(node, path, f"the tag {one_line(node.tag.replace(_TAG, '!!'))} is not supported")
+        if types.NoneType in option.members and _scalar(node) is None:
+            return None
+        if sections := [member for member in option.members if is_section(member)]:
+            return self.section(sections[0], node, path, option)
+        if below := [node for at, node in self.overrides.items() if at.startswith(f"{path}.")]:
+            return self.note(below[0], path, "not a section; set it as a whole")
+        for member in option.members:
+            if (make := get_origin(member)) in (list, tuple):
+                item, nodes = option._replace(type=get_args(member)[0]), {path: node}  # no list: a list of one
+                if isinstance(node, yaml.SequenceNode):
+                    nodes = {f"{path}[{index}]": child for index, child in enumerate(node.value)}
+                values = make([self.value(item, child, inside) for inside, child in nodes.items()])
+                return _INVALID if _INVALID in values else values
+        # Text comes last, because every scalar can be read as text.
+        for member in sorted(option.members, key=lambda member: member is str):
+            if (value := _convert(member, node)) is not _INVALID:
+                if option.holds(value):
+                    return value
+                break
+        words = [str(word) for member in option.members for word in get_args(member)]
+        return self.note(node, path, f"expected {option}, found {_found(node)}", _closest(str(node.value), words))
+
+    def section(self, cls: Any, node: Any, path: str, option: Option) -> Any:
+        """An instance of the dataclass `cls`, or of a kind of the Choice `cls`."""
+        section: dict[str, Any] = {}
+        if isinstance(node, yaml.MappingNode):
+            section = self.keys(node, path)
+        elif issubclass(cls, Choice) and isinstance(_scalar(node), (str, int, float)):
+            section = {"kind": node}  # `optimizer: adam`
+        elif _found(node) != "nothing":  # which is a title with nothing below it
+            return self.note(node, path, f"expected {Option(cls)}, found {_found(node)}")
+        self.overlay(section, path)
+        others = []
+        if issubclass(cls, Choice):
+            kinds, others = cls.kinds(), ["kind"]
+            chosen = section.pop("kind", None)
+            kind = str(chosen.value) if chosen else getattr(option.default, "kind", None) or cls.default_kind()
+            if kind not in kinds:
+                at = path if chosen is node else _join(path, "kind")
+                problem = f"unknown kind {_found(chosen)}" if chosen else "missing required key"
+                return self.note(chosen or node, at, problem, _closest(kind or "", kinds), kinds)
+            cls = kinds[kind]
+        known = options(cls)
+        values = {key: self.value(known[key], section[key], _join(path, key)) for key in section if key in known}
+        meant = {key: _closest(key, [*known, *others]) for key in section if key not in known}
+        for key, close in meant.items():
+            self.note(section[key], _join(path, key), "unknown key", close, known or ["none"])
+        for key, inner in known.items():
+            if key not in section and inner.default is MISSING:
+                values[key] = _INVALID
+                if key not in meant.values():  # misspelt is not missing
+                    self.note(node, _join(path, key), f"missing required key; expected {inner}")
+        if _INVALID in values.values():
+            return _INVALID
+        try:
+            return cls(**values)
+        except ValueError as error:  # a rule between fields: "size: must ..."
+            key, _, problem = str(error).partition(": ")
+            if key not in known:
+                return self.note(node, path, str(error))
+            return self.note(section.get(key, node), _join(path, key), problem)
+
+    def keys(self, node: Any, path: str) -> dict[str, Any]:
+        """The nodes in a section by key; each stands on the line of its key."""
+        section: dict[str, Any] = {}
+        for key, child in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                self.note(key, path, f"a key must be text, found {_found(key)}")
+            elif key.value in section:
+                mark = section[key.value].start_mark
+                first = f"; first on line {mark.line + 1}" if mark and mark.line < _NOWHERE else ""
+                self.note(key, _join(path, key.value), f"duplicate key{first}")
+            else:
+                section[key.value] = child = copy.copy(child)  # an alias stands in several places
+                child.start_mark = key.start_mark
+        return section
+
+
+def _convert(hint: Any, node: Any) -> Any:
+    """The scalar in `node` as the type `hint`; _INVALID if it is not one."""
+    value, text = _scalar(node), node.value
+    if get_origin(hint) is Literal:
+        return next((choice for choice in get_args(hint) if _convert(type(choice), node) == choice), _INVALID)
+    # Text as written, so that a file may be called 2024. A lone surrogate could be neither printed nor saved.
+    if hint is str and isinstance(value, (str, int, float)) and not re.search("[\ud800-\udfff]", text):
+        return text
+    if hint in (bool, int) and type(value) is hint:
+        return value
+    if hint is float and type(value) in (int, float) and number(text) is not None:
+        return number(text)
+    if hint is Duration and type(value) in (int, float, str):
+        with contextlib.suppress(UsageError):
+            return seconds(text)
+    return _INVALID
+
+
+def _pick(instance: Any, path: str) -> str:
+    """The value of an option of an instance, for a message."""
+    try:
+        return dump(functools.reduce(getattr, path.split("."), instance), flow=True)
+    except (AttributeError, yaml.YAMLError):  # no such option of the kind that it was
+        return "unset"
+
+
+def _place(source: str, line: int) -> str:
+    return source if line >= _NOWHERE else f"{source}:{line + 1}"
 
 
 def _join(path: str, key: str) -> str:
-    return f"{path}.{_shown(key)}" if path else _shown(key)
-
-
-def _shown(text: str) -> str:
-    """Text from a user, in one line."""
-    return text if text and text.isprintable() else repr(text)
-
-
-def _clipped(text: str, length: int = 60) -> str:
-    return text if len(text) <= length else f"{text[:length]}..."
+    return f"{path}.{key}" if path else key
 
 
 def _closest(word: str, known: Iterable[str]) -> str:
     """The known word that was probably meant; empty if none was."""
     return next(iter(difflib.get_close_matches(word[:100], list(known), n=1)), "")
-
-
-def _did_you_mean(word: str) -> str:
-    return f"; did you mean '{word}'?" if word else ""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from rnnlm.errors import DataError
+from rnnlm.errors import DataError, UsageError
 
 
 def write_whole(
@@ -55,3 +55,30 @@ def refuse_irregular(path: Path) -> None:
 def shortened(text: str, longest: int = 40) -> str:
     """`text` in quotes, cut to `longest` characters, for messages."""
     return repr(text if len(text) <= longest else text[: longest - 3] + "...")
+
+
+def one_line(text: str) -> str:
+    """`text` as it is, or in quotes with escapes if it is empty or would not be printed in one line."""
+    return text if text and text.isprintable() else repr(text)
+
+
+def read_text(path: Path, longest: int, wanted: str) -> str:
+    """The text of a small UTF-8 file that the user has named; `wanted` says what it should be: "a YAML file".
+
+    Raises UsageError if it cannot be read, has more than `longest` bytes or, with line and offset, is not UTF-8.
+    """
+    name = one_line(str(path))
+    try:
+        with path.open("rb") as file:
+            data = file.read(longest + 1)
+        if len(data) <= longest:
+            return data.decode()
+    except OSError as error:
+        problem = "no such file" if isinstance(error, FileNotFoundError) else f"{error.strerror}; expected {wanted}"
+        tried = "" if path.is_absolute() else f" (tried {path.absolute()})"
+        raise UsageError(f"{name}: {problem}{tried}", "a relative path starts at the working directory") from None
+    except UnicodeDecodeError as error:
+        line, byte = data.count(b"\n", 0, error.start) + 1, data[error.start]
+        hint = "convert it, for example with: iconv -f ISO-8859-1 -t UTF-8"
+        raise UsageError(f"{name}:{line}: not UTF-8: byte 0x{byte:02x} at offset {error.start}", hint) from None
+    raise UsageError(f"{name}: larger than {longest} bytes; expected {wanted}", "check the name")

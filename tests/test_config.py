@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnnlm.cli import main
-from rnnlm.config import Choice, Duration, build, dump, explain, load, option, plain, seconds
+from rnnlm.config import Choice, Duration, build, dump, load, option, plain, seconds
 from rnnlm.errors import UsageError
 
 

@@ -54,15 +54,13 @@ def check(configs):
 def explain(path):
     """Print the reference of all options.
 
-    Each with its type, range, default and meaning. PATH restricts the list, for example to `optimizer`, `model.cell`
-    or `optimizer[adam].lr`. In brackets stands the kind of section that has the option; PATH and --set may leave it
-    out.
+    Each with its type, range, default and meaning. PATH restricts the list, for example to `optimizer`,
+    `model.cell[lstm]` or `model.cell.activation`. In brackets stands the kind of section that has the option, the
+    default kind first; PATH may leave it out, and --set does.
     """
-    from rnnlm import config
+    from rnnlm.cli import reference
     from rnnlm.experiment import Config
 
-    for row in config.explain(Config, path):
-        default = row.default if row.default in ("", "required") else f"default {row.default}"
-        what = ", ".join(part for part in (row.type, row.range, default) if part)
-        click.echo(f"{row.path}: {what}" if what else row.path)
+    for row in reference.explain(Config, path):
+        click.echo(f"{row.path}: {row.facts}" if row.facts else row.path)
         click.echo(f"    {row.doc}")
