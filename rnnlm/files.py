@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, refused unless regular; texts from them cut to a readable length."""
+"""Files: written whole or not at all, refused unless regular, small texts read whole; texts shown in messages."""
 
 from __future__ import annotations
 

@@ -1,11 +1,9 @@
-"""The configuration loader: what it reads, what it refuses and in which words."""
+"""The configuration loader: what it reads, and what it refuses, where and why."""
 
 from __future__ import annotations
 
 import math
 import re
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,30 +12,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnlm.cli import main
-from rnnlm.config import Choice, Duration, build, dump, load, option, plain, seconds
+from rnnlm.config import Choice, Duration, build, dump, load, number, option, plain, seconds
 from rnnlm.errors import UsageError
 
 
 class Layer(Choice):
-    """A family without a default kind."""
+    """Without a default kind."""
 
 
 @dataclass(frozen=True)
 class Plain(Layer, kind="plain"):
-    """h = f(a).
-
-    More about it."""
-
     size: int = option(doc="hidden units", low=1)
     activation: Literal["tanh", "relu"] = option("tanh", "f")
 
 
 @dataclass(frozen=True)
 class Stacked(Layer, kind="stacked"):
-    """Layers on
-    layers."""
-
     layers: tuple[Layer, ...] = option(doc="from the input upwards")
     dropout: float = option(0.0, "share of units dropped", low=0, below=1)
 
@@ -49,20 +39,16 @@ class Stacked(Layer, kind="stacked"):
 
 
 class Rule(Choice, default="sgd"):
-    """A family with a default kind."""
+    """With a default kind."""
 
 
 @dataclass(frozen=True)
 class SGD(Rule, kind="sgd"):
-    """theta <- theta - lr g."""
-
     lr: float = option(0.1, "learning rate", above=0)
 
 
 @dataclass(frozen=True)
 class Adam(Rule, kind="adam"):
-    """Two moments."""
-
     lr: float = option(0.001, "learning rate", above=0)
     beta: float = option(0.9, "decay", low=0, below=1)
 
@@ -112,14 +98,15 @@ def read(text, cls=Root, *overrides):
     return load("x.yaml", cls, overrides)[0]
 
 
-def mistakes(text, *overrides, cls=Root):
-    """The lines of the message that `text` and the overrides cause."""
-    with pytest.raises(UsageError) as caught:
-        read(text, cls, *overrides)
-    return caught.value.message.split("\n")
+def refused(*expected):
+    """A context that must raise UsageError with one line for each of `expected`.
+
+    "x.yaml:3: loop.epoch: ... known ... did you mean" wants a line that begins so and has the other words.
+    """
+    patterns = [".*".join(map(re.escape, parts)) for parts in (line.split(" ... ") for line in expected)]
+    return pytest.raises(UsageError, match="^" + ".*\n".join(patterns) + ".*$")
 
 
-KNOWN = "(known: layer, train, valid, sizes, rule, extra, start, loop, name, bits)"
 LAYER = "layer: {kind: plain, size: 3}\n"
 
 
@@ -161,10 +148,6 @@ def test_every_type_of_value():
     )
 
 
-def test_what_is_left_out_has_its_default():
-    assert read(LAYER) == Root(Plain(3))
-
-
 def test_types_are_exact():
     root = read(LAYER + "valid: .5\nrule: {lr: 1}\nsizes: 7\ntrain: a.txt\nloop: {save_every: 2h}")
     assert (root.valid, root.rule, root.sizes, root.train) == (0.5, SGD(1.0), (7,), ["a.txt"])
@@ -173,22 +156,34 @@ def test_types_are_exact():
     assert type(root.sizes) is tuple
 
 
+@pytest.mark.parametrize("more", ["", "loop:\n# epochs: 3\nrule:\n"])
+def test_what_is_left_out_has_its_default(more):
+    """Even below a title with nothing under it."""
+    assert read(LAYER + more) == Root(Plain(3))
+
+
+def test_what_is_no_list_is_a_list_of_one():
+    assert read("layer: {kind: stacked, layers: {kind: plain, size: 2}}").layer == Stacked((Plain(2),))
+
+
 def test_a_kind_may_be_left_out_where_there_is_a_default():
     assert read(LAYER + "rule: {lr: 0.5}").rule == SGD(0.5)
-    assert read(LAYER + "start: {size: 4}").start == Plain(4)  # the option's default goes before the family's
+    assert read(LAYER + "start: {size: 4}").start == Plain(4)  # the default of the option goes first
 
 
 def test_a_member_stands_for_its_own_kind():
     assert read("size: 4", Plain) == read("{kind: plain, size: 4}", Plain) == Plain(4)
-    assert mistakes("{kind: stacked, size: 4}", cls=Plain) == ["x.yaml:1: kind: unknown kind 'stacked' (known: plain)"]
-
-
-def test_a_title_with_nothing_below_it_is_an_empty_section():
-    assert read(LAYER + "loop:\n# epochs: 3\nrule:\n") == Root(Plain(3))
+    with refused("x.yaml:1: kind: unknown kind 'stacked' ... known: plain"):
+        read("{kind: stacked, size: 4}", Plain)
 
 
 def test_an_anchor_may_be_used_again():
-    assert read("layer: &one {kind: plain, size: 3}\nextra: *one").extra == Plain(3)
+    text = "layer: &one {kind: plain, size: 3}\nextra: *one"
+    assert read(text).extra == Plain(3)
+    root = read(text, Root, "layer.size=5")
+    assert (root.layer, root.extra) == (Plain(5), Plain(3))
+    with refused("x.yaml:1: layer.size: ... 0", "x.yaml:1: extra.size: ... 0"):
+        read(text.replace("3", "0"))
 
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n"])
@@ -210,29 +205,38 @@ class Open:
     [("1e-3", 0.001), ("1E5", 1e5), (".5", 0.5), ("1.", 1.0), ("-1", -1.0), ("+2.5e+1", 25.0), ("007", 7.0)],
 )
 def test_numbers(text, value):
-    assert read(f"number: {text}", Scalars).number == value
+    assert read(f"number: {text}", Scalars).number == number(text) == value
 
 
-@pytest.mark.parametrize(
-    "text", ["1_000", "1:30", "0x10", ".inf", ".nan", "nan", "1e", "e5", ".", "'1'", "true", "--1"]
-)
+NOT_NUMBERS = [
+    "1_000",
+    "1:30",
+    "0x10",
+    ".inf",
+    ".nan",
+    "nan",
+    "1e",
+    "e5",
+    ".",
+    "'1'",
+    "true",
+    "--1",
+    "1e999",
+    "9" * 400,
+]
+
+
+@pytest.mark.parametrize("text", NOT_NUMBERS)
 def test_not_a_number(text):
-    found = text if text in ("true", "'1'") else f"'{text}'"
-    assert mistakes(f"number: {text}", cls=Scalars) == [f"x.yaml:1: number: expected a number or null, found {found}"]
-
-
-@pytest.mark.parametrize("text", ["1e999", "-1e999", "9" * 400])
-def test_beyond_the_largest_float(text):
-    found = text if len(text) <= 60 else text[:60] + "..."
-    assert mistakes(f"number: {text}", cls=Scalars) == [f"x.yaml:1: number: expected a number or null, found {found}"]
+    assert number(text) is None
+    with refused(f"x.yaml:1: number: expected a number or null, found ... {text[:50].strip(chr(39))}"):
+        read(f"number: {text}", Scalars)
 
 
 @pytest.mark.parametrize("text", ["3.0", "1e3", "'3'", "ten", "true", "9" * 5000])
 def test_not_an_integer(text):
-    found = f"'{text}'" if text == "ten" else text if len(text) <= 60 else text[:60] + "..."
-    assert mistakes(f"integer: {text}", cls=Scalars) == [
-        f"x.yaml:1: integer: expected an integer or null, found {found}"
-    ]
+    with refused("x.yaml:1: integer: expected an integer or null, found"):
+        read(f"integer: {text}", Scalars)
 
 
 @pytest.mark.parametrize("text", ["true", "True", "TRUE", "false", "False", "FALSE"])
@@ -242,8 +246,8 @@ def test_booleans(text):
 
 @pytest.mark.parametrize("text", ["no", "off", "yes", "on", "y", "tRue", "1", "'true'"])
 def test_not_a_boolean(text):
-    found = text if text in ("1", "'true'") else f"'{text}'"
-    assert mistakes(f"flag: {text}", cls=Scalars) == [f"x.yaml:1: flag: expected true or false or null, found {found}"]
+    with refused("x.yaml:1: flag: expected true or false or null, found"):
+        read(f"flag: {text}", Scalars)
 
 
 @pytest.mark.parametrize("text", ["", "~", "null", "Null", "NULL"])
@@ -256,56 +260,49 @@ def test_text_is_taken_as_written(text):
     assert read(f"text: {text}", Scalars).text == text
 
 
-def test_text_or_number():
-    assert read("either: 0.1", Scalars).either == 0.1
-    assert read("either: '0.1'", Scalars).either == "0.1"
-    assert read("either: true", Scalars).either == "true"
-
-
 @pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("90s", 90),
-        ("5m", 300),
-        ("2h", 7200),
-        ("1h30m", 5400),
-        ("1.5h", 5400),
-        ("1h0m1s", 3601),
-        ("90", 90),
-        ("0.5", 0.5),
-    ],
+    ("text", "value"), [("0.1", 0.1), ("1e-1", 0.1), ("'0.1'", "0.1"), ("true", "true"), ("1e999", "1e999")]
 )
-def test_durations(text, value):
-    assert read(f"time: {text}", Scalars).time == value
-    assert seconds(text) == value
+def test_text_or_number(text, value):
+    assert read(f"either: {text}", Scalars).either == value
 
 
-@pytest.mark.parametrize("text", ["5 m", "30m1h", "1d", "h", "-5m", "1:30", "''", "9" * 400 + "h"])
+DURATIONS = {"90s": 90, "5m": 300, "2h": 7200, "1h30m": 5400, "1.5h": 5400, "1h0m1s": 3601, "90": 90, "0.5": 0.5}
+
+
+@pytest.mark.parametrize("text", DURATIONS)
+def test_durations(text):
+    assert read(f"time: {text}", Scalars).time == seconds(text) == DURATIONS[text]
+
+
+@pytest.mark.parametrize("text", ["5 m", "30m1h", "1d", "h", "-5m", "-5", "1:30", "''", "9" * 400 + "h"])
 def test_not_a_duration(text):
-    expected = "expected a duration (90s, 5m, 1h30m or seconds)"
-    found = text if text == "''" else f"'{text}'" if len(text) < 60 else f"'{text[:59]}..."
-    assert mistakes(f"time: {text}", cls=Scalars) == [f"x.yaml:1: time: {expected} or null, found {found}"]
-    with pytest.raises(UsageError, match=re.escape(f"{expected}, found ")):
+    with refused("x.yaml:1: time: expected a duration ... or null, found"):
+        read(f"time: {text}", Scalars)
+    with refused("expected a duration ... found"):
         seconds(text)
 
 
-@settings(deadline=None)
+def resolved(text):
+    """The value of a scalar where any type will do."""
+    Path("x.yaml").write_text("{}")
+    return load("x.yaml", Open, [f"value={text}"])[0].value
+
+
 @given(st.integers(), st.integers(0, 5), st.sampled_from(["", "+"]))
 def test_any_integer(value, zeros, plus):
     digits = "0" * zeros + str(abs(value))
-    text = f"-{digits}" if value < 0 else plus + digits
-    assert resolved(text) == value
-    assert type(resolved(text)) is int
+    found = resolved(f"-{digits}" if value < 0 else plus + digits)
+    assert (found, type(found)) == (value, int)
 
 
-@settings(deadline=None)
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_any_float(value):
     assert resolved(repr(value)) == value
     assert resolved(f"{value:.17E}") == value
 
 
-@settings(deadline=None)
+@settings(max_examples=50)
 @given(st.from_regex(r"[-+]?\.?[a-z0-9_]([a-z0-9+.:_-]{0,7}[a-z0-9.])?", fullmatch=True))
 def test_a_plain_scalar_is_what_it_looks_like(text):
     """Ours is Python's own reading of numbers, without underscores, infinities and names."""
@@ -316,16 +313,10 @@ def test_a_plain_scalar_is_what_it_looks_like(text):
         assert value is {"true": True, "false": False, "null": None}[text]
     else:
         try:
-            number = float(text)
+            found = float(text)
         except ValueError:
-            number = math.nan
-        assert value == (number if re.search("[0-9]", text) and "_" not in text and number == number else text)
-
-
-def resolved(text):
-    """The value of a scalar where any type will do."""
-    Path("x.yaml").write_text("{}")
-    return load("x.yaml", Open, [f"value={text}"])[0].value
+            found = math.nan
+        assert value == (found if re.search("[0-9]", text) and "_" not in text and found == found else text)
 
 
 # --- Mistakes ---
@@ -349,136 +340,105 @@ loop:
   shuffle: no
 bits: 64
 """
-    assert mistakes(text) == [
+    with refused(
         "x.yaml:3: layer.sise: unknown key; did you mean 'size'? (known: size, activation)",
         "x.yaml:4: layer.activation: expected one of tanh, relu, found 'tahn'; did you mean 'tanh'?",
-        "x.yaml:5: train: expected a list (each item text), found a section",
-        "x.yaml:6: valid: expected a number above 0 and below 1 or text or null, found 1.5",
-        "x.yaml:7: sizes[1]: expected an integer, found 'two'",
-        "x.yaml:7: sizes[2]: expected an integer of at least 1, found 0",
+        "x.yaml:5: train: ... text ... section",
+        "x.yaml:6: valid: ... above 0 and below 1 ... found 1.5",
+        "x.yaml:7: sizes[1]: ... integer ... 'two'",
+        "x.yaml:7: sizes[2]: ... at least 1 ... 0",
         "x.yaml:8: rule: unknown kind 'adm'; did you mean 'adam'? (known: sgd, adam)",
-        "x.yaml:9: lopo: unknown key; did you mean 'loop'? " + KNOWN,
-        "x.yaml:12: loop.epochs: expected an integer, found 'ten'",
-        "x.yaml:13: loop.max_time: expected a duration (90s, 5m, 1h30m or seconds) or null, found 'soon'",
-        "x.yaml:14: loop.shuffle: expected true or false, found 'no'",
-        "x.yaml:15: bits: expected one of 16, 32, found 64",
-    ]
+        "x.yaml:9: lopo: unknown key; did you mean 'loop'? (known: layer, train, ",
+        "x.yaml:12: loop.epochs: ... integer ... 'ten'",
+        "x.yaml:13: loop.max_time: ... duration ... or null ... 'soon'",
+        "x.yaml:14: loop.shuffle: ... true or false ... 'no'",
+        "x.yaml:15: bits: ... 16, 32 ... 64",
+    ):
+        read(text)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("name: x", "x.yaml: layer: missing required key; expected one of the kinds plain, stacked"),
-        ("layer: plain", "x.yaml:1: layer.size: missing required key; expected an integer of at least 1"),
-        ("layer: {size: 3}", "x.yaml:1: layer.kind: missing required key (known: plain, stacked)"),
-        ("\nlayer:\n  size: 3", "x.yaml:2: layer.kind: missing required key (known: plain, stacked)"),
-        ("layer:", "x.yaml:1: layer.kind: missing required key (known: plain, stacked)"),
-        ("layer: ~", "x.yaml:1: layer: expected one of the kinds plain, stacked, found ~"),
-        ("layer: [plain]", "x.yaml:1: layer: expected one of the kinds plain, stacked, found a list"),
-        ("layer: {kind: [plain]}", "x.yaml:1: layer.kind: unknown kind a list (known: plain, stacked)"),
-        (
-            "layer:\n  kind: plane",
-            "x.yaml:2: layer.kind: unknown kind 'plane'; did you mean 'plain'? (known: plain, stacked)",
-        ),
-        ("layer:\n  kind:", "x.yaml:2: layer.kind: unknown kind nothing (known: plain, stacked)"),
-        (LAYER + "rule: {knid: adam}", "x.yaml:2: rule.knid: unknown key; did you mean 'kind'? (known: lr)"),
-        (LAYER + "rule:\n  <<: {lr: 1}", "x.yaml:3: rule.<<: unknown key (known: lr)"),
-        (LAYER + "rule: {lr: 0}", "x.yaml:2: rule.lr: expected a number above 0, found 0"),
-        (
-            LAYER + "rule: {kind: adam, beta: 1.0}",
-            "x.yaml:2: rule.beta: expected a number of at least 0 and below 1, found 1.0",
-        ),
-        (
-            LAYER + "loop: {epochs: 0}",
-            "x.yaml:2: loop.epochs: expected an integer of at least 1 and at most 1000, found 0",
-        ),
-        (
-            LAYER + "loop: {epochs: 1001}",
-            "x.yaml:2: loop.epochs: expected an integer of at least 1 and at most 1000, found 1001",
-        ),
-        (
-            LAYER + "loop: {max_time: 0s}",
-            "x.yaml:2: loop.max_time: expected a duration (90s, 5m, 1h30m or seconds) above 0 or null, found '0s'",
-        ),
-        (
-            LAYER + "loop: {save_every: ~}",
-            "x.yaml:2: loop.save_every: expected a duration (90s, 5m, 1h30m or seconds), found ~",
-        ),
-        (
-            LAYER + "loop: [epochs]",
-            "x.yaml:2: loop: expected a section (known: epochs, max_time, save_every, shuffle), found a list",
-        ),
-        (
-            LAYER + "loop: 3",
-            "x.yaml:2: loop: expected a section (known: epochs, max_time, save_every, shuffle), found 3",
-        ),
-        (LAYER + "name:", "x.yaml:2: name: expected text, found nothing"),
-        (LAYER + "name: [a]", "x.yaml:2: name: expected text, found a list"),
-        (LAYER + "train:", "x.yaml:2: train: expected a list (each item text), found nothing"),
-        (LAYER + "train:\n- a\n- {b: c}", "x.yaml:4: train[1]: expected text, found a section"),
-        (
-            LAYER + "3: x",
-            f"x.yaml:2: 3: unknown key {KNOWN}",
-        ),
-        (LAYER + "? [a, b]\n: c", "x.yaml:2: a key must be text, found a list"),
-        (LAYER + "loop:\n  epochs: 3\n\n  epochs: 4", "x.yaml:5: loop.epochs: duplicate key; first on line 3"),
-        (LAYER + "name: !!str x", None),
-        (LAYER + "name: !!str 3", "x.yaml:2: name: the tag !!str is not supported"),
-        (
-            LAYER + "name: !!python/object/apply:os.getcwd []",
-            "x.yaml:2: name: the tag !!python/object/apply:os.getcwd is not supported",
-        ),
-        (LAYER + "loop: !mine {epochs: 3}", "x.yaml:2: loop: the tag !mine is not supported"),
-        (LAYER + 'name: "\\uD800"', "x.yaml:2: name: expected text, found '\\ud800'"),
-        (
-            "[a, b]",
-            f"x.yaml: expected a section {KNOWN}, found a list",
-        ),
-        (
-            "just words",
-            f"x.yaml: expected a section {KNOWN}, found 'just words'",
-        ),
+        ("", "x.yaml: layer: missing ... plain, stacked"),
+        ("# all comments\n", "x.yaml: layer: missing ... plain, stacked"),
+        ("name: x", "x.yaml: layer: missing ... plain, stacked"),
+        ("layer: plain", "x.yaml:1: layer.size: missing ... integer of at least 1"),
+        ("layer: {size: 3}", "x.yaml:1: layer.kind: missing ... plain, stacked"),
+        ("\nlayer:\n  size: 3", "x.yaml:2: layer.kind: missing"),
+        ("layer:", "x.yaml:1: layer.kind: missing"),
+        ("layer: ~", "x.yaml:1: layer: ... kinds plain, stacked ... ~"),
+        ("layer: [plain]", "x.yaml:1: layer: ... kinds ... a list"),
+        ("layer: {kind: [plain]}", "x.yaml:1: layer.kind: unknown kind a list ... plain, stacked"),
+        ("layer:\n  kind: plane", "x.yaml:2: layer.kind: unknown kind 'plane' ... did you mean 'plain'? ... stacked"),
+        ("layer:\n  kind:", "x.yaml:2: layer.kind: unknown kind nothing"),
+        (LAYER + "rule: {knid: adam}", "x.yaml:2: rule.knid: unknown key ... did you mean 'kind'? ... known: lr"),
+        (LAYER + "rule:\n  <<: {lr: 1}", "x.yaml:3: rule.<<: unknown key"),
+        (LAYER + "rule: {lr: 0}", "x.yaml:2: rule.lr: ... above 0 ... 0"),
+        (LAYER + "rule: {kind: adam, beta: 1.0}", "x.yaml:2: rule.beta: ... at least 0 and below 1 ... 1.0"),
+        (LAYER + "loop: {epochs: 0}", "x.yaml:2: loop.epochs: ... at least 1 and at most 1000 ... 0"),
+        (LAYER + "loop: {epochs: 1001}", "x.yaml:2: loop.epochs: ... at least 1 and at most 1000 ... 1001"),
+        (LAYER + "loop: {max_time: 0s}", "x.yaml:2: loop.max_time: ... duration ... above 0 or null ... '0s'"),
+        (LAYER + "loop: {save_every: ~}", "x.yaml:2: loop.save_every: ... duration ... ~"),
+        (LAYER + "loop: [epochs]", "x.yaml:2: loop: ... section ... epochs, max_time ... a list"),
+        (LAYER + "loop: 3", "x.yaml:2: loop: ... section ... 3"),
+        (LAYER + "name:", "x.yaml:2: name: ... text ... nothing"),
+        (LAYER + "name: [a]", "x.yaml:2: name: ... text ... a list"),
+        (LAYER + "train:", "x.yaml:2: train: ... text ... nothing"),
+        (LAYER + "train:\n- a\n- {b: c}", "x.yaml:4: train[1]: ... text ... a section"),
+        (LAYER + "3: x", "x.yaml:2: 3: unknown key"),
+        (LAYER + "? [a, b]\n: c", "x.yaml:2: ... key ... a list"),
+        (LAYER + "loop:\n  epochs: 3\n\n  epochs: 4", "x.yaml:5: loop.epochs: duplicate key ... line 3"),
+        (LAYER + "name: !!python/object/apply:os.getcwd []",
+         "x.yaml:2: name: the tag !!python/object/apply:os.getcwd is not supported"),
+        (LAYER + "loop: !mine {epochs: 3}", "x.yaml:2: loop: ... tag !mine"),
+        (LAYER + 'name: "\\uD800"', "x.yaml:2: name: ... text ... '\\ud800'"),
+        ("[a, b]", "x.yaml: expected a section ... layer, train ... a list"),
+        ("just words", "x.yaml: expected a section ... 'just words'"),
     ],
-)
+)  # fmt: skip
 def test_one_mistake(text, message):
-    if message is None:
+    with refused(message):
         read(text)
-    else:
-        assert mistakes(text)[0] == message
 
 
-def test_rules_between_fields():
+def test_tags_of_plain_scalars():
+    assert read(LAYER + "name: !!str 3\nbits: !!int 16") == Root(Plain(3), name="3", bits=16)
+    with refused("x.yaml:2: bits: ... 'x'"):
+        read(LAYER + "bits: !!int x")
+
+
+def test_rules_between_options():
     """A ValueError of the dataclass itself is reported where the option stands, or else its section."""
-    text = "layer:\n  kind: stacked\n  layers: []\n"
-    assert mistakes(text) == ["x.yaml:3: layer.layers: expected at least one, found none"]
-    text = "layer:\n  kind: stacked\n  layers: [{kind: plain, size: 1}, &b {kind: plain, size: 2}, *b, *b]\n"
-    assert mistakes(text) == ["x.yaml:1: layer: more than 3 layers"]
+    with refused("x.yaml:3: layer.layers: expected at least one"):
+        read("layer:\n  kind: stacked\n  layers: []\n")
+    with refused("x.yaml:1: layer: more than 3 layers"):
+        read("layer:\n  kind: stacked\n  layers: [{kind: plain, size: 1}, &b {kind: plain, size: 2}, *b, *b]\n")
 
 
 def test_a_mistake_in_a_list_of_sections():
-    text = "layer:\n  kind: stacked\n  layers:\n  - kind: plain\n    size: 0\n  - plain\n  dropout: 2\n"
-    assert mistakes(text) == [
-        "x.yaml:5: layer.layers[0].size: expected an integer of at least 1, found 0",
-        "x.yaml:6: layer.layers[1].size: missing required key; expected an integer of at least 1",
-        "x.yaml:7: layer.dropout: expected a number of at least 0 and below 1, found 2",
-    ]
+    with refused(
+        "x.yaml:5: layer.layers[0].size: ... at least 1 ... 0",
+        "x.yaml:6: layer.layers[1].size: missing",
+        "x.yaml:7: layer.dropout: ... 2",
+    ):
+        read("layer:\n  kind: stacked\n  layers:\n  - kind: plain\n    size: 0\n  - plain\n  dropout: 2\n")
 
 
 def test_a_message_stays_in_one_line():
-    text = LAYER + '"a\\nb": 1\n"": 2\nname: {}\nbits: "' + "x" * 100 + '\\n"\n'
-    assert mistakes(text) == [
-        f"x.yaml:2: 'a\\nb': unknown key {KNOWN}",
-        f"x.yaml:3: '': unknown key {KNOWN}",
-        "x.yaml:4: name: expected text, found a section",
-        f"x.yaml:5: bits: expected one of 16, 32, found '{'x' * 59}...",
-    ]
+    with refused(
+        "x.yaml:2: 'a\\nb': unknown key",
+        "x.yaml:3: unknown key",
+        "x.yaml:4: name: ... section",
+        f"x.yaml:5: bits: ... {'x' * 50} ... ...",
+    ):
+        read(LAYER + '"a\\nb": 1\n"": 2\nname: {}\nbits: "' + "x" * 100 + '\\n"\n')
 
 
 def test_the_hint_names_the_reference():
-    Path("x.yaml").write_text("layre: plain")
-    with pytest.raises(UsageError) as caught:
-        load("x.yaml", Root)
-    assert caught.value.hint == "`rnnlm config explain` lists every option"
+    with refused("x.yaml:1: layre") as caught:
+        read("layre: plain")
+    assert "rnnlm config explain" in caught.value.hint
     assert caught.value.exit_code == 2
 
 
@@ -488,81 +448,58 @@ def test_the_hint_names_the_reference():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (
-            "a: [1, b",
-            "x.yaml:1:9: not valid YAML: while parsing a flow sequence (line 1), "
-            "expected ',' or ']', but got '<stream end>'",
-        ),
-        ("a: 1\nb: c: d", "x.yaml:2:5: not valid YAML: mapping values are not allowed here"),
-        (
-            "a:\n\tb: 1",
-            "x.yaml:2:1: not valid YAML: while scanning for the next token, "
-            "found character '\\t' that cannot start any token",
-        ),
-        ("a: *b", "x.yaml:1:4: not valid YAML: found undefined alias 'b'"),
-        (
-            "--- a\n--- b",
-            "x.yaml:2:1: not valid YAML: expected a single document in the stream (line 1), but found another document",
-        ),
-        ('a: b\nc: "\\UFFFFFFFF"', "x.yaml:2:7: not valid YAML: a number out of range"),
-        ("%YAML " + "1" * 5000 + ".1\n--- a", "x.yaml:1:7: not valid YAML: a number out of range"),
-        ("a: b\nc: \a", "x.yaml:2: not valid YAML: the character U+0007 is not allowed"),
-        ("[" * 1000, "x.yaml:1:51: not valid YAML: nested more than 50 levels deep"),
-        ("a: &a [*a]", "x.yaml: too large: more than 10000 values, or an alias that contains itself"),
-        (
-            "",
-            f"x.yaml: empty; expected a section {KNOWN}",
-        ),
-        (
-            "# all\n\n# comments\n",
-            f"x.yaml: empty; expected a section {KNOWN}",
-        ),
-        ("a" * 200_001, "x.yaml: larger than 200000 bytes; expected a YAML file"),
+        ("a:\n- b\n- [1, b", "x.yaml:3: not valid YAML: ... (line 3) ... ']'"),
+        ("a: 1\nb: c: d", "x.yaml:2: not valid YAML: mapping values"),
+        ("a:\n\tb: 1", "x.yaml:2: not valid YAML: ... '\\t'"),
+        ("`", "x.yaml:1: not valid YAML: ... '`'"),
+        ("a: *b", "x.yaml:1: not valid YAML: ... alias 'b'"),
+        ("--- a\n--- b", "x.yaml:2: not valid YAML: ... single document"),
+        ('a: b\nc: "\\UFFFFFFFF"', "x.yaml:2: not valid YAML: a number"),
+        ("%YAML " + "1" * 5000 + ".1\n--- a", "x.yaml:1: not valid YAML: a number"),
+        ("a: b\nc: \a", "x.yaml:2: not valid YAML: ... U+0007"),
+        ("\n" + "[" * 1000, "x.yaml:2: not valid YAML: nested"),
+        ("a" * 200_001, "x.yaml: larger than 200000 bytes"),
     ],
 )
 def test_not_yaml(text, message):
-    assert mistakes(text) == [message]
+    with refused(message):
+        read(text)
 
 
 def test_aliases_cannot_explode():
-    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
-    lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 10)]
-    assert mistakes("\n".join(lines)) == ["x.yaml: too large: more than 10000 values, or an alias that contains itself"]
+    """Neither in themselves, nor each in ten places of the next."""
+    with refused("x.yaml: ... alias"):
+        read("layer: &a {kind: stacked, layers: [*a]}")
+    lines = ["a: &a0 {kind: plain, size: 1}"]
+    lines += [f"a{i}: &a{i} {{kind: stacked, layers: [{', '.join([f'*a{i - 1}'] * 10)}]}}" for i in range(1, 10)]
+    with refused("x.yaml: ... alias"):
+        read("\n".join([*lines, "layer: *a9"]))
 
 
-def test_no_such_file(directory):
-    with pytest.raises(UsageError) as caught:
+def test_a_file_that_cannot_be_read(directory):
+    with refused(f"configs/x.yaml: no such file (tried {directory}/configs/x.yaml)"):
         load("configs/x.yaml", Root)
-    assert caught.value.message == f"configs/x.yaml: no such file (tried {directory}/configs/x.yaml)"
-    assert caught.value.hint == "a relative path starts at the working directory"
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises(UsageError, match=re.escape(f"{directory}/x.yaml: no such file") + "$"):
         load(directory / "x.yaml", Root)
-    assert caught.value.message == f"{directory}/x.yaml: no such file"
-
-
-def test_not_a_file(directory):
-    with pytest.raises(UsageError) as caught:
+    with refused(f"{directory}: Is a directory ... YAML file"):
         load(directory, Root)
-    assert caught.value.message == f"{directory}: a directory; expected a YAML file"
-    Path("x.yaml").touch()
-    with pytest.raises(UsageError) as caught:
-        load("x.yaml/y.yaml", Root)
-    assert caught.value.message == "x.yaml/y.yaml: Not a directory; expected a YAML file"
-
-
-def test_not_utf8():
     Path("x.yaml").write_bytes("name: é\n".encode() + b"bits: \xe9\n")
-    with pytest.raises(UsageError) as caught:
+    with refused("x.yaml/y.yaml: Not a directory ... YAML file"):
+        load("x.yaml/y.yaml", Root)
+    with refused("x.yaml:2: not UTF-8: ... 0xe9 ... offset 15"):
         load("x.yaml", Root)
-    assert caught.value.message == "x.yaml:2: not UTF-8: byte 0xe9 at offset 15"
 
 
 # --- Overrides ---
 
 
+def load_with(*overrides, text=LAYER):
+    Path("x.yaml").write_text(text)
+    return load("x.yaml", Root, overrides)
+
+
 def test_overrides_are_applied_and_told():
-    Path("x.yaml").write_text(LAYER + "rule: adam\nvalid: 0.25\n")
-    overrides = [
+    root, messages = load_with(
         "rule.lr=1e-2",  # a section that is written in short
         "loop.epochs=3",  # a section that is not there
         "layer.size=5",
@@ -572,8 +509,8 @@ def test_overrides_are_applied_and_told():
         "extra=stacked",
         "extra.layers=[{kind: plain, size: 2}]",  # after its kind
         "start.size=8",
-    ]
-    root, messages = load("x.yaml", Root, overrides)
+        text=LAYER + "rule: adam\nvalid: 0.25\n",
+    )
     assert root == Root(
         layer=Plain(5),
         train=["a", "b"],
@@ -597,17 +534,18 @@ def test_overrides_are_applied_and_told():
 
 
 def test_the_last_override_wins():
-    root, messages = load_with("name=a", "name=b")
-    assert root.name == "b"
-    assert messages == ["override name: '' -> b", "override name: '' -> b"]
+    assert load_with("name=a", "name=b") == (Root(Plain(3), name="b"), ["override name: '' -> b"])
+    assert load_with("rule.lr=1", "rule=adam", "rule.beta=0.5")[0].rule == Adam(beta=0.5)
+    assert load_with("extra.size=2", "extra=~")[0].extra is None
+    assert load_with("extra=~", "extra.kind=plain", "extra.size=2")[0].extra == Plain(2)
 
 
 def test_an_override_may_repair_the_file():
-    Path("x.yaml").write_text("layer: {kind: plain, size: many}\nrule: {lr: 0.2}")
-    root, messages = load("x.yaml", Root, ["layer.size=3", "rule.lr=0.3", "loop.epochs=4"])
+    text = "layer: {kind: plain, size: many}\nrule: {lr: 0.2}"
+    root, messages = load_with("layer.size=3", "rule.lr=0.3", "loop.epochs=4", text=text)
     assert root == Root(Plain(3), rule=SGD(0.3), loop=Loop(4))
     assert messages == [
-        "override layer.size: many -> 3",
+        "override layer.size: 'many' -> 3",
         "override rule.lr: 0.2 -> 0.3",
         "override loop.epochs: unset -> 4",
     ]
@@ -617,74 +555,66 @@ def test_another_kind_has_other_keys():
     """A whole section is replaced; a changed kind keeps the keys, and they must be its own."""
     text = LAYER + "rule: {kind: adam, beta: 0.5}"
     assert read(text, Root, "rule=sgd").rule == SGD()
-    assert mistakes(text, "rule.kind=sgd") == ["x.yaml:2: rule.beta: unknown key (known: lr)"]
+    assert load_with("rule.kind=adam")[1] == ["override rule.kind: sgd -> adam"]
+    with refused("x.yaml:2: rule.beta: unknown key (known: lr)"):
+        read(text, Root, "rule.kind=sgd")
 
 
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("rule.lr", "--set rule.lr: expected PATH=VALUE, such as optimizer.lr=0.05"),
-        ("=3", "--set =3: expected PATH=VALUE, such as optimizer.lr=0.05"),
-        ("rule..lr=3", "--set rule..lr=3: expected PATH=VALUE, such as optimizer.lr=0.05"),
-        ("", "--set '': expected PATH=VALUE, such as optimizer.lr=0.05"),
-        ("layer.sise=3", "--set layer.sise=3: unknown key; did you mean 'size'? (known: size, activation)"),
-        ("layer.size=0", "--set layer.size=0: expected an integer of at least 1, found 0"),
-        (
-            "layer={kind: plain, size: x}",
-            "--set layer={kind: plain, size: x}: layer.size: expected an integer, found 'x'",
-        ),
-        (
-            "layer.kind=plane",
-            "--set layer.kind=plane: unknown kind 'plane'; did you mean 'plain'? (known: plain, stacked)",
-        ),
-        ("rule=adm", "--set rule=adm: unknown kind 'adm'; did you mean 'adam'? (known: sgd, adam)"),
-        ("layer.size.x=3", "--set layer.size.x=3: layer.size: expected an integer, found a section"),
-        ("train.0=a", "--set train.0=a: train: a list; set it as a whole"),
-        ("train.0.x=a", "--set train.0.x=a: train: a list; set it as a whole"),
-        ("extra.size=3", "--set extra.size=3: extra.kind: missing required key (known: plain, stacked)"),
-        (
-            "lopo.epochs=3",
-            f"--set lopo.epochs=3: lopo: unknown key; did you mean 'loop'? {KNOWN}",
-        ),
-        (
-            "sizes=[1",
-            "--set sizes=[1: not valid YAML: while parsing a flow sequence, "
-            "expected ',' or ']', but got '<stream end>'",
-        ),
-        ("loop={epochs: 1, epochs: 2}", "--set loop={epochs: 1, epochs: 2}: loop.epochs: duplicate key"),
-        ("name=\a", r"--set 'name=\x07': not valid YAML: the character U+0007 is not allowed"),
-        ("name=!!str 3", "--set name=!!str 3: the tag !!str is not supported"),
+        ("rule.lr", "expected PATH=VALUE"),
+        ("=3", "expected PATH=VALUE"),
+        ("rule..lr=3", "expected PATH=VALUE"),
+        ("layer.sise=3", "unknown key; did you mean 'size'? ... size, activation"),
+        ("layer.size=0", "expected an integer of at least 1, found 0"),
+        ("layer={kind: plain, size: x}", "layer.size: ... integer ... 'x'"),
+        ("layer.kind=plane", "unknown kind 'plane'; did you mean 'plain'?"),
+        ("rule=adm", "unknown kind 'adm'; did you mean 'adam'?"),
+        ("layer.size.x=3", "layer.size: not a section"),
+        ("train.0=a", "train: not a section"),
+        ("train.0.x=a", "train: not a section"),
+        ("loop.max_time.x=3", "loop.max_time: not a section"),
+        ("extra.size=3", "extra.kind: missing"),
+        ("lopo.epochs=3", "lopo: unknown key; did you mean 'loop'?"),
+        ("sizes=[1", "not valid YAML: ... ']'"),
+        ("loop={epochs: 1, epochs: 2}", "loop.epochs: duplicate key"),
+        ("name=!mine 3", "the tag !mine"),
     ],
 )
 def test_a_mistake_in_an_override(override, message):
-    assert mistakes(LAYER + "train: [a]", override) == [message]
+    """Named by the override itself: it has no line."""
+    with refused(f"--set {override}: {message}"):
+        load_with(override, text=LAYER + "train: [a]")
+
+
+def test_odd_overrides_are_shown_in_one_line():
+    with refused("--set '': expected PATH=VALUE", "--set 'name=\\x07': not valid YAML: ... U+0007"):
+        load_with("", "name=\a")
 
 
 def test_mistakes_of_the_file_come_first():
-    assert mistakes("layer: {kind: plain}\nbits: 64\n", "name=[]", "bit=3") == [
-        "x.yaml:1: layer.size: missing required key; expected an integer of at least 1",
-        "x.yaml:2: bits: expected one of 16, 32, found 64",
-        "--set name=[]: expected text, found a list",
-        "--set bit=3: unknown key; did you mean 'bits'? " + KNOWN,
-    ]
-    assert mistakes("[]", "name=x") == [f"x.yaml: expected a section {KNOWN}, found a list"]
-
-
-def load_with(*overrides):
-    Path("x.yaml").write_text(LAYER)
-    return load("x.yaml", Root, overrides)
+    with refused(
+        "x.yaml:1: layer.size: missing",
+        "x.yaml:2: bits: ... 64",
+        "--set name: expected PATH=VALUE",
+        "--set name=[]: ... text ... a list",
+        "--set bit=3: unknown key; did you mean 'bits'?",
+    ):
+        load_with("name", "name=[]", "bit=3", text="layer: {kind: plain}\nbits: 64\n")
+    with refused("x.yaml: expected a section ... a list"):
+        load_with("name=x", text="[]")
 
 
 # --- Plain data, and back ---
 
 names = st.text(max_size=20)
-floats = st.floats(allow_nan=False, allow_infinity=False)
 plains = st.builds(Plain, st.integers(1, 10**20), st.sampled_from(["tanh", "relu"]))
 stacks = st.builds(Stacked, st.lists(plains, min_size=1, max_size=3).map(tuple), st.floats(0, 1, exclude_max=True))
 rates = st.floats(0, 1e300, exclude_min=True)
 rules = st.builds(SGD, rates) | st.builds(Adam, rates, st.floats(0, 1, exclude_max=True))
 shares = st.floats(0, 1, exclude_min=True, exclude_max=True)
-loops = st.builds(Loop, st.integers(1, 1000), st.none() | rates, floats, st.booleans())
+loops = st.builds(Loop, st.integers(1, 1000), st.none() | rates, rates, st.booleans())
 roots = st.builds(
     Root,
     layer=plains | stacks,
@@ -700,160 +630,74 @@ roots = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(roots)
-def test_plain_data_builds_the_same(root):
+def test_plain_data_and_dumped_text_give_the_same_instance(root):
     assert build(Root, plain(root)) == root
-
-
-@settings(deadline=None)
-@given(roots)
-def test_dumped_text_loads_the_same(root):
     assert read(dump(root)) == root
 
 
 def test_dump_is_readable():
-    assert (
-        dump(Root(Stacked((Plain(3),)), train=["a.txt", "1e-3"], name="no", valid="0.5"))
-        == """\
-layer:
-  kind: stacked
-  layers:
-  - kind: plain
-    size: 3
-    activation: tanh
-  dropout: 0.0
-train:
-- a.txt
-- '1e-3'
-valid: '0.5'
-sizes:
-- 1
-- 2
-rule:
-  kind: sgd
-  lr: 0.1
-extra: null
-start:
-  kind: plain
-  size: 7
+    root = Root(Stacked((Plain(3),)), train=["a.txt", "1e-3"], name="no", valid="0.5")
+    assert dump(root.layer) == """\
+kind: stacked
+layers:
+- kind: plain
+  size: 3
   activation: tanh
-loop:
-  epochs: 10
-  max_time: null
-  save_every: 300.0
-  shuffle: false
-name: no
-bits: 32
-"""
-    )
+dropout: 0.0
+"""  # fmt: skip
+    assert "train:\n- a.txt\n- '1e-3'\nvalid: '0.5'\nsizes:\n- 1\n- 2\n" in dump(root)
+    assert "extra: null\n" in dump(root)
+    assert dump(root).endswith("  max_time: null\n  save_every: 300.0\n  shuffle: false\nname: no\nbits: 32\n")
+    assert dump(root.loop, flow=True) == "{epochs: 10, max_time: null, save_every: 300.0, shuffle: false}"
+
+
+PLAIN = {"layer": {"kind": "plain", "size": 3}}
 
 
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ({}, "model.npz: layer: missing required key; expected one of the kinds plain, stacked"),
-        (
-            [],
-            f"model.npz: expected a section {KNOWN}, found a list",
-        ),
-        (
-            None,
-            f"model.npz: expected a section {KNOWN}, found null",
-        ),
-        ({"layer": {"kind": "plain", "size": 3.0}}, "model.npz: layer.size: expected an integer, found 3.0"),
-        ({"layer": {"kind": "plain", "size": True}}, "model.npz: layer.size: expected an integer, found true"),
-        ({"layer": {"kind": "plain", "size": None}}, "model.npz: layer.size: expected an integer, found null"),
-        ({"layer": {"kind": "plain", "size": "3"}}, "model.npz: layer.size: expected an integer, found '3'"),
-        ({"layer": {"kind": "lstm"}}, "model.npz: layer.kind: unknown kind 'lstm' (known: plain, stacked)"),
-        (
-            {"layer": {"kind": "plain", "size": 3}, "rule": {"lr": math.inf}},
-            "model.npz: rule.lr: expected a number, found Infinity",
-        ),
-        (
-            {"layer": {"kind": "plain", "size": 3}, "rule": {"lr": math.nan}},
-            "model.npz: rule.lr: expected a number, found NaN",
-        ),
-        (
-            {"layer": {"kind": "plain", "size": 3}, "rule": {"lr": 10**400}},
-            "model.npz: rule.lr: expected a number, found 1" + "0" * 59 + "...",
-        ),
-        ({"layer": {"kind": "plain", "size": 3}, "name": b"x"}, "model.npz: name: expected text, found \"b'x'\""),
-        ({"layer": {"kind": "plain", "size": 3}, "name": "\ud800"}, r"model.npz: name: expected text, found '\ud800'"),
+        ({}, "layer: missing"),
+        ([], "expected a section ... a list"),
+        (None, "expected a section ... null"),
+        ({"layer": {"kind": "plain", "size": 3.0}}, "layer.size: ... integer ... 3.0"),
+        ({"layer": {"kind": "plain", "size": True}}, "layer.size: ... integer ... true"),
+        ({"layer": {"kind": "plain", "size": None}}, "layer.size: ... integer ... null"),
+        ({"layer": {"kind": "plain", "size": "3"}}, "layer.size: ... integer ... '3'"),
+        ({"layer": {"kind": "lstm"}}, "layer.kind: unknown kind 'lstm'"),
+        (PLAIN | {"rule": {"lr": math.inf}}, "rule.lr: ... number ... inf"),
+        (PLAIN | {"rule": {"lr": math.nan}}, "rule.lr: ... number ... nan"),
+        (PLAIN | {"rule": {"lr": 10**400}}, "rule.lr: ... number ... 100000"),
+        (PLAIN | {"rule": {"lr": 10**5000}}, "nested too deeply, or no plain data"),
+        (PLAIN | {"name": b"x"}, "name: ... binary"),
+        (PLAIN | {"name": object()}, "nested too deeply, or no plain data"),
+        (PLAIN | {"name": "\ud800"}, "name: ... text ... '\\ud800'"),
+        ({1: 2, "1": 3}, "1: duplicate key ... model.npz: 1: unknown key ... model.npz: layer: missing"),
     ],
 )
 def test_plain_data_is_not_trusted(data, message):
     with pytest.raises(UsageError) as caught:
         build(Root, data, "model.npz")
-    assert caught.value.message == message
+    start, *words = f"model.npz: {message}".split(" ... ")
+    found = caught.value.message
+    assert found.startswith(start)
+    assert all(word in found for word in words)
 
 
 def test_plain_data_is_not_followed_for_ever():
-    data = {"layer": None}
-    data["layer"] = data
-    with pytest.raises(UsageError) as caught:
-        build(Root, data)
-    assert caught.value.message == "<config>: nested more than 50 levels deep"
+    layer = {"kind": "stacked", "layers": []}
+    layer["layers"] += [layer, layer]
+    with refused("<config>: ... itself"):
+        build(Root, {"layer": layer})
+    deep = []
+    for _ in range(5000):
+        deep = [deep]
+    with refused("<config>: nested"):
+        build(Root, {"train": deep})
 
 
-json_like = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats()
-    | st.text(max_size=5)
-    | st.sampled_from(["plain", "stacked"]),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["kind", "layers", "size", "layer", "loop", "rule", "lr"]), inner, max_size=5)
-    ),
-    max_leaves=20,
-)
-
-
-@settings(deadline=None)
-@given(json_like)
-def test_any_plain_data_is_built_or_refused(data):
-    refused_or(lambda: build(Root, data))
-
-
-# --- Any text whatever ---
-
-
-@settings(deadline=None)
-@given(st.text())
-def test_any_text_is_loaded_or_refused(text):
-    refused_or(lambda: read(text))
-
-
-VALID = dump(Root(Stacked((Plain(3), Plain(4))), train=["a"], name="&a [*a, !b c] <<: | > 'd' \"e\" %@`"))
-fragments = st.sampled_from(
-    list("\n\n  :-[]{}&*!|>'\"%@`#,?~ax0.") + ["- ", ": ", "<<", "&a ", "*a", "!!str ", "\\u", "---\n"]
-)
-
-
-@settings(deadline=None)
-@given(st.lists(st.tuples(st.integers(0, len(VALID)), st.integers(0, 3), fragments), min_size=1, max_size=6))
-def test_any_damage_is_loaded_or_refused(edits):
-    text = VALID
-    for start, length, fragment in edits:
-        text = text[:start] + fragment + text[start + length :]
-    refused_or(lambda: read(text))
-
-
-@settings(deadline=None)
-@given(st.binary(max_size=50))
-def test_any_bytes_are_loaded_or_refused(data):
-    Path("x.yaml").write_bytes(data)
-    refused_or(lambda: load("x.yaml", Root))
-
-
-@settings(deadline=None)
-@given(
-    st.text(max_size=20), st.sampled_from(["", "name=", "layer=", "layer.size=", "train=", "rule.", "extra.kind.x="])
-)
-def test_any_override_is_applied_or_refused(text, start):
-    refused_or(lambda: load_with(start + text))
+# --- Anything whatever ---
 
 
 def refused_or(call):
@@ -866,157 +710,63 @@ def refused_or(call):
         error.message.encode()
 
 
-# --- The reference ---
-
-
-def test_explain_lists_every_option_of_every_kind():
-    kinds = "one of the kinds plain, stacked"
-    duration = "duration (90s, 5m, 1h30m or seconds)"
-    assert [tuple(row) for row in explain(Root)] == [
-        ("layer", kinds, "required", "", "the network"),
-        ("layer[plain]", "", "", "", "h = f(a)."),
-        ("layer[plain].size", "integer", "required", "at least 1", "hidden units"),
-        ("layer[plain].activation", "one of tanh, relu", "tanh", "", "f"),
-        ("layer[stacked]", "", "", "", "Layers on layers."),
-        ("layer[stacked].layers", f"list (each item {kinds})", "required", "", "from the input upwards"),
-        ("layer[stacked].dropout", "number", "0.0", "at least 0 and below 1", "share of units dropped"),
-        ("train", "list (each item text)", "[]", "", "training text"),
-        ("valid", "number or text or null", "null", "above 0 and below 1", "text, or a share"),
-        ("sizes", "list (each item an integer)", "[1, 2]", "at least 1", "some sizes"),
-        ("rule", "one of the kinds sgd, adam", "sgd", "", "the update rule"),
-        ("rule[sgd]", "", "", "", "theta <- theta - lr g."),
-        ("rule[sgd].lr", "number", "0.1", "above 0", "learning rate"),
-        ("rule[adam]", "", "", "", "Two moments."),
-        ("rule[adam].lr", "number", "0.001", "above 0", "learning rate"),
-        ("rule[adam].beta", "number", "0.9", "at least 0 and below 1", "decay"),
-        ("extra", f"{kinds} or null", "null", "", "another network"),
-        ("start", kinds, "{kind: plain, size: 7}", "", "another one"),
-        ("loop", "section", "", "", "the loop"),
-        ("loop.epochs", "integer", "10", "at least 1 and at most 1000", "passes over the text"),
-        ("loop.max_time", f"{duration} or null", "null", "above 0", "stop after it"),
-        ("loop.save_every", duration, "300.0", "", "time between checkpoints"),
-        ("loop.shuffle", "true or false", "false", "", "in a new order each epoch"),
-        ("name", "text", "''", "", "what it is called"),
-        ("bits", "one of 16, 32", "32", "", "precision"),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("path", "expected"),
-    [
-        ("rule.lr", ["rule[sgd].lr", "rule[adam].lr"]),
-        ("rule[adam]", ["rule[adam]", "rule[adam].lr", "rule[adam].beta"]),
-        ("rule[adam].lr", ["rule[adam].lr"]),
-        ("loop", ["loop", "loop.epochs", "loop.max_time", "loop.save_every", "loop.shuffle"]),
-        ("start.size", ["start[plain].size"]),  # where the family is not explained in the whole
-    ],
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+keys = st.sampled_from(["kind", "layers", "size", "layer", "loop", "rule", "lr"])
+json_like = st.recursive(
+    scalars | st.sampled_from(["plain", "stacked"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=5),
+    max_leaves=20,
 )
-def test_explain_one_path(path, expected):
-    assert [row.path for row in explain(Root, path)] == expected
 
 
-def test_explain_suggests_a_path():
-    with pytest.raises(UsageError) as caught:
-        explain(Root, "loop.epoch")
-    assert caught.value.message == "loop.epoch: no such option; did you mean 'loop.epochs'?"
-    with pytest.raises(UsageError) as caught:
-        explain(Root, "xyz")
-    assert caught.value.message == "xyz: no such option"
+@given(json_like)
+def test_any_plain_data_is_built_or_refused(data):
+    refused_or(lambda: build(Root, data))
 
 
-# --- Families ---
+@given(st.text())
+def test_any_text_is_loaded_or_refused(text):
+    refused_or(lambda: read(text))
 
 
-def test_a_family_knows_its_members_in_order():
-    assert Layer.kinds() == {"plain": Plain, "stacked": Stacked}
-    assert list(Layer.kinds()) == ["plain", "stacked"]
+VALID = dump(Root(Stacked((Plain(3), Plain(4))), train=["a"], name="&a [*a, !b c] <<: | > 'd' \"e\" %@`"))
+fragments = st.sampled_from(
+    list("\n\n  :-[]{}&*!|>'\"%@`#,?~ax0.") + ["- ", ": ", "<<", "&a ", "*a", "!!str ", "\\u", "---\n"]
+)
+
+
+@given(st.lists(st.tuples(st.integers(0, len(VALID)), st.integers(0, 3), fragments), min_size=1, max_size=6))
+def test_any_damage_is_loaded_or_refused(edits):
+    text = VALID
+    for start, length, fragment in edits:
+        text = text[:start] + fragment + text[start + length :]
+    refused_or(lambda: read(text))
+
+
+@given(st.binary(max_size=50))
+def test_any_bytes_are_loaded_or_refused(data):
+    Path("x.yaml").write_bytes(data)
+    refused_or(lambda: load("x.yaml", Root))
+
+
+@given(
+    st.text(max_size=20), st.sampled_from(["", "name=", "layer=", "layer.size=", "train=", "rule.", "extra.kind.x="])
+)
+def test_any_override_is_applied_or_refused(text, start):
+    refused_or(lambda: load_with(start + text))
+
+
+# --- Kinds ---
+
+
+def test_a_choice_knows_its_kinds_in_order():
+    assert list(Layer.kinds().items()) == [("plain", Plain), ("stacked", Stacked)]
     assert Plain.kind == "plain"
     assert (Layer.default_kind(), Rule.default_kind(), Adam.default_kind()) == (None, "sgd", "adam")
 
 
 def test_a_kind_is_taken_once():
-    with pytest.raises(TypeError, match=re.escape("Again: the kind 'plain' is taken by Plain")):
+    with pytest.raises(TypeError, match="Again: the kind 'plain' is taken by Plain"):
 
         class Again(Layer, kind="plain"):
             pass
-
-
-# --- The command ---
-
-
-@pytest.fixture
-def run(capsys):
-    """A function that runs `rnnlm config ...`: -> exit status, what is on stdout and stderr."""
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as exit:
-            main(["config", *arguments])
-        return exit.value.code or 0, *capsys.readouterr()
-
-    return run
-
-
-def test_show_prints_the_whole_configuration(run):
-    Path("x.yaml").write_text("data: {train: a.txt}\noptimizer: adam\n")
-    status, shown, messages = run("show", "x.yaml", "--set", "optimizer.lr=0.5", "--set", "seed=7")
-    assert (status, messages) == (0, "override optimizer.lr: 0.001 -> 0.5\noverride seed: 1 -> 7\n")
-    assert "optimizer:\n  kind: adam\n  lr: 0.5\n" in shown
-    Path("y.yaml").write_text(shown)
-    assert run("show", "y.yaml") == (0, shown, "")
-
-
-def test_show_refuses_mistakes(run):
-    Path("x.yaml").write_text("optimizer: {lrr: 0.5}\ndata: {train: a.txt}\n")
-    assert run("show", "x.yaml", "--set", "seed=-1") == (
-        2,
-        "",
-        "rnnlm: error: x.yaml:1: optimizer.lrr: unknown key; did you mean 'lr'? (known: lr)\n"
-        "--set seed=-1: expected an integer of at least 0, found -1\n"
-        "  hint: `rnnlm config explain` lists every option\n",
-    )
-
-
-def test_check_reports_each_file(run):
-    Path("x.yaml").write_text("data: {train: a.txt}\n")
-    Path("y.yaml").write_text("data: {train: []}\nseed: -1\n")
-    status, report, _ = run("check", "x.yaml", "y.yaml", "z.yaml")
-    assert report.splitlines() == [
-        "x.yaml: ok",
-        "y.yaml:1: data.train: expected at least one file, found none",
-        "y.yaml:2: seed: expected an integer of at least 0, found -1",
-        f"z.yaml: no such file (tried {Path.cwd()}/z.yaml)",
-    ]
-    assert status == 2
-    assert run("check", "x.yaml") == (0, "x.yaml: ok\n", "")
-
-
-def test_explain_prints_the_reference(run):
-    assert run("explain", "optimizer[sgd].lr") == (
-        0,
-        "optimizer[sgd].lr: number, above 0, default 0.1\n    learning rate\n",
-        "",
-    )
-    assert "data.train: list (each item text), required\n" in run("explain", "data")[1]
-    assert run("explain")[1].count("\n") > 100
-
-
-def test_explain_refuses_an_unknown_path(run):
-    assert run("explain", "optimiser") == (
-        2,
-        "",
-        "rnnlm: error: optimiser: no such option; did you mean 'optimizer'?\n"
-        "  hint: `rnnlm config explain` lists every option\n",
-    )
-
-
-def test_every_option_has_an_explanation():
-    from rnnlm.experiment import Config
-
-    assert [row.path for row in explain(Config) if not row.doc] == []
-
-
-def test_help_needs_no_numpy():
-    code = "import sys; sys.modules['numpy'] = None; from rnnlm.cli import main; main(['config', '--help'])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "Print the reference of all options." in done.stdout

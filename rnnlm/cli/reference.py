@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple, get_args
 
-from rnnlm.config import HINT, Choice, Option, dump, is_section, options
+from rnnlm.config import HINT, Choice, Option, dump, is_section, options, plain
 from rnnlm.errors import UsageError
 from rnnlm.files import one_line
 
@@ -114,7 +114,7 @@ def _written(default: Any) -> str:
 def _brief(value: Any) -> Any:
     """A default as plain data, without what would be the same if it were left out."""
     if not dataclasses.is_dataclass(value):
-        return value
+        return plain(value)
     found = {name: (getattr(value, name), option.default) for name, option in options(value.__class__).items()}
     brief = {name: _brief(value) for name, (value, default) in found.items() if value != default}
     if isinstance(value, Choice):

@@ -387,7 +387,7 @@ def test_divergence(start, tmp_path):
          "a relative path starts at the working directory"),
         (["."], ".: no config.yaml in this directory", "expected a YAML file, or a run directory"),
         (["train.txt"], "train.txt: expected a section (known: data, model, optimizer, schedule, training, seed, "
-         "dtype), found '{text}...", CONFIG_HINT),
+         "dtype), found '{text}...'", CONFIG_HINT),
         (["tiny.yaml", "--resume", "--force"], "--resume, --init-from and --force exclude each other",
          "give one of them"),
         (["tiny.yaml", "--max-time", "soon"],
@@ -407,7 +407,7 @@ def test_divergence(start, tmp_path):
 )  # fmt: skip
 def test_wrong_usage(rnnlm, tmp_path, arguments, message, hint):
     before = sorted(os.listdir())
-    text = (tmp_path / "train.txt").read_text().replace("\n", " ")[:59]
+    text = (tmp_path / "train.txt").read_text().replace("\n", " ")[:57]
     expected = error(message.format(cwd=tmp_path, text=text), hint)
     assert rnnlm("train", *arguments) == (2, "", expected)
     assert sorted(os.listdir()) == before
@@ -428,7 +428,7 @@ def test_every_mistake_in_a_configuration(rnnlm, tmp_path):
         2, "", error(
             "c.yaml:2: model.cell.sise: unknown key; did you mean 'size'? "
             "(known: size, activation, bias, init_W, init_U, truncate, dropconnect)\n"
-            "c.yaml:5: training.epochs: expected an integer, found 'many'\n"
+            "c.yaml:5: training.epochs: expected an integer of at least 1, found 'many'\n"
             "c.yaml:6: training.batch: expected an integer of at least 1, found 0\n"
             "c.yaml:7: training.epochs: duplicate key; first on line 5\n"
             "c.yaml:8: dtype: expected one of float32, float64, found 'float16'; did you mean 'float64'?",
