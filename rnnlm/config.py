@@ -113,7 +113,7 @@ class Option(NamedTuple):
     @property
     def range(self) -> str:
         """The range of a number in words: "at least 0 and below 1"; empty if there is none."""
-        return " and ".join(f"{words} {self.bounds[name]}" for name, words in _BOUNDS.items() if name in self.bounds)
+        return " and ".join(f"{_BOUNDS[name]} {bound}" for name, bound in self.bounds.items())
 
     def holds(self, value: Any) -> bool:
         """Whether a value, if it is a number, is in the range."""
