@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 RUN ?= runs/demo
 
-.PHONY: install dev test lint demo bench fuzz clean
+.PHONY: install dev test lint docs demo bench fuzz clean
 
 install: .venv/installed
 dev: .venv/installed-dev
@@ -24,6 +24,10 @@ lint: dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The parts of these pages that the program writes: its --help, and `rnnlm config explain`.
+docs: dev
+	$(BIN)/cog -r docs/commands.md docs/configuration.md
 
 bench: dev
 	$(BIN)/python -m tests.bench

@@ -1,4 +1,4 @@
-"""The Python interface as README shows it."""
+"""The Python interface as docs/python.md shows it."""
 
 import re
 import shutil
@@ -15,12 +15,12 @@ from rnnlm.lm import arpa
 from rnnlm.lm.kneser_ney import estimate, read
 from rnnlm.text.vocab import EOS, OOV, UNK
 
-README = Path(__file__).parent.parent / "README.md"
+PAGE = Path(__file__).parent.parent / "docs" / "python.md"
 
 
 @pytest.fixture
 def folder(trained, tmp_path, monkeypatch):
-    """A working directory with what README speaks of: runs/demo and kn5.arpa."""
+    """A working directory with what the page speaks of: runs/demo and kn5.arpa."""
     shutil.copytree(trained["sentences"], tmp_path / "runs" / "demo")
     with open(tmp_path / "kn5.arpa", "wb") as file:
         train = trained["test.txt"].with_name("train.txt")
@@ -28,10 +28,10 @@ def folder(trained, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-def test_the_example_of_the_readme_runs(folder, capsys):
-    (section,) = re.findall(r"## From Python\n(.*?)\n## ", README.read_text(encoding="utf-8"), re.DOTALL)
+def test_the_example_of_the_page_runs(folder, capsys):
+    (section,) = re.findall(r"## From Python\n(.*?)\n## ", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     code = "\n".join(re.findall(r"```python\n(.*?)```", section, re.DOTALL))
-    exec(compile(code, str(README), "exec"), {})
+    exec(compile(code, str(PAGE), "exec"), {})
     shown = capsys.readouterr().out.split()
     assert len(shown) == 5 + 4 + 1  # four words and the end; four steps; a mixture
     assert all(np.isfinite(float(x.strip("[]"))) for x in shown)

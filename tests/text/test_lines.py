@@ -1,4 +1,4 @@
-"""README's table of what is done with odd text: every row of it, and no other, is a test."""
+"""The table in docs/text.md of what is done with odd text: every row of it, and no other, is a test."""
 
 import gzip
 import os
@@ -20,7 +20,7 @@ from rnnlm.text.lines import lines
 from rnnlm.text.vocab import EOS, OOV, UNK, build, count
 from rnnlm.text.windows import Sentences
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "text.md"
 
 UTF8 = "convert it, for example with: iconv -f ISO-8859-1 -t UTF-8"
 FOLD = "break it up, for example with: fold -s -w 1000"
@@ -28,12 +28,7 @@ ROWS = [
     cells[1].strip()
     for cells in re.findall(
         r"^(\|)(.*?)\|.*\|$",
-        Path(__file__)
-        .parents[2]
-        .joinpath("README.md")
-        .read_text()
-        .partition("| in the text |")[2]
-        .partition("\n\n")[0],
+        PAGE.read_text(encoding="utf-8").partition("| in the text |")[2].partition("\n\n")[0],
         re.MULTILINE,
     )
 ][1:]
