@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -46,7 +47,7 @@ def check_network(network: Network, seed: int = 0, elements: int = 20) -> list[C
     rng = np.random.default_rng(seed)
     batch = synthetic_batch_for(network, exact_window(network.model), rng)
     _, state = network.loss(batch, None)  # the batch is fresh: this makes a state that is not zero
-    return check_batch(network, batch._replace(fresh=False), state, seed, elements)
+    return check_batch(network, replace(batch, fresh=False), state, seed, elements)
 
 
 def check_batch(network: Network, batch: Any, state: State, seed: int = 0, elements: int = 20) -> list[Check]:

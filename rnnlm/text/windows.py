@@ -10,55 +10,146 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
 from rnnlm.text.corpus import Corpus
-from rnnlm.text.vocab import BOS, EOS, UNK
+from rnnlm.text.vocab import BOS, EOS, readable
 
 FORGET = 64  # batches after which the pages of the text are let go
 
 
-class Batch(NamedTuple):
-    """A window of T steps of B sequences. No id is negative: a token outside the vocabulary is UNK."""
+# --- ids as a network reads them ---
 
-    inputs: np.ndarray  # (T, B) int32
-    targets: np.ndarray  # (T, B) int32
-    weights: np.ndarray | None = None  # (T, B) float32: 1, and 0 for padding; None: no padding
-    fresh: bool = True  # the state starts anew; otherwise it is the one that the previous batch left
-    positions: np.ndarray | None = None  # (T, B) int64: where in `corpus.ids` each target stands; padding: anywhere
+
+def shifted(targets: np.ndarray, start: int | np.ndarray) -> np.ndarray:
+    """Inputs (T, B) for targets (T, B): `start` at the first step, then at each step the target before it.
+
+    start: one id, or one per column (B,).
+    """
+    return np.concatenate([np.full((1, targets.shape[1]), start, np.int32), targets[:-1]])
+
+
+def padded(ids: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Columns of token ids (T, B), each lengths[b] ids from starts[b] on: EOS for padding and UNK for OOV.
+
+    Returns also a mask (T, B), False for padding.
+    """
+    t = np.arange(int(lengths.max()))[:, None]
+    valid = t < lengths
+    found = readable(ids[np.minimum(starts + t, len(ids) - 1)])
+    found[~valid] = EOS
+    return found, valid
+
+
+def weights_of(valid: np.ndarray) -> np.ndarray | None:
+    """Weights of predictions for a mask that is False for padding: float32, 1 and 0; None if there is no padding."""
+    return None if valid.all() else valid.astype(np.float32)
+
+
+# --- batches, by task ---
+
+
+class Predictions:
+    """Shape and number of predictions of a batch, from its `targets` and `weights`: the base of all batches.
+
+    No id is negative: a token outside the vocabulary is UNK. Weights are (T, B) float32: 1, and 0 for padding; None if
+    there is no padding.
+    """
+
+    targets: np.ndarray
+    weights: np.ndarray | None
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """T, B."""
-        return self.inputs.shape  # type: ignore[return-value]
+    def shape(self) -> tuple[int, ...]:
+        """T, B; B is last for every batch."""
+        return self.targets.shape
 
     @property
     def tokens(self) -> int:
-        """Predictions, padding not counted."""
+        """Number of predictions, padding not counted."""
         return self.targets.size if self.weights is None else int(np.count_nonzero(self.weights))
 
 
-def _batch(ids: np.ndarray, positions: np.ndarray, valid: np.ndarray, fresh: bool) -> Batch:
-    """The batch of targets at `positions` (T, B), each input the token before; `valid` (T, B) is False for padding."""
-    T, B = positions.shape
-    before = np.concatenate([positions[:1] - 1, positions])
-    tokens = ids[np.clip(before, 0, len(ids) - 1)]
-    tokens[tokens < 0] = UNK
-    if before[0, 0] < 0:  # before the first token of all, as before any other sentence, there is a sentence end
-        tokens[0, 0] = EOS
-    if valid.all():
-        return Batch(tokens[:-1].copy(), tokens[1:], None, fresh, positions)
-    inputs, targets = (np.where(valid, x, EOS).astype(np.int32) for x in (tokens[:-1], tokens[1:]))
-    return Batch(inputs, targets, valid.astype(np.float32), fresh, positions)
+@dataclass(frozen=True, eq=False)
+class Batch(Predictions):
+    """A window of T steps of B sequences of a language model."""
+
+    inputs: np.ndarray  # (T, B) int32
+    targets: np.ndarray  # (T, B) int32
+    weights: np.ndarray | None = None
+    fresh: bool = True  # the state starts anew; otherwise it is the one that the previous batch left
+
+
+@dataclass(frozen=True, eq=False)
+class BlankBatch(Predictions):
+    """B sentences, padded to T words, each word of which is predicted from all the others."""
+
+    targets: np.ndarray  # (T, B) int32
+    lengths: np.ndarray  # (B,) how many of the T are the sentence
+    weights: np.ndarray | None = None
+    fresh: bool = True
+
+    @property
+    def tokens(self) -> int:
+        """Number of predictions, padding not counted."""
+        return int(self.lengths.sum())
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledBatch(Predictions):
+    """B sentences, each with its `<s>` in front and padded to T steps, and their labels."""
+
+    inputs: np.ndarray  # (T, B) int32
+    lengths: np.ndarray  # (B,) how many of the T are the sentence
+    targets: np.ndarray  # (B,) int32, the labels
+    weights: np.ndarray | None = None
+    fresh: bool = True
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """T, B."""
+        return self.inputs.shape
+
+
+@dataclass(frozen=True, eq=False)
+class PairBatch(Predictions):
+    """B pairs: sources of up to S words and targets of up to T, `</s>` included."""
+
+    source: np.ndarray  # (S, B) int32
+    lengths: np.ndarray | None  # (B,) how many of the S are the source; None: all are
+    inputs: np.ndarray  # (T, B) int32: <s>, and the target but for its last
+    targets: np.ndarray  # (T, B) int32
+    weights: np.ndarray | None = None
+    fresh: bool = True
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """S, T, B."""
+        return len(self.source), *self.targets.shape
+
+
+@dataclass(frozen=True, eq=False)
+class VectorBatch(Predictions):
+    """B sentences, and a vector for each."""
+
+    vectors: np.ndarray  # (B, C)
+    inputs: np.ndarray  # (T, B) int32
+    targets: np.ndarray  # (T, B) int32
+    weights: np.ndarray | None = None
+    fresh: bool = True
+
+
+# --- from a corpus to batches ---
 
 
 class Stream:
-    """The corpus as one continuous text in B columns of L tokens; the state is carried from window to window.
+    """A corpus as one continuous text in B columns of L tokens; the state is carried from window to window.
 
-    Column j holds tokens jL ... (j+1)L - 1 as targets; the first input of a column is the token before. The last column
-    is padded. `batch` and `window` are lowered for a corpus that is too short for them, and `note` says so.
+    Column j holds tokens jL ... (j+1)L - 1 as targets; the first input of a column is the token before, that of the
+    first column EOS. The last column is padded. `batch` and `window` are lowered for a corpus that is too short for
+    them, and `note` says so.
     """
 
     def __init__(self, corpus: Corpus, batch: int, window: int):
@@ -74,25 +165,29 @@ class Stream:
 
     def batches(self, start: int = 0, rng: np.random.Generator | None = None) -> Iterator[Batch]:
         """The windows from number `start` on. Their order is that of the text: `rng` is not used."""
-        columns = np.arange(self.batch) * self._length
+        N = len(self._ids)
         for i in range(start, len(self)):
-            t = np.arange(i * self.window, min((i + 1) * self.window, self._length))
-            positions = t[:, None] + columns
+            first = i * self.window
+            T = min(self.window, self._length - first)
+            starts = np.arange(self.batch) * self._length + first
+            targets, valid = padded(self._ids, starts, np.minimum(N - starts, T))
+            before = np.where(starts > 0, readable(self._ids[np.minimum(starts, N) - 1]), EOS)
             if i % FORGET == 0:
                 self._corpus.forget()
-            yield _batch(self._ids, positions, positions < len(self._ids), fresh=i == 0)
+            yield Batch(shifted(targets, before), targets, weights_of(valid), fresh=i == 0)
 
 
 class Sentences:
     """The sentences of a corpus, each on its own: `<s>` predicts the first word, the last word predicts `</s>`.
 
     A batch holds up to `batch` sentences of similar length, T B <= `tokens` in all. A sentence longer than `tokens` is
-    read in several windows, the state carried on (`fresh` is False), so memory is bounded whatever the text.
+    read in several windows, the state carried on (`fresh` is False), so memory is bounded whatever the text. A subclass
+    for another task overrides `_read`, which makes the batches of sentences, given by number.
     """
 
     def __init__(self, corpus: Corpus, batch: int, tokens: int | None = None, lengths: np.ndarray | None = None):
-        """`tokens` defaults to 64 per sentence of a batch, and to no fewer than 2048. lengths (S,): what counts as T of
-        each sentence, if not its own."""
+        """tokens: limit of a batch, by default 64 per sentence and at least 2048. lengths (S,): what counts as T of
+        each sentence, if not its own length."""
         self._corpus, self._ids, self._ends = corpus, corpus.ids, corpus.ends
         self._lengths = np.diff(self._ends, prepend=0) if lengths is None else lengths
         self.batch = min(batch, corpus.sentences)
@@ -113,7 +208,7 @@ class Sentences:
     def batches(self, start: int = 0, rng: np.random.Generator | None = None) -> Iterator[Batch]:
         """The batches from number `start` on, the longest sentences first.
 
-        With `rng`, batches come in random order, and which sentences of equal length stand together is random too: two
+        With `rng`, batches come in random order, and sentences of equal length are grouped at random too: two
         permutations are drawn at once, before the first batch.
         """
         order = np.arange(len(self._lengths)) if rng is None else rng.permutation(len(self._lengths))
@@ -128,113 +223,14 @@ class Sentences:
 
     def _read(self, sentences: np.ndarray) -> Iterator[Batch]:
         lengths = self._lengths[sentences]
-        starts = self._ends[sentences] - lengths
-        for first in range(0, int(lengths[0]), self.tokens):
-            t = np.arange(first, min(first + self.tokens, int(lengths[0])))[:, None]
-            batch = _batch(self._ids, starts + t, t < lengths, fresh=first == 0)
-            if first == 0:
-                batch.inputs[0] = BOS
-            yield batch
+        starts, before = self._ends[sentences] - lengths, BOS
+        for first in range(0, int(lengths[0]), self.tokens):  # more than once only for a sentence that is alone
+            targets, valid = padded(self._ids, starts + first, np.minimum(lengths - first, self.tokens))
+            yield Batch(shifted(targets, before), targets, weights_of(valid), fresh=first == 0)
+            before = targets[-1, 0]
 
 
 def _note(corpus: Corpus, sizes: dict[str, tuple[int, int]]) -> str:
     changed = [f"{name} {wanted} -> {used}" for name, (wanted, used) in sizes.items() if wanted != used]
     size = f"{len(corpus.ids)} tokens in {corpus.sentences} sentences"
     return f"{corpus.name}: only {size}: {', '.join(changed)}" if changed else ""
-
-
-# --- batches of other tasks ---
-
-
-class BlankBatch(NamedTuple):
-    """B sentences, padded to T words."""
-
-    targets: np.ndarray  # (T, B) int32
-    lengths: np.ndarray  # (B,) how many of the T are the sentence
-    weights: np.ndarray | None = None  # (T, B) float32: 1, and 0 for padding
-    fresh: bool = True
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """T, B."""
-        return self.targets.shape  # type: ignore[return-value]
-
-    @property
-    def tokens(self) -> int:
-        """Predictions, padding not counted."""
-        return int(self.lengths.sum())
-
-
-class LabelledBatch(NamedTuple):
-    """B sentences, each with its `<s>` in front and padded to T steps, and their labels."""
-
-    inputs: np.ndarray  # (T, B) int32
-    lengths: np.ndarray  # (B,) how many of the T are the sentence
-    targets: np.ndarray  # (B,) int32
-    weights: np.ndarray | None = None
-    fresh: bool = True
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """T, B."""
-        return self.inputs.shape  # type: ignore[return-value]
-
-    @property
-    def tokens(self) -> int:
-        """Predictions: one per sentence."""
-        return len(self.targets)
-
-
-class PairBatch(NamedTuple):
-    """B pairs: sources of up to S words and targets of up to T, `</s>` included."""
-
-    source: np.ndarray  # (S, B) int32
-    lengths: np.ndarray | None  # (B,) how many of the S are the source; None: all are
-    inputs: np.ndarray  # (T, B) int32: <s>, and the target but for its last
-    targets: np.ndarray  # (T, B) int32
-    weights: np.ndarray | None = None  # (T, B) float32: 1, and 0 for padding
-    fresh: bool = True
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """S, T, B."""
-        return len(self.source), *self.inputs.shape  # type: ignore[return-value]
-
-    @property
-    def tokens(self) -> int:
-        """Predictions, padding not counted."""
-        return self.targets.size if self.weights is None else int(np.count_nonzero(self.weights))
-
-
-class VectorBatch(NamedTuple):
-    """B sentences, and a vector for each."""
-
-    vectors: np.ndarray  # (B, C)
-    inputs: np.ndarray  # (T, B) int32
-    targets: np.ndarray  # (T, B) int32
-    weights: np.ndarray | None = None  # (T, B) float32: 1, and 0 for padding
-    fresh: bool = True
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """T, B."""
-        return self.inputs.shape  # type: ignore[return-value]
-
-    @property
-    def tokens(self) -> int:
-        """Predictions, padding not counted."""
-        return self.targets.size if self.weights is None else int(np.count_nonzero(self.weights))
-
-
-def shifted(targets: np.ndarray, start: int) -> np.ndarray:
-    """Inputs (T, B) for targets (T, B): `start` at the first step, then at each step the target before it."""
-    return np.concatenate([np.full((1, targets.shape[1]), start, np.int32), targets[:-1]])
-
-
-def padded(ids: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What stands from starts (B,) on, lengths (B,) ids each: (T, B) with EOS for padding and UNK for OOV; and which of
-    it is no padding."""
-    t = np.arange(int(lengths.max()))[:, None]
-    valid = t < lengths
-    found = ids[np.minimum(starts + t, len(ids) - 1)]
-    return np.where(valid, np.where(found < 0, UNK, found), EOS).astype(np.int32), valid

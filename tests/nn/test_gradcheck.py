@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -121,7 +122,7 @@ def small_network(name, T, seed=1):
     network.params.flat += rng.uniform(-0.3, 0.3, network.params.flat.shape)
     batch = synthetic_batch(K, T, 3, rng)
     _, state = network.loss(batch, None)
-    return network, batch._replace(fresh=False), state
+    return network, replace(batch, fresh=False), state
 
 
 @pytest.mark.parametrize("T", [1, 2, 5])

@@ -1,6 +1,7 @@
 """The language model and the network around it."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ def network_of(model, dtype=np.float64, seed=1):
 
 def batch_of(T=T, B=B, padded=False, seed=1):
     batch = synthetic_batch(K, T, B, np.random.default_rng(seed))
-    return batch if padded else batch._replace(weights=None)
+    return batch if padded else replace(batch, weights=None)
 
 
 # --- the loss
@@ -94,7 +95,7 @@ def test_a_fresh_batch_starts_anew():
     _, state = network.nats(batch, None)
     fresh, _ = network.nats(batch, None)
     np.testing.assert_array_equal(network.nats(batch, state)[0], fresh)
-    assert (network.nats(batch._replace(fresh=False), state)[0] != fresh).any()
+    assert (network.nats(replace(batch, fresh=False), state)[0] != fresh).any()
 
 
 def test_training_starts_from_the_unigram_model():

@@ -1,5 +1,7 @@
 """The models of other tasks than a running text: what they compute, and what they may not see."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -193,7 +195,7 @@ def test_backwards_really_reverses_and_leaves_the_padding_behind():
 def test_a_reversed_encoder_reads_the_mirrored_source():
     plain, reverse = (network_of(Seq2Seq(encoder=GRU(size=4), decoder=GRU(size=4), reverse=r)) for r in (False, True))
     batch = synthetic_batch_for(plain, T, np.random.default_rng(3))
-    mirrored = batch._replace(source=backwards(batch.source, batch.lengths))
+    mirrored = replace(batch, source=backwards(batch.source, batch.lengths))
     np.testing.assert_array_equal(plain.nats(mirrored, ())[0], reverse.nats(batch, ())[0])
     assert (plain.nats(batch, ())[0] != reverse.nats(batch, ())[0]).any()
 
@@ -204,15 +206,15 @@ def test_what_is_written_depends_on_what_is_given_and_on_the_true_words_before(n
     batch = synthetic_batch_for(network, T, np.random.default_rng(3))
 
     def nats(batch):
-        return network.nats(batch._replace(weights=None), ())[0][:, 0]
+        return network.nats(replace(batch, weights=None), ())[0][:, 0]
 
     before = nats(batch)
     other = batch.inputs.copy()
     other[3, 0] = (other[3, 0] + 1) % 20
-    moved = nats(batch._replace(inputs=other)) != before
+    moved = nats(replace(batch, inputs=other)) != before
     assert moved.tolist() == [False] * 3 + [True] * 3
     given = {"source": (batch.source + 1) % 20} if isinstance(batch, PairBatch) else {"vectors": batch.vectors + 1}
-    assert (nats(batch._replace(**given)) != before).all()
+    assert (nats(replace(batch, **given)) != before).all()
 
 
 def test_with_no_teacher_the_decoder_reads_what_it_would_have_written():
@@ -222,9 +224,9 @@ def test_with_no_teacher_the_decoder_reads_what_it_would_have_written():
     batch.inputs[0] = 0
     own, inputs = network.nats(batch, (), np.random.default_rng(1))[0], batch.inputs.copy()
     for t in range(1, T):
-        log_p = network.apply(model.target_log_probs, batch.shape, batch._replace(inputs=inputs))
+        log_p = network.apply(model.target_log_probs, batch.shape, replace(batch, inputs=inputs))
         inputs[t] = log_p[t - 1].argmax(axis=1)
-    expected = network.nats(batch._replace(inputs=inputs), ())[0]
+    expected = network.nats(replace(batch, inputs=inputs), ())[0]
     np.testing.assert_allclose(own, expected, rtol=1e-12)
     assert (inputs != batch.inputs).any()
 
@@ -236,7 +238,7 @@ def log_p_of(network, batch, ids):
     """log p of a whole sentence, </s> included, for the one example of a batch."""
     targets = np.array([*ids, EOS], np.int32)[:, None]
     inputs = np.concatenate([[[0]], targets[:-1]]).astype(np.int32)
-    return -float(network.nats(batch._replace(inputs=inputs, targets=targets), ())[0].sum())
+    return -float(network.nats(replace(batch, inputs=inputs, targets=targets), ())[0].sum())
 
 
 def question(network):

@@ -46,7 +46,6 @@ def lines_of(reading, number, seed):
 def task(tmp_path, monkeypatch):
     """A function from a reading and options to a configuration, whose files are in the working directory."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RNNLM_CACHE", str(tmp_path / "cache"))
 
     def task(reading, **data):
         for seed, (name, number) in enumerate((("train", 60), ("valid", 20))):
@@ -102,7 +101,7 @@ def test_every_example_comes_once_an_epoch(task, tmp_path, reading):
     assert sorted(found) == sorted((tmp_path / "train.txt").read_text().splitlines())
     assert experiment.trainer.tokens == pytest.approx(sum(batch.tokens for batch in batches) / len(batches))
     again = list(experiment.trainer.reading.batches(3, np.random.default_rng(1)))
-    np.testing.assert_equal(again, batches[3:])
+    np.testing.assert_equal([vars(batch) for batch in again], [vars(batch) for batch in batches[3:]])
     for batch in batches:
         if batch.weights is not None:
             assert batch.tokens == batch.weights.sum()
