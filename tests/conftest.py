@@ -55,15 +55,13 @@ def trained(tmp_path_factory):
     for name, number in (("train", 400), ("valid", 50), ("test", 60)):
         (folder / f"{name}.txt").write_text("".join(sentence(rng) + "\n" for _ in range(number)))
     paths = {"test.txt": folder / "test.txt"}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RNNLM_CACHE", str(folder / "cache"))
-        for name, data in {
-            "stream": {"test": str(folder / "test.txt"), "min_count": 2},
-            "sentences": {"reading": "sentences", "min_count": 2},
-            "char": {"level": "char"},
-        }.items():
-            paths[name] = folder / name
-            _train(paths[name], {"train": str(folder / "train.txt"), "valid": str(folder / "valid.txt"), **data})
+    for name, data in {
+        "stream": {"test": str(folder / "test.txt"), "min_count": 2},
+        "sentences": {"reading": "sentences", "min_count": 2},
+        "char": {"level": "char"},
+    }.items():
+        paths[name] = folder / name
+        _train(paths[name], {"train": str(folder / "train.txt"), "valid": str(folder / "valid.txt"), **data})
     return paths
 
 
@@ -93,7 +91,6 @@ def documentation():
 def tiny(tmp_path, monkeypatch):
     """In a working directory with train.txt, valid.txt and tiny.yaml: a function from overrides to an experiment."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RNNLM_CACHE", str(tmp_path / "cache"))
     rng = random.Random(2)
     for name, number in (("train", 60), ("valid", 20)):
         (tmp_path / f"{name}.txt").write_text("".join(sentence(rng) + "\n" for _ in range(number)))

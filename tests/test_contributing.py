@@ -33,7 +33,7 @@ def copy(tmp_path_factory):
     (folder / "train.txt").write_text("the cat sees a bird\nthe bird sees a dog\n" * 30, encoding="utf-8")
     (folder / "config.yaml").write_text(CONFIG, encoding="utf-8")
     tests = os.pathsep.join(map(str, (folder, ROOT)))
-    environment = os.environ | {"PYTHONPATH": tests, "RNNLM_CACHE": str(folder / "cache")}
+    environment = os.environ | {"PYTHONPATH": tests}
 
     def run(*arguments):
         command = [sys.executable, *map(str, arguments)]

@@ -8,7 +8,6 @@ import json
 import os
 import random
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -51,14 +50,14 @@ def run(settings: Settings) -> None:
         for size in (1, 10) if settings.quick else (1, 10, 100):
             text = Path(folder, f"{size}.txt")
             write_text(text, size * 10**6)
-            for name, command, cold in commands(text, "1s" if settings.quick else "5s"):
-                costs = [measure(command, text.with_suffix(".cache"), cold) for _ in range(min(settings.repeats, 3))]
+            for name, command in commands(text, "1s" if settings.quick else "5s"):
+                costs = [measure(command) for _ in range(min(settings.repeats, 3))]
                 seconds, *peaks = map(spread, zip(*costs))
                 table.row(name, size, seconds, *(f"{peak.median / 1e6:.1f}" for peak in peaks))
 
 
-def commands(text: Path, limit: str) -> list[tuple[str, list[str], bool]]:
-    """(name, command, whether nothing has been encoded yet) in the order in which they are to be run."""
+def commands(text: Path, limit: str) -> list[tuple[str, list[str]]]:
+    """(name, command) in the order in which they are to be run."""
     vocab, config = text.with_suffix(".vocab"), text.with_suffix(".yaml")
     settings = {
         "data": {"train": str(text), "vocab": str(vocab)},
@@ -69,22 +68,17 @@ def commands(text: Path, limit: str) -> list[tuple[str, list[str], bool]]:
     train = [*RNNLM, "train", str(config)]
     output = [f"--max-time={limit}", "--force", "-o", str(text.with_suffix(""))]
     return [
-        ("rnnlm vocab", [*RNNLM, "vocab", str(text), "-o", str(vocab), "--max-size=10000", "--force"], True),
-        ("encoding", [sys.executable, "-c", ENCODE, str(text), str(vocab)], True),
-        ("rnnlm train --dry-run", [*train, "--dry-run"], True),
-        ("rnnlm train --dry-run, encoded before", [*train, "--dry-run"], False),
-        (f"rnnlm train --max-time={limit}", [*train, *output], False),
+        ("rnnlm vocab", [*RNNLM, "vocab", str(text), "-o", str(vocab), "--max-size=10000", "--force"]),
+        ("encoding", [sys.executable, "-c", ENCODE, str(text), str(vocab)]),
+        ("rnnlm train --dry-run", [*train, "--dry-run"]),
+        (f"rnnlm train --max-time={limit}", [*train, *output]),
     ]
 
 
-def measure(command: list[str], cache: Path, cold: bool) -> Cost:
+def measure(command: list[str]) -> Cost:
     """Run a command to its end. Raises CalledProcessError when it fails."""
-    if cold:
-        shutil.rmtree(cache, ignore_errors=True)
     start, peaks = time.perf_counter(), [0, 0]
-    process = subprocess.Popen(
-        command, env={**os.environ, "RNNLM_CACHE": str(cache)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while True:
         pid, status, usage = os.wait4(process.pid, os.WNOHANG)
         if pid:

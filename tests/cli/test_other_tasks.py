@@ -33,7 +33,6 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("family")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setenv("RNNLM_CACHE", str(folder / "cache"))
         for reading in READINGS:
             for seed, (part, number) in enumerate((("train", 150), ("valid", 20), ("test", 30))):
                 lines = list(lines_of(reading, number, seed))
@@ -60,9 +59,8 @@ def run(*arguments):
 
 @pytest.fixture
 def rnnlm(rnnlm, folder, monkeypatch):
-    """The same in that folder, with a cache of its own."""
+    """A function that runs `rnnlm ...` in that folder."""
     monkeypatch.chdir(folder)
-    monkeypatch.setenv("RNNLM_CACHE", str(folder / "cache"))
     return rnnlm
 
 

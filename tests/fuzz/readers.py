@@ -10,11 +10,9 @@ import json
 import random
 import re
 import shutil
-import struct
 import sys
 import warnings
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,7 +56,7 @@ class Readers:
         self.run.describe(self.experiment, ["train"])
         self.best, self.last = self.run.best.read_bytes(), self.run.last.read_bytes()
         self.vocab = self.experiment.vocab
-        self.entry, self.commands = self._entry(), list(_commands())
+        self.commands = list(_commands())
 
     def config(self, rng: random.Random) -> None:
         """The configuration loader."""
@@ -99,29 +97,11 @@ class Readers:
         text = TEXT.encode()
         data = mutated(rng, [text, gzip.compress(text, mtime=0), text.decode().encode("utf-16")])
         Path("c.txt").write_bytes(data)
-        for path in Path("cache").glob("*"):
-            path.unlink()
-        found = encode(["c.txt"], self.vocab, cache="cache")
+        found = encode(["c.txt"], self.vocab)
+        assert found.ids.min() >= -1
+        assert found.ids.max() < len(self.vocab)
+        assert found.ends[-1] == len(found.ids)
         assert found.sentences == sum(1 for line in lines("c.txt") if line.split())
-
-    def cache(self, rng: random.Random) -> None:
-        """The reader of encoded texts: it gives the text itself, whatever stands in the cache."""
-        data = bytearray(mutated(rng, [self.entry.read_bytes()]))
-        if len(data) > 60 and rng.random() < 0.8:  # with a checksum that is right, and some sizes
-            for i in range(rng.randrange(4)):
-                struct.pack_into(
-                    "<Q", data, len(data) - 44 + 8 * i, rng.choice([0, 1, 2, 5, 1 << 31, 1 << 62, 2**64 - 1])
-                )
-            data[-4:] = zlib.crc32(data[:-4]).to_bytes(4, "little")
-        before = self.entry.read_bytes()
-        self.entry.write_bytes(data)
-        try:
-            text = encode(["t.txt"], self.vocab, cache="entries")
-            assert text.ids.min() >= -1
-            assert text.ids.max() < len(self.vocab)
-            assert text.ends[-1] == len(text.ids)
-        finally:
-            self.entry.write_bytes(before)
 
     def cli(self, rng: random.Random) -> None:
         """The options of every command, as a user mistypes them."""
@@ -193,13 +173,8 @@ class Readers:
         if self.best:
             Path("run/best.npz").write_bytes(self.best)
             for path in Path().iterdir():
-                if path.name not in ("t.txt", "t.yaml", "t.list", "t.arpa", "run", "entries", "cache"):
+                if path.name not in ("t.txt", "t.yaml", "t.list", "t.arpa", "run"):
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-    def _entry(self) -> Path:
-        encode(["t.txt"], self.vocab, cache="entries")
-        (entry,) = Path("entries").iterdir()
-        return entry
 
 
 NAMES = ["t.txt", "t.yaml", "t.list", "t.arpa", "run", "run/best.npz", "none", "", ".", "-", "-1", "out"]
@@ -221,4 +196,4 @@ def _commands() -> Iterator[list[str]]:
                 yield [f"{name} {sub}".strip(), *(text for text in options if text not in SLOW)]
 
 
-READERS = ["config", "set", "vocabulary", "model", "checkpoint", "corpus", "cache", "cli"]
+READERS = ["config", "set", "vocabulary", "model", "checkpoint", "corpus", "cli"]

@@ -25,18 +25,13 @@ class Finding(Exception):
 def readers() -> Iterator[Readers]:
     """The readers, in a folder that goes away."""
     before = os.getcwd()
-    cache = os.environ.get("RNNLM_CACHE")
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        os.environ["RNNLM_CACHE"] = os.path.join(folder, "cache")
         try:
             with warnings.catch_warnings():
                 yield Readers()
         finally:
             os.chdir(before)
-            os.environ.pop("RNNLM_CACHE")
-            if cache is not None:
-                os.environ["RNNLM_CACHE"] = cache
 
 
 def fuzz(all_readers: Readers, name: str, seeds: Iterable[int]) -> tuple[int, int]:

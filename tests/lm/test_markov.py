@@ -37,7 +37,6 @@ def write(path, states):
 @pytest.mark.parametrize("reading", ["stream", "sentences"])
 def test_network_reaches_the_perplexity_of_a_markov_chain(tmp_path, monkeypatch, reading):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RNNLM_CACHE", str(tmp_path))
     rng = np.random.default_rng(1)
     P = chain(rng)
     write(tmp_path / "train.txt", draw(P, rng, 100_000))

@@ -91,8 +91,7 @@ def test_memory_does_not_grow_with_the_text():
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_loss_of_a_corpus(stream, tmp_path, monkeypatch):
-    monkeypatch.setenv("RNNLM_CACHE", str(tmp_path))
+def test_loss_of_a_corpus(stream, tmp_path):
     (tmp_path / "text.txt").write_text("\n\n".join(TEXT))
     network = Network(MODELS["embedding"], VOCAB, np.float64, np.random.default_rng(1))
     found = loss(network, encode([tmp_path / "text.txt"], VOCAB), stream)

@@ -1,4 +1,4 @@
-"""The table in docs/text.md of what is done with odd text: every row of it, and no other, is a test."""
+"""Lines of a text: how they are cut, what is refused; and a test for each row of the documents' table of odd texts."""
 
 import gzip
 import os
@@ -14,24 +14,134 @@ from rnnlm.errors import DataError
 from rnnlm.lm import perplexity as evaluate
 from rnnlm.nn.models import LanguageModel
 from rnnlm.nn.network import Network
-from rnnlm.text import lines as lines_module
 from rnnlm.text.corpus import encode
-from rnnlm.text.lines import lines
-from rnnlm.text.vocab import EOS, OOV, UNK, build, count
+from rnnlm.text.lines import MAX_LINE, lines
+from rnnlm.text.vocab import EOS, OOV, SPECIALS, UNK, Vocabulary, build, count
 from rnnlm.text.windows import Sentences
 
-PAGE = Path(__file__).parents[2] / "docs" / "text.md"
+ROOT = Path(__file__).parents[2]
+VOCAB = Vocabulary([*SPECIALS, "the"], [0] * 4)
 
-UTF8 = "convert it, for example with: iconv -f ISO-8859-1 -t UTF-8"
-FOLD = "break it up, for example with: fold -s -w 1000"
-ROWS = [
-    cells[1].strip()
-    for cells in re.findall(
-        r"^(\|)(.*?)\|.*\|$",
-        PAGE.read_text(encoding="utf-8").partition("| in the text |")[2].partition("\n\n")[0],
-        re.MULTILINE,
-    )
-][1:]
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"", []),
+        (b"\n", [""]),
+        (b"a b\nc\n", ["a b", "c"]),
+        (b"a\n\nb", ["a", "", "b"]),
+        (b"a\r\n\r\nb\r", ["a", "", "b"]),
+        (b"a\rb\r\r\n", ["a\rb\r"]),
+        (b"\xef\xbb\xbfa\n\xef\xbb\xbfb\n", ["a", "\ufeffb"]),
+        (b"\xef\xbb\xbf", []),
+        (b"a\0b\x0c\x1c\n\0", ["a\0b\x0c\x1c", "\0"]),
+        ("a\u2028b\x85c\u2029\n春眠\n".encode(), ["a\u2028b\x85c\u2029", "春眠"]),
+    ],
+)
+@pytest.mark.parametrize("block", [2, 3, 1 << 20])
+def test_lines(write, stdin, blocks_of, content, expected, block):
+    blocks_of(block)
+    assert list(lines(write(content))) == expected
+    assert list(lines(write(gzip.compress(content), "text.txt.gz"))) == expected
+    stdin(content)
+    assert list(lines("-")) == expected
+
+
+def test_a_gzipped_file_of_several_members_under_any_name(write):
+    assert list(lines(write(gzip.compress(b"a\nb") + gzip.compress(b"c\n")))) == ["a", "bc"]
+
+
+def test_lines_come_as_they_are_piped_in(monkeypatch):
+    reader, writer = os.pipe()
+    with open(reader) as stream, open(writer, "wb", buffering=0) as pipe:
+        monkeypatch.setattr(sys, "stdin", stream)
+        answers = lines("-")
+        pipe.write(b"a\n")
+        assert next(answers) == "a"
+        pipe.write(b"b\n")
+        assert next(answers) == "b"
+
+
+def test_the_bytes_behind_the_lines_are_shown(write):
+    shown = []
+    list(lines(write(gzip.compress(b"\xef\xbb\xbfa\r\nb")), seen=shown.append))
+    assert b"".join(shown) == b"\xef\xbb\xbfa\r\nb"
+
+
+@pytest.mark.parametrize("block", [2, 1 << 20])
+@pytest.mark.parametrize(
+    ("content", "line", "byte", "value"),
+    [
+        (b"\xff", 1, 0, "0xff"),
+        (b"a\nb\xe9 c\nd\n", 2, 3, "0xe9"),
+        (b"\xef\xbb\xbfa\n\n\n\xe6\x98", 4, 7, "0xe6"),
+        (b"a\n\xed\xa0\x80\n", 2, 2, "0xed"),  # half a surrogate pair
+        ("a\n".encode("utf-16"), 1, 0, "0xff"),
+    ],
+)
+def test_text_that_is_not_utf_8(write, blocks_of, content, line, byte, value, block):
+    blocks_of(block)
+    path = write(content)
+    for read in (lambda: list(lines(path)), lambda: encode([path], VOCAB)):
+        with pytest.raises(DataError) as caught:
+            read()
+        assert caught.value.message.startswith(f"{path}:{line}: byte {byte}: not UTF-8")
+        assert value in caught.value.message
+        assert "iconv" in caught.value.hint
+
+
+def test_a_missing_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for read in (lambda: list(lines("none.txt")), lambda: encode(["none.txt"], VOCAB)):
+        with pytest.raises(DataError) as caught:
+            read()
+        assert caught.value.message.startswith("none.txt: no such file")
+        assert f"{tmp_path}/none.txt" in caught.value.message
+
+
+def test_a_missing_corpus_that_can_be_fetched(tmp_path):
+    with pytest.raises(DataError) as caught:
+        list(lines(tmp_path / "ptb" / "ptb.train.txt"))
+    assert f"`rnnlm data fetch ptb --dir {tmp_path}`" in caught.value.hint
+
+
+def test_paths_that_are_no_files(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "loop").symlink_to("loop")
+    for path, word in {
+        "": "is a directory",
+        "pipe": "pipe",
+        "loop": "symbolic links",
+        "pipe/text": "Not a directory",
+    }.items():
+        with pytest.raises(DataError) as caught:
+            encode([tmp_path / path], VOCAB)
+        assert caught.value.message.startswith(f"{tmp_path / path}: ")
+        assert word in caught.value.message
+
+
+def test_broken_gzip_files(write):
+    whole = gzip.compress(b"the cat\n" * 1000)
+    for content in (whole[:-20], whole[:10] + b"\xff" + whole[11:], whole + b"text"):
+        path = write(content)
+        with pytest.raises(DataError) as caught:
+            list(lines(path))
+        assert caught.value.message.startswith(f"{path}: broken gzip file")
+
+
+def test_standard_input_that_is_closed(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(DataError) as caught:
+        list(lines("-"))
+    assert caught.value.message.startswith("<stdin>: ")
+    assert "closed" in caught.value.message
+
+
+# --- odd texts -----------------------------------------------------------------------------------------------------
+
+DOCUMENTS = [path for path in (ROOT / "docs" / "text.md", ROOT / "README.md") if path.exists()]
+TABLE = DOCUMENTS[0].read_text(encoding="utf-8").partition("| in the text |")[2].partition("\n\n")[0]
+ROWS = re.findall(r"^\| (.+?) \|", TABLE.partition("|---|---|\n")[2], re.MULTILINE)
 
 
 def words(*sentences, level="word"):
@@ -39,22 +149,20 @@ def words(*sentences, level="word"):
 
     def check(path):
         vocab = build(count(lines(path), level))
-        text = encode([path], vocab)
-        starts = [0, *text.ends.tolist()]
-        found = [[vocab.words[i] for i in text.ids[a : b - 1]] for a, b in zip(starts, starts[1:])]
-        assert found == list(sentences)
+        assert [[vocab.words[i] for i in ids[:-1]] for ids in encode([path], vocab)] == list(sentences)
 
     return check
 
 
-def refused(message, hint):
-    """It is refused with this message, in which {path} stands for the file."""
+def refused(place, *words):
+    """The text is refused: the message begins with `place`, {path} being the file; it or the hint has the words."""
 
     def check(path):
         with pytest.raises(DataError) as error:
             encode([path], build(count(["a"])))
-        assert error.value.message == message.format(path=path)
-        assert error.value.hint == hint
+        assert error.value.message.startswith(place.format(path=path))
+        assert all(word in f"{error.value.message} {error.value.hint}" for word in words)
+        assert error.value.hint
 
     return check
 
@@ -104,7 +212,7 @@ def bomb(path):
     """A quarter of a gigabyte without line ends in 280 kB, and the same with them, in little memory."""
     code = """
 import resource, sys
-from rnnlm.text.lines import lines
+from rnnlm.text.lines import MAX_LINE, lines
 from rnnlm.errors import DataError
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
@@ -114,30 +222,31 @@ except DataError as error:
 assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 250_000
 """
     for line, expected in (
-        (b"\0" * 1023 + b"\0", f"{path}:1: a line of more than 64 MB, which no sentence has\n{FOLD}\n"),
+        (b"\0" * 1023 + b"\0", f"{path}:1: a line of more than 64 MB"),
         (b"\0" * 1023 + b"\n", f"{1 << 18}\n"),
     ):
         path.write_bytes(256 * gzip.compress(1024 * line, mtime=0))
         found = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True)
-        assert (found.stdout, found.stderr) == (expected, "")
+        assert found.stdout.startswith(expected)
+        assert found.stderr == ""
 
 
 def fifo(path):
     path.unlink()
     os.mkfifo(path)
-    refused("{path}: is a pipe or a device, not a file", "pipe the text in, and name it '-'")(path)
-    refused("/dev/null: is a pipe or a device, not a file", "pipe the text in, and name it '-'")(Path("/dev/null"))
+    refused("{path}: ", "pipe", "'-'")(path)
+    refused("/dev/null: ", "device", "'-'")(Path("/dev/null"))
 
 
 def directory(path):
     path.unlink()
     path.mkdir()
-    refused("{path}: is a directory", "name the text files in it")(path)
+    refused("{path}: ", "directory")(path)
 
 
 def missing(path):
     path.unlink()
-    refused("{path}: no such file (tried {path})", "a relative path starts at the working directory")(path)
+    refused("{path}: no such file", f"tried {path}")(path)
 
 
 WHOLE = gzip.compress(b"the cat\n" * 1000, mtime=0)
@@ -147,8 +256,8 @@ CASES = {
     "lone CR": (b"a\rb\n", words(["a", "b"])),
     "no newline at the end": (b"a\nb", words(["a"], ["b"])),
     "byte order mark": ("\ufeffa\n\ufeffa\n".encode(), words(["a"], ["\ufeffa"])),
-    "not UTF-8": (b"a\nb\xe9\n", refused("{path}:2: byte 3: not UTF-8 (0xe9)", UTF8)),
-    "UTF-16": ("a\n".encode("utf-16"), refused("{path}:1: byte 0: not UTF-8 (0xff)", UTF8)),
+    "not UTF-8": (b"a\nb\xe9\n", refused("{path}:2: byte 3: ", "UTF-8", "0xe9", "iconv")),
+    "UTF-16": ("a\n".encode("utf-16"), refused("{path}:1: byte 0: ", "UTF-8", "0xff", "iconv")),
     "NUL byte": (b"a\0b \0\n", words(["a\0b", "\0"])),
     "U+2028, U+0085, U+3000": ("a\u2028b\x85c\u3000d\n".encode(), words(["a", "b", "c", "d"])),
     "combining marks": ("\u00e9 e\u0301\n".encode(), words(["\u00e9", "e\u0301"])),
@@ -159,25 +268,13 @@ CASES = {
     "a word that the vocabulary lacks (OOV)": (b"a b\n", ids(3, OOV, EOS)),
     "a word of a megabyte": (b"a " + (1 << 20) * b"x" + b"\n", words(["a", (1 << 20) * "x"])),
     "a line of 10 MB": (5_000_000 * b"a ", long_line),
-    "a line of more than 64 MB": (
-        b"a\n" + (lines_module.MAX_LINE + 1) * b"x",
-        refused("{path}:2: a line of more than 64 MB, which no sentence has", FOLD),
-    ),
+    "a line of more than 64 MB": (b"a\n" + (MAX_LINE + 1) * b"x", refused("{path}:2: ", "64 MB", "fold")),
     "a sentence of 100,000 words": (50_000 * b"a b ", long_sentence),
     "5 million empty lines": (b"a" + 5_000_000 * b"\n" + b"b", blank(4_999_999, 2)),
     "a text of one word": (b"a", one_word),
-    "nothing but empty lines": (
-        b"\n \n",
-        refused("{path}: no sentences (3 bytes, 2 empty lines)", "a sentence is a line with at least one word"),
-    ),
+    "nothing but empty lines": (b"\n \n", refused("{path}: no sentences", "3 bytes", "2 empty lines")),
     "gzip": (gzip.compress(b"a b\n"), words(["a", "b"])),
-    "gzip, cut off": (
-        WHOLE[:-20],
-        refused(
-            "{path}: broken gzip file: Compressed file ended before the end-of-stream marker was reached",
-            "copy or download it again",
-        ),
-    ),
+    "gzip, cut off": (WHOLE[:-20], refused("{path}: ", "gzip")),
     "gzip of gigabytes (a bomb)": (b"", bomb),
     "a directory": (b"", directory),
     "a FIFO or a device": (b"", fifo),
@@ -190,8 +287,7 @@ def test_every_row_is_tested():
 
 
 @pytest.mark.parametrize("row", CASES)
-def test_text(tmp_path, monkeypatch, row):
-    monkeypatch.setenv("RNNLM_CACHE", str(tmp_path / "cache"))
+def test_text(tmp_path, row):
     content, check = CASES[row]
     path = tmp_path / "text"
     path.write_bytes(content)

@@ -84,8 +84,7 @@ def test_word_error_rate_falls(heard):
     assert 0 <= oracle <= rescored < 0.8 * first
 
 
-def test_a_noisy_channel_over_the_documentation(documentation, tmp_path, monkeypatch):
-    monkeypatch.setenv("RNNLM_CACHE", str(tmp_path))
+def test_a_noisy_channel_over_the_documentation(documentation, tmp_path):
     (tmp_path / "train.txt").write_text("\n".join(documentation["train"][:4000]))
     settings = {
         "data": {"train": str(tmp_path / "train.txt"), "max_size": 1500},
