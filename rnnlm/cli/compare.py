@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from rnnlm.cli.predict import visible
+from rnnlm.cli.tables import table
 from rnnlm.errors import UsageError
 
 
@@ -49,7 +49,7 @@ def command(models, text, words, resamples, seed, independent, as_json):
     else:
         show = show_runs if text is None else show_models
         for line in show(facts):
-            click.echo(line.rstrip())
+            click.echo(line)
 
 
 def on_text(models, text, words, resamples, seed, independent):
@@ -106,23 +106,14 @@ def show_models(facts):
             low, high = (100 * (x - 1) for x in model["ratio_interval"])
             row += [f"{100 * (model['ratio'] - 1):+.2f}%", f"{low:+.2f} {high:+.2f}", f"{model['better']:.1%}"]
         rows.append([*row, *[""] * (len(rows[0]) - len(row))])
-    yield from aligned(rows, left=2)
+    yield from table(rows, "llr")
     if facts["words"]:
         yield ""
         yield "words that make most of the difference, and their mean -log10 p"
         rows = [["", "word", "count", *range(1, 1 + len(models))]]
         for entry in facts["words"]:
-            rows.append(["", visible(entry["word"]), entry["count"], *(f"{abs(x):.3f}" for x in entry["log10_p"])])
-        yield from aligned(rows, left=2)
-
-
-def aligned(rows, left=1):
-    """The lines of a table: its first columns from the left, the others from the right."""
-    rows = [[str(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    for row in rows:
-        cells = zip(row, widths)
-        yield "  ".join(cell.ljust(width) if i < left else cell.rjust(width) for i, (cell, width) in enumerate(cells))
+            rows.append(["", entry["word"], entry["count"], *(f"{abs(x):.3f}" for x in entry["log10_p"])])
+        yield from table(rows, "llr")
 
 
 def runs(paths):
@@ -152,7 +143,7 @@ def show_runs(facts):
     rows += [[path, *map(json.dumps, values)] for path, values in facts["settings"].items()]
     for key, layout in formats.items():
         rows.append([key, *("-" if run[key] is None else layout.format(run[key]) for run in results)])
-    yield from aligned(rows)
+    yield from table(rows)
 
 
 def finite(facts):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import click
 from tqdm import tqdm
 
-from rnnlm.cli.predict import visible
+from rnnlm.cli.tables import visible
 from rnnlm.errors import DataError, NumericalError, UsageError
 
 if TYPE_CHECKING:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import unicodedata
 from pathlib import Path
 
 import click
 
 from rnnlm.cli.sample import utf8
+from rnnlm.cli.tables import visible, width
 from rnnlm.errors import UsageError
 
 DEFAULT_K = 5
@@ -74,14 +74,3 @@ def table(predictions):
     widths = [max(map(width, column)) for column in zip(*cells)]
     for row in cells:
         yield "   ".join(cell + " " * (wide - width(cell)) for cell, wide in zip(row, widths)).rstrip()
-
-
-def visible(word):
-    """A name for a character that does not show."""
-    names = {" ": "<space>", "\t": "<tab>", "\u3000": "<wide space>"}
-    return word if word.isprintable() and word not in names else names.get(word, repr(word)[1:-1])
-
-
-def width(text):
-    """Columns on a terminal: Chinese characters take two, combining marks none."""
-    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)

@@ -1,0 +1,103 @@
+"""Tables in the terminal: aligned columns, wide characters counted as two cells, no wider than the terminal."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
+from typing import Any
+
+NARROW = 16  # cells of the terminal; columns are not made narrower than this
+NAMES = {" ": "<space>", "\t": "<tab>", "\u3000": "<wide space>"}
+
+
+def table(rows: Iterable[Sequence[Any]], align: str = "lr", gap: int = 2, limit: int | None = None) -> Iterator[str]:
+    """Lines of a table, from rows of cells; a heading is a row like the others.
+
+    align: "l" (left) or "r" (right) for each column; the last letter holds for all columns that follow.
+    limit: width of a line. Default: the terminal's, and none if standard output is no terminal.
+
+    In a table that is too wide, long cells are wrapped within their columns. Where that is not enough, the columns are
+    parted into several tables, one below the other, each of which begins with the first column.
+    """
+    cells = [[visible(str(cell)) for cell in row] for row in rows]
+    columns = list(zip_longest(*cells, fillvalue=""))
+    if limit is None and sys.stdout.isatty():
+        limit = shutil.get_terminal_size().columns
+    widths = [max(map(width, column)) for column in columns]
+    blocks = [list(range(len(columns)))]
+    if limit is not None and sum(widths) + gap * (len(widths) - 1) > limit:
+        widths, blocks = _fit(widths, gap, limit)
+    for number, block in enumerate(blocks):
+        if number:
+            yield ""
+        for row in zip(*(columns[i] for i in block)):
+            wrapped = (wrap(cell, widths[i]) for cell, i in zip(row, block))
+            for parts in zip_longest(*wrapped, fillvalue=""):
+                yield line(parts, [widths[i] for i in block], "".join(_side(align, i) for i in block), gap)
+
+
+def line(cells: Iterable[Any], widths: Iterable[int], align: str = "lr", gap: int = 2) -> str:
+    """One line of a table whose columns have the given widths: for tables that are shown row by row."""
+    parts = []
+    for i, (cell, wide) in enumerate(zip(map(str, cells), widths)):
+        space = " " * (wide - width(cell))
+        parts.append(cell + space if _side(align, i) == "l" else space + cell)
+    return (" " * gap).join(parts).rstrip()
+
+
+def visible(text: str) -> str:
+    """`text` with names for white space alone, and escapes for what does not show or moves the cursor."""
+    return text if text.isprintable() and text not in NAMES else NAMES.get(text, repr(text)[1:-1])
+
+
+def width(text: str) -> int:
+    """Cells that `text` takes in a terminal: two for each wide character, such as Chinese, none for combining marks."""
+    return sum(map(_cells, text))
+
+
+def wrap(text: str, limit: int) -> list[str]:
+    """Parts of `text` that are at most `limit` cells wide, parted at spaces where there are any."""
+    parts = []
+    while width(text) > limit:
+        end, wide = 0, _cells(text[0])
+        while wide <= limit:
+            end += 1
+            wide += _cells(text[end])
+        space = text.rfind(" ", 1, end + 1)
+        end = space if space > 0 else max(end, 1)
+        parts.append(text[:end])
+        text = text[end:].lstrip(" ")
+    return [*parts, text]
+
+
+def _cells(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def _side(align: str, column: int) -> str:
+    return align[min(column, len(align) - 1)]
+
+
+def _fit(widths: list[int], gap: int, limit: int) -> tuple[list[int], list[list[int]]]:
+    """Widths of the columns, and the columns of each block, so that no block is wider than `limit`."""
+    narrowed, room = list(widths), limit - gap * (len(widths) - 1)
+    while (excess := sum(narrowed) - room) > 0 and max(narrowed) > NARROW:
+        widest = max(narrowed)
+        narrower = max([NARROW, *(n for n in narrowed if n < widest)])
+        share = -(-excess // narrowed.count(widest))
+        narrowed = [max(narrower, n - share) if n == widest else n for n in narrowed]
+    if excess <= 0:
+        return narrowed, [list(range(len(widths)))]
+    first = min(widths[0], limit // 2)
+    widths = [first, *(max(2, min(n, limit - first - gap)) for n in widths[1:])]
+    blocks = [[0]]
+    for i in range(1, len(widths)):
+        if sum(widths[k] for k in blocks[-1]) + gap * len(blocks[-1]) + widths[i] > limit and len(blocks[-1]) > 1:
+            blocks.append([0])
+        blocks[-1].append(i)
+    return widths, blocks
