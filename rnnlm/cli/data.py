@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from rnnlm.cli.tables import table
+
 directory = click.option(
     "--dir", "folder", type=click.Path(path_type=Path), default="data", help="Where corpora are kept, each in a folder."
 )
@@ -17,19 +19,26 @@ def command():
 
 
 @command.command("list")
+@click.argument("names", metavar="[NAME]...", nargs=-1)
 @directory
-def list_(folder):
-    """What corpora there are, and which are here."""
+def list_(names, folder):
+    """List corpora, and whether they are here; with NAME, also where they come from and their files."""
     from rnnlm.corpora import catalogue
 
-    rows = [("name", "what", "size", "licence", "source", "here")]
-    for corpus in catalogue.CORPORA.values():
-        rows.append(
-            (corpus.name, corpus.what, corpus.size, corpus.licence, corpus.source, catalogue.state(corpus, folder))
-        )
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    for row in rows:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
+    for corpus in map(catalogue.find, names):
+        click.echo(f"{corpus.name}: {corpus.what}")
+        for key, value in {
+            "words": f"{corpus.words:.2f} M", "size": f"{corpus.megabytes:.1f} MB", "licence": corpus.licence,
+            "source": corpus.source, "files": " ".join(corpus.names), "here": catalogue.state(corpus, folder),
+        }.items():  # fmt: skip
+            click.echo(f"  {key:<8} {value}")
+    if not names:
+        rows = [("name", "what", "M words", "MB", "licence", "here")]
+        for corpus in catalogue.CORPORA.values():
+            sizes = f"{corpus.words:.2f}", f"{corpus.megabytes:.1f}"
+            rows.append((corpus.name, corpus.what, *sizes, corpus.licence, catalogue.state(corpus, folder)))
+        for line in table(rows, "llrrl"):
+            click.echo(line)
 
 
 @command.command()
@@ -41,7 +50,7 @@ def list_(folder):
 @click.option("--force", is_flag=True, help="Replace the files that are there.")
 @click.option("--digits", type=click.IntRange(1, 9), default=3, help="Of the numbers of `addition`.")
 def fetch(names, folder, source, force, digits):
-    """Bring corpora into DIR/NAME/; every file is verified.
+    """Download or build corpora into DIR/NAME/; every file is verified.
 
     `addition` stands for `addition-N`, the sums of numbers of up to N digits, with --digits N.
     """

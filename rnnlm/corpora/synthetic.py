@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import math
 import random
-from typing import NamedTuple
 
 PARTS = ("train", "valid", "test")
 SMALL = (
@@ -16,12 +15,7 @@ ONES, TENS = SMALL.split(" ")[:20], SMALL.split(" ")[20:]
 LARGEST = 6  # digits of a number in words
 
 
-class Made(NamedTuple):
-    parts: dict[str, list[str] | bytes]  # the lines of train, valid and test; or the content of another file
-    notes: list[str]  # what the user should know, a line each
-
-
-def addition(digits: int) -> Made:
+def addition(digits: int) -> dict[str, list[str]]:
     """Lines `a+b<TAB>sum` for numbers of up to `digits` digits.
 
     A pair and its mirror, a+b and b+a, are in the same part, so that a test pair is new either way round. Of the pairs,
@@ -32,7 +26,7 @@ def addition(digits: int) -> Made:
     sizes = {"test": min(pairs // 10, 5_000), "valid": min(pairs // 20, 1_000)}
     sizes["train"] = min(pairs - sum(sizes.values()), 100_000)
     drawn = rng.sample(range(pairs), sum(sizes.values()))
-    parts: dict[str, list[str] | bytes] = {}
+    parts: dict[str, list[str]] = {}
     for part in PARTS:
         lines = set()
         for i in drawn[: sizes[part]]:
@@ -43,10 +37,10 @@ def addition(digits: int) -> Made:
         mixed = sorted(lines)
         rng.shuffle(mixed)
         parts[part] = mixed
-    return Made(parts, [])
+    return parts
 
 
-def numbers() -> Made:
+def numbers() -> dict[str, list[str] | bytes]:
     """Numbers of up to six digits in words, a line each, and beside each text a matrix of vectors (.npy).
 
     A vector is the six digits, each one-hot: 60 numbers, uint8. No number is in two parts.
@@ -62,7 +56,7 @@ def numbers() -> Made:
         file = io.BytesIO()
         np.save(file, np.eye(10, dtype=np.uint8)[digits].reshape(size, 10 * LARGEST))
         parts[part], parts[f"{part}.npy"] = [in_words(n) for n in mine], file.getvalue()
-    return Made(parts, [])
+    return parts
 
 
 def in_words(n: int) -> str:

@@ -158,8 +158,8 @@ def test_what_cannot_be_read_is_said_and_skipped(tmp_path):
 def test_a_library_without_sources_is_an_error(tmp_path):
     with pytest.raises(DataError) as caught:
         build(tmp_path)
-    assert caught.value.message == f"{tmp_path}: found no documentation in 0 Python files"
-    assert caught.value.hint == "this interpreter comes without the source of its library; use one that has it"
+    assert caught.value.message.startswith(f"{tmp_path}: found no documentation")
+    assert "interpreter" in caught.value.hint
 
 
 def test_the_text_does_not_depend_on_the_order_of_sets():

@@ -15,7 +15,7 @@ from rnnlm.errors import UsageError
 
 @pytest.mark.parametrize("digits", [1, 2, 3])
 def test_sums_are_right_and_unseen_whichever_way_round(digits):
-    parts = addition(digits).parts
+    parts = addition(digits)
     assert list(parts) == list(PARTS)
     pairs = {}
     for part, lines in parts.items():
@@ -33,8 +33,8 @@ def test_sums_are_right_and_unseen_whichever_way_round(digits):
 
 
 def test_sums_are_the_same_every_time():
-    text = "\n".join(addition(2).parts["test"])
-    assert text == "\n".join(addition(2).parts["test"])
+    text = "\n".join(addition(2)["test"])
+    assert text == "\n".join(addition(2)["test"])
     assert hashlib.sha256(text.encode()).hexdigest()[:12] == "54436c798e28"
 
 
@@ -50,7 +50,7 @@ def test_numbers_in_words(n, words):
 
 
 def test_vectors_say_what_the_words_say():
-    parts = numbers().parts
+    parts = numbers()
     seen = set()
     for part, size in zip(PARTS, (20_000, 1_000, 1_000)):
         lines, matrix = parts[part], np.load(io.BytesIO(parts[f"{part}.npy"]), allow_pickle=False)
@@ -68,12 +68,12 @@ def test_sums_of_any_number_of_digits_are_fetched(tmp_path, monkeypatch, capsys)
         with pytest.raises(SystemExit) as exit:
             main(arguments)
         assert not exit.value.code
-    sizes = {part: len(addition(1).parts[part]) for part in PARTS}
+    sizes = {part: len(addition(1)[part]) for part in PARTS}
     assert capsys.readouterr().out == "".join(
         [f"data/addition-1/{part}.txt: {n} sentences, {2 * n} words\n" for part, n in sizes.items()]
         + [f"data/addition-1/{part}.txt: verified\n" for part in PARTS]
     )
-    assert catalogue.find("addition-5").what == "sums of numbers of 5 digits"
+    assert catalogue.find("addition-5").what == "sums of 5 digits"
     with pytest.raises(UsageError):
         catalogue.find("addition-10")
 
