@@ -101,5 +101,5 @@ def check(names, folder):
     if bad:
         command_line = catalogue.fetch_command(bad, folder)
         raise DataError(
-            f"missing or damaged: {', '.join(bad)}", f"`{command_line}` brings what is missing; with --force, all"
+            f"missing or damaged: {', '.join(bad)}", f"`{command_line}` fetches what is missing; with --force, all"
         )

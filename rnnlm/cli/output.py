@@ -1,4 +1,4 @@
-"""Where a command writes its file."""
+"""Options of commands that write a file: where, and whether it may replace one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rnnlm.errors import UsageError
 
 
 def new_file(output: str, force: bool) -> str:
-    """The name given with -o; `-` is standard output. Raises UsageError where no file may be written."""
+    """Return the name given with -o; `-` is standard output. Raises UsageError where no file may be written."""
     if output == "-":
         return output
     path = Path(output)  # of no name at all: the folder

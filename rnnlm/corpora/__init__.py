@@ -1,1 +1,1 @@
-"""Texts to train on: `rnnlm data` lists, downloads, builds and checks them."""
+"""Corpora, texts to train on: `rnnlm data` lists, downloads, builds and checks them."""

@@ -1,4 +1,4 @@
-"""The corpora that `rnnlm data` knows: where each comes from, which files are here, and how the others are fetched."""
+"""Corpora that `rnnlm data` knows: where each comes from, which files are here, and how the others are fetched."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Corpus(ABC):
 
     @abstractmethod
     def write(self, paths: list[Path], source: str, progress: Progress) -> Fetched:
-        """Write at least the files `paths`, over what is there. All are in one folder, which exists."""
+        """Write at least the files `paths`, replacing what is there. All are in one folder, which exists."""
 
 
 @dataclass(frozen=True)
@@ -252,7 +252,7 @@ CORPORA: dict[str, Corpus] = {
 
 
 def find(name: str) -> Corpus:
-    """The corpus of that name; UsageError for an unknown one."""
+    """Corpus of that name. Raises UsageError for an unknown one."""
     if name in CORPORA:
         return CORPORA[name]
     if digits := re.fullmatch("addition-([1-9])", name):
@@ -263,16 +263,16 @@ def find(name: str) -> Corpus:
 
 
 def hint(path: str | Path) -> str:
-    """Which command brings the file `path`, if it looks like one of a known corpus; else where it is looked for."""
+    """Hint for a missing file: the command that fetches it if a known corpus has it, else where it is looked for."""
     path = Path(path)
     corpus = CORPORA.get(path.parent.name)
     if corpus is None or path.name not in corpus.names:
         return "a relative path starts at the working directory"
-    return f"`{fetch_command([corpus.name], path.parent.parent)}` brings it"
+    return f"`{fetch_command([corpus.name], path.parent.parent)}` fetches it"
 
 
 def fetch_command(names: list[str], folder: str | Path) -> str:
-    """The command line that brings corpora into `folder`."""
+    """Command line that fetches corpora into `folder`."""
     elsewhere = [] if Path(folder).absolute() == FOLDER.absolute() else ["--dir", str(folder)]
     return shlex.join(["rnnlm", "data", "fetch", *names, *elsewhere])
 
@@ -293,7 +293,7 @@ def check(corpus: Corpus, folder: str | Path = FOLDER) -> dict[Path, str]:
 
 
 def state(corpus: Corpus, folder: str | Path = FOLDER) -> str:
-    """A corpus in a word: verified, missing, incomplete (what is there is right) or damaged."""
+    """State of a corpus in a word: verified, missing, incomplete (what is there is right) or damaged."""
     problems = set(check(corpus, folder).values())
     if problems == {""}:
         return "verified"

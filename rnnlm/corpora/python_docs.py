@@ -1,4 +1,4 @@
-"""The embedded corpus: the English of the documentation that comes with the running interpreter.
+"""The corpora python-docs and python-packages: the English of the documentation of the running interpreter.
 
 Every docstring of the standard library and every topic of `help()` (`pydoc_data.topics`), read from source with `ast`;
 nothing is imported; tests and bundled packages are left out. The rule from documentation to text, a sentence a line:
@@ -72,9 +72,9 @@ class PythonDocs(NamedTuple):
 def build(
     library: str | Path | None = None, progress: Callable[[int, int], None] = lambda done, total: None
 ) -> PythonDocs:
-    """The corpus from the source files in the folder `library`, which is the running interpreter's unless given.
+    """Corpus of the source files in the folder `library`, by default that of the running interpreter.
 
-    `progress(done, total)` is told of every file. DataError when there is nothing to read.
+    `progress(done, total)` is told of every file. Raises DataError when there is nothing to read.
     """
     found, notes = read(library, progress)
     parts: dict[str, list[str]] = {part: [] for part in PARTS}
@@ -86,7 +86,7 @@ def build(
 def packages(
     library: str | Path | None = None, progress: Callable[[int, int], None] = lambda done, total: None
 ) -> PythonDocs:
-    """The same sentences with the package that they come from in front, `package<TAB>sentence`.
+    """Sentences of python-docs, each with the package that it comes from in front: `package<TAB>sentence`.
 
     Only packages of PACKAGE or more documents with DOCUMENT or more sentences are in it, and no topics. In the order of
     a hash of their names, documents go to test until it has a tenth of the package's sentences, then to validation
@@ -114,7 +114,7 @@ def packages(
 
 
 def read(library: str | Path | None, progress: Callable[[int, int], None]) -> tuple[dict[str, list[str]], list[str]]:
-    """The texts of each document by its name, and notes. DataError when there is nothing to read."""
+    """Texts of each document by its name, and notes. Raises DataError when there is nothing to read."""
     library = Path(library or sysconfig.get_path("stdlib"))
     documents: dict[str, list[str]] = {}
     notes = []
@@ -159,7 +159,7 @@ def part_of(document: str) -> str:
 
 
 def ball_of(document: str) -> int:
-    """A number drawn for a document; its name alone decides."""
+    """Number drawn for a document, on which its part depends: a hash of its name."""
     return int(hashlib.sha256(document.encode()).hexdigest(), 16)
 
 
@@ -173,7 +173,7 @@ def source_files(library: Path) -> list[Path]:
 
 
 def parse(file: Path) -> ast.Module:
-    """The syntax tree of a file; SyntaxError, ValueError or OSError when there is none."""
+    """Syntax tree of a file. Raises SyntaxError, ValueError or OSError when there is none."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # old escapes like "\d": a warning turned error would drop the file
         return ast.parse(file.read_bytes())

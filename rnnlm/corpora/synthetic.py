@@ -1,4 +1,4 @@
-"""Tasks that are made on the spot: sums of numbers, and numbers in words. The same every time, on any machine."""
+"""Corpora that are made on the spot: sums of numbers, and numbers in words. Equal in every run."""
 
 from __future__ import annotations
 

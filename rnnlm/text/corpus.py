@@ -19,7 +19,7 @@ import numpy as np
 
 from rnnlm.errors import DataError
 from rnnlm.text.lines import BLOCK, TextPath, blocks, columns, opened, text_name
-from rnnlm.text.vocab import EOS, SPECIALS, Counts, Vocabulary
+from rnnlm.text.vocab import EOS, Counts, Vocabulary
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +73,7 @@ class Corpus:
         ids = np.zeros(len(vocab), np.int64)
         for block in self._blocks():
             ids += np.bincount(block[block >= 0], minlength=len(vocab))
-        tokens = Counter({word: int(n) for word, n in zip(vocab.words, ids) if n and word != SPECIALS[EOS]})
+        tokens = Counter({word: int(n) for i, (word, n) in enumerate(zip(vocab.words, ids)) if n and i != EOS})
         return Counts(tokens, self.sentences, self.blank, vocab.level, vocab.lower)
 
     def _blocks(self) -> Iterator[np.ndarray]:
@@ -106,7 +106,7 @@ class Corpus:
         return self.cut(min(n + 1, self.sentences - 1))
 
     def cut(self, n: int) -> tuple[Corpus, Corpus]:
-        """The first n sentences, and the others."""
+        """Corpus of the first n sentences, and of the others."""
         tokens, characters, lines = (int(x) for x in self.table[n - 1])
         head = replace(self, ids=self.ids[:tokens], table=self.table[:n], characters=characters, blank=lines - n)
         tail = replace(
@@ -128,7 +128,7 @@ class Encoder(Protocol):
 
 
 def encode(paths: Sequence[TextPath], vocab: Encoder, blank_lines: bool = False, column: int | None = None) -> Corpus:
-    """Token ids of texts, one after the other: read once, encoded block by block, and mapped from a temporary file.
+    """Encoded corpus of texts, one after the other: read once, block by block, and mapped from a temporary file.
 
     The file has no name and is gone when the corpus is, however the process ends. Its size is 4 bytes per token and 24
     per sentence, in the folder that TMPDIR names; memory does not grow with the text.
@@ -199,7 +199,7 @@ def digest_of(paths: Sequence[TextPath]) -> str:
 
 
 def _combined(hashes: Sequence[Any]) -> str:
-    """The hash of one text; of several, the hash of their hashes, because the end of a text also ends a line."""
+    """Hash of one text; for several, the hash of their hashes, because the end of a text also ends a line."""
     if len(hashes) == 1:
         return hashes[0].hexdigest()
     return hashlib.sha256(b"".join(sha.digest() for sha in hashes)).hexdigest()

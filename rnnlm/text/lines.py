@@ -23,20 +23,23 @@ GZIP_MAGIC = b"\x1f\x8b"
 
 
 def lines(path: TextPath, seen: Callable[[bytes], object] | None = None) -> Iterator[str]:
-    """The lines of a UTF-8 text, without their ends.
+    """Lines of a UTF-8 text, without their ends.
 
-    `path` is "-" for standard input, or a file, plain or gzipped (told by its first bytes). Only "\\n" ends a line,
-    with or without "\\r" before it; the last line may lack it. A byte order mark at the start is dropped. `seen` is
-    called with the bytes of the text as they are read (for progress bars). Lines typed or piped in slowly are yielded
-    as they come. Memory: a block of text, or the longest line. Raises DataError for a file that cannot be read or, with
-    line and byte (counted from 0), that is not UTF-8, and for a line of more than MAX_LINE bytes.
+    path: a file, plain or gzipped (its first bytes tell which), or "-" for standard input.
+    seen: is called with the bytes of the text as they are read (for progress bars and checksums).
+
+    Only "\\n" ends a line, with or without "\\r" before it; the last line may lack it. A byte order mark at the start
+    is dropped. Lines typed or piped in slowly are yielded as they come. Memory: a block of text, or the longest line.
+
+    Raises DataError for a file that cannot be read, for text that is not UTF-8, with its line and byte (counted from
+    0), and for a line of more than MAX_LINE bytes.
     """
     for block in blocks(path, seen):
         yield from block
 
 
 def blocks(path: TextPath, seen: Callable[[bytes], object] | None = None) -> Iterator[list[str]]:
-    """The same in lists of lines, about BLOCK bytes each; of what is piped in slowly, the lines that are there."""
+    """Lists of lines of a text, about BLOCK bytes each; of text piped in slowly, the lines there are. See `lines`."""
     offset = line = 0
     with opened(path) as stream:
         while block := stream.read1(BLOCK):
@@ -79,7 +82,7 @@ def columns(path: TextPath, column: int, seen: Callable[[bytes], object] | None 
 
 
 def part(line: str, column: int, path: TextPath, number: int) -> str:
-    """One part of a line, whose number is for the message."""
+    """One part, 0 or 1, of a line `left<TAB>right`; the line's number is for the message."""
     left, tab, right = line.partition("\t")
     if not tab and not line.strip():
         return ""
@@ -95,7 +98,7 @@ def part(line: str, column: int, path: TextPath, number: int) -> str:
 
 @contextlib.contextmanager
 def opened(path: TextPath) -> Iterator[Any]:
-    """A binary stream of a text, unzipped. Whatever prevents reading it becomes a DataError."""
+    """A binary stream of a text, unzipped. Raises DataError, whatever prevents reading it."""
     name = text_name(path)
     try:
         if str(path) == STDIN:
@@ -121,5 +124,5 @@ def opened(path: TextPath) -> Iterator[Any]:
 
 
 def text_name(path: TextPath) -> str:
-    """What reports and messages call a text."""
+    """Name of a text in reports and messages."""
     return "<stdin>" if str(path) == STDIN else str(path) or "''"

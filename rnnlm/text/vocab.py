@@ -1,4 +1,4 @@
-"""The vocabulary: which words a model knows, their numbers and how often they were seen.
+"""The vocabulary: the words that a model knows, their ids and how often they occur in the training text.
 
 A text is a sequence of lines, each a sentence. At level "word" a token is what `str.split()` finds: white space of any
 script separates words, so the ideographic space U+3000, the no-break space and the line separator U+2028 do as well as
@@ -23,7 +23,7 @@ from rnnlm.files import shortened, write_whole
 
 SPECIALS = ("<s>", "</s>", "<unk>")
 BOS, EOS, UNK = range(3)
-OOV = -1  # what a token outside the vocabulary is stored as: models read it as UNK, figures tell the two apart
+OOV = -1  # id of a token outside the vocabulary in a stored text: networks read it as UNK, figures tell the two apart
 CODE_POINTS = 0x110000
 MAX_FILE = 1 << 26  # bytes; a million words take 15 MB, so something larger is not a vocabulary
 
@@ -41,7 +41,7 @@ def readable(ids: np.ndarray) -> np.ndarray:
 
 @dataclass
 class Counts:
-    """What was seen in a text: how often each token, how many sentences, how many skipped empty lines."""
+    """Counts of a text: how often each token occurs, number of sentences, number of empty lines that were skipped."""
 
     tokens: Counter[str]
     sentences: int
@@ -51,16 +51,16 @@ class Counts:
 
     @property
     def total(self) -> int:
-        """Tokens of the text, sentence ends not counted."""
+        """Number of tokens, sentence ends not counted."""
         return sum(self.tokens.values())
 
     def oovs(self, vocab: Vocabulary) -> int:
-        """Tokens of the text that are not in the vocabulary."""
+        """Number of tokens that are not in the vocabulary."""
         return sum(count for token, count in self.tokens.items() if token not in vocab.index)
 
 
 def count(texts: Iterable[str], level: str = "word", lower: bool = False, blank_lines: bool = False) -> Counts:
-    """Count the tokens of lines of text, in memory that grows with the types alone.
+    """Counts of the tokens in lines of text. Memory grows with the number of different tokens alone.
 
     A line without tokens is skipped; with `blank_lines` it is a sentence of no characters (level "char" only).
     """
@@ -82,12 +82,14 @@ def count(texts: Iterable[str], level: str = "word", lower: bool = False, blank_
 
 
 def build(counts: Counts, max_size: int | None = None, min_count: int = 1, keep: Iterable[str] = ()) -> Vocabulary:
-    """The vocabulary of a counted text: specials first, then the most frequent first, ties in code point order.
+    """Vocabulary of a counted text: specials first, then the most frequent first, equal counts in code point order.
 
-    `max_size` counts every entry, specials included; the words of `keep` are in it whether they were seen or not. The
-    count of `</s>` is the number of sentences; that of `<unk>` is its own plus that of every token left out. Literal
-    `<s>` and `</s>` are never control symbols: they are left out like rare words. Raises UsageError when `keep` does
-    not fit into `max_size`.
+    max_size: number of entries at most, specials included. min_count: tokens that occur less often are left out.
+    keep: words that are in it in any case.
+
+    The count of `</s>` is the number of sentences; that of `<unk>` is its own plus that of every token left out.
+    Literal `<s>` and `</s>` are never control symbols: they are left out like rare words. Raises UsageError when `keep`
+    does not fit into `max_size`.
     """
     kept = set(keep).difference(SPECIALS)
     if max_size is not None and max_size < len(SPECIALS) + len(kept):
@@ -107,10 +109,10 @@ def build(counts: Counts, max_size: int | None = None, min_count: int = 1, keep:
 
 
 class Vocabulary:
-    """Words by number: entries 0, 1, 2 are `<s>`, `</s>` and `<unk>`.
+    """Vocabulary of a text: words by id, of which 0, 1, 2 are `<s>`, `</s>` and `<unk>`.
 
     words   list of K strings
-    counts  (K,) int64, how often each was seen in the training text
+    counts  (K,) int64, how often each occurs in the training text
     index   {token: id} for the tokens of a text, which `<s>` and `</s>` can never be
     """
 
@@ -124,7 +126,7 @@ class Vocabulary:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 (hex) of what decides about ids: level, lower and the words in order."""
+        """SHA-256 (hex) of level, lower and the words in order: vocabularies with the same one give the same ids."""
         return hashlib.sha256("\n".join([_kind(self.level, self.lower), *self.words]).encode()).hexdigest()
 
     def split(self, line: str) -> list[str]:
@@ -132,11 +134,11 @@ class Vocabulary:
         return split(line, self.level, self.lower)
 
     def join(self, words: Iterable[str]) -> str:
-        """The line that these tokens make."""
+        """The line that consists of these tokens."""
         return (" " if self.level == "word" else "").join(words)
 
     def ids(self, tokens: Iterable[str]) -> list[int]:
-        """The number of each token, -1 (OOV) for one that is not in the vocabulary."""
+        """Ids of tokens, OOV (-1) for one that is not in the vocabulary."""
         return [self.index.get(token, OOV) for token in tokens]
 
     def read(self, tokens: Iterable[str]) -> np.ndarray:
@@ -144,7 +146,7 @@ class Vocabulary:
         return readable(np.array(self.ids(tokens), np.int32))
 
     def encode(self, lines: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """The ids of the tokens of all lines on end, (n,) int32, and the number per line, (len(lines),) int64."""
+        """Ids of the tokens of all lines on end, (n,) int32, and the number per line, (len(lines),) int64."""
         if self.lower:
             lines = [line.lower() for line in lines]
         if self.level == "char":
@@ -163,14 +165,14 @@ class Vocabulary:
         return table
 
     def to_bytes(self) -> bytes:
-        """The vocabulary file: lines of `word<TAB>count` in UTF-8; a third field of the first says level and case."""
+        """Content of a vocabulary file: lines `word<TAB>count` in UTF-8; the first says level and case as well."""
         lines = [f"{word}\t{n}" for word, n in zip(self.words, self.counts)]
         lines[0] += f"\t{_kind(self.level, self.lower)}"
         return ("\n".join(lines) + "\n").encode()
 
     @classmethod
     def from_bytes(cls, data: bytes, name: str = "vocabulary") -> Vocabulary:
-        """Read what `to_bytes` wrote. Raises DataError naming the line (`name:line`) that is missing or malformed."""
+        """Vocabulary from the content of a file. Raises DataError with the line that is missing or malformed."""
         try:
             lines = data.decode().removeprefix("\ufeff").split("\n")
         except UnicodeDecodeError as error:
@@ -194,7 +196,7 @@ class Vocabulary:
             elif split(word, level) != [word]:
                 raise _broken(name, number, f"{shortened(word)} is not one {unit}")
             if word in counts:
-                raise _broken(name, number, f"{shortened(word)} stands here for the second time")
+                raise _broken(name, number, f"{shortened(word)} is here for the second time")
             counts[word] = int(entry[2])
         if len(counts) < len(SPECIALS):
             raise _broken(name, len(counts) + 1, f"the special token {SPECIALS[len(counts)]!r} is missing")
@@ -217,11 +219,30 @@ class Vocabulary:
         return cls.from_bytes(data, str(path))
 
 
+class OpenVocabulary(Vocabulary):
+    """Vocabulary that takes in every new word of the lines that it encodes, for a text that can be read only once.
+
+    Words get their ids in the order in which they are met, literal `<s>` and `</s>` among them. `Corpus.counts` then
+    has what `build` needs for the vocabulary proper.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(SPECIALS, [0] * len(SPECIALS))
+
+    def encode(self, lines: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Ids of the tokens of all lines on end, none of them OOV, and the number per line: see `Vocabulary.encode`."""
+        for word in chain.from_iterable(map(self.split, lines)):
+            if word not in self.index:
+                self.index[word] = len(self.words)
+                self.words.append(word)
+        return super().encode(lines)
+
+
 class Labels:
-    """The classes of a labelled text: each whole label is one token, and there are no special ones.
+    """Labels of a labelled text, by id: each whole label is one token, and there are no special ones.
 
     words   list of K strings, in code point order
-    counts  (K,) int64, how often each was seen in the training text
+    counts  (K,) int64, how often each occurs in the training text
     """
 
     level = "label"
@@ -235,7 +256,7 @@ class Labels:
 
     @classmethod
     def count(cls, labels: Iterable[str]) -> Labels:
-        """Those of a training text."""
+        """Labels of a training text, counted."""
         counts = Counter(labels)
         return cls(sorted(counts), [counts[label] for label in sorted(counts)])
 
@@ -245,17 +266,17 @@ class Labels:
         return hashlib.sha256("\n".join([self.level, *self.words]).encode()).hexdigest()
 
     def encode(self, lines: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """The number of each label, OOV for an unknown one, and how many a line has: one, or none if it is empty."""
+        """Ids of labels, OOV for an unknown one, and the number per line: one, or none if it is empty."""
         ids = [self.index.get(line, OOV) for line in lines if line]
         return np.array(ids, np.int32), np.array([bool(line) for line in lines], np.int64)
 
     def to_bytes(self) -> bytes:
-        """Lines of `label<TAB>count` in UTF-8."""
+        """Content of a file of labels: lines `label<TAB>count` in UTF-8."""
         return "".join(f"{label}\t{n}\n" for label, n in zip(self.words, self.counts)).encode()
 
     @classmethod
     def from_bytes(cls, data: bytes, name: str = "labels") -> Labels:
-        """Read what `to_bytes` wrote. Raises DataError naming the line that is malformed."""
+        """Labels from the content of a file. Raises DataError with the line that is malformed."""
         counts: dict[str, int] = {}
         for number, line in enumerate(data.decode(errors="replace").removesuffix("\n").split("\n"), 1):
             entry = re.fullmatch(r"(.+)\t([0-9]{1,15})", line)
@@ -269,10 +290,10 @@ class Labels:
 
 
 class Vocabularies:
-    """What a network reads and what it writes, where these are not the same words.
+    """Two vocabularies, of the words that a network reads and of those, or the labels, that it predicts.
 
-    In a file one stands after the other, with an empty line between. The length is the number of outcomes among which
-    the network chooses.
+    In a file they follow each other, with an empty line between. The length is that of the second: the number of
+    outcomes among which the network chooses.
     """
 
     def __init__(self, inputs: Vocabulary, outputs: Vocabulary | Labels):
@@ -283,23 +304,23 @@ class Vocabularies:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 (hex) of what decides about ids."""
+        """SHA-256 (hex) of both fingerprints."""
         return hashlib.sha256(f"{self.inputs.fingerprint} {self.outputs.fingerprint}".encode()).hexdigest()
 
     def to_bytes(self) -> bytes:
-        """Both vocabulary files."""
+        """Content of both vocabulary files."""
         return self.inputs.to_bytes() + b"\n" + self.outputs.to_bytes()
 
     @classmethod
     def from_bytes(cls, data: bytes, name: str, outputs: type[Vocabulary] | type[Labels]) -> Vocabularies:
-        """Read what `to_bytes` wrote. Raises DataError."""
+        """Both vocabularies from the content of a file. Raises DataError with the line that is malformed."""
         first, _, second = data.partition(b"\n\n")
         return cls(
             Vocabulary.from_bytes(first, f"{name} of the inputs"), outputs.from_bytes(second, f"{name} of the outputs")
         )
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the file, whole or not at all. Raises DataError when it cannot be written."""
+        """Write both to a file, whole or not at all. Raises DataError when it cannot be written."""
         write_whole(path, self.to_bytes())
 
 

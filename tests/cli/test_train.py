@@ -460,7 +460,7 @@ def test_texts_that_cannot_be_read(rnnlm, tmp_path, content, message, hint, flag
 def test_a_corpus_that_is_not_there_yet(rnnlm, tmp_path):
     status, _, err = rnnlm("train", "tiny.yaml", "-q", "--train", "data/ptb/ptb.train.txt")
     message = f"data/ptb/ptb.train.txt: no such file (tried {tmp_path}/data/ptb/ptb.train.txt)"
-    assert (status, err) == (1, error(message, "`rnnlm data fetch ptb` brings it"))
+    assert (status, err) == (1, error(message, "`rnnlm data fetch ptb` fetches it"))
 
 
 @pytest.mark.parametrize("content", [b"the cat sat on the mat\n", b"", b"PK\x03\x04 and so on"])

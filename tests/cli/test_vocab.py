@@ -77,35 +77,33 @@ def test_an_existing_file_is_kept_unless_forced(run, tmp_path):
     (tmp_path / "v.txt").write_text("precious")
     status, _, err = run("train.txt", "-o", "v.txt")
     assert status == 2
-    assert err == ("rnnlm: error: v.txt: exists already\n  hint: choose another name, or overwrite it with --force\n")
+    assert err.startswith("rnnlm: error: v.txt: exists already\n")
+    assert "--force" in err
     assert (tmp_path / "v.txt").read_text() == "precious"
     assert run("train.txt", "-o", "v.txt", "--force")[0] == 0
     assert len(Vocabulary.load(tmp_path / "v.txt")) == 9
 
 
 @pytest.mark.parametrize(
-    ("arguments", "status", "message"),
+    ("arguments", "status", "place", "word"),
     [
-        (["train.txt", "-o", "none/v.txt"], 2, "none/v.txt: there is no folder none"),
-        (["empty.txt", "-o", "v.txt"], 1, "empty.txt: no sentences"),
-        (["train.txt", "-o", "v.txt", "--keep", "empty.txt"], 1, "empty.txt: no sentences"),
-        (["train.txt", "-o", "pipe", "--force"], 2, "pipe: is a directory, a pipe or a device, not a file"),
-        (["train.txt", "-o", ""], 2, ".: is a directory, a pipe or a device, not a file"),
-        (["broken.txt", "-o", "v.txt"], 1, "broken.txt:2: byte 4: not UTF-8 (0xff)"),
-        (
-            ["train.txt", "-o", "v.txt", "--keep", "train.txt", "--max-size", "8"],
-            2,
-            "a vocabulary of 8 entries cannot hold 3 special tokens and 6 kept words",
-        ),
+        (["train.txt", "-o", "none/v.txt"], 2, "none/v.txt: ", "folder none"),
+        (["empty.txt", "-o", "v.txt"], 1, "empty.txt: ", "no sentences"),
+        (["train.txt", "-o", "v.txt", "--keep", "empty.txt"], 1, "empty.txt: ", "no sentences"),
+        (["train.txt", "-o", "pipe", "--force"], 2, "pipe: ", "not a file"),
+        (["train.txt", "-o", ""], 2, ".: ", "directory"),
+        (["broken.txt", "-o", "v.txt"], 1, "broken.txt:2: byte 4: ", "UTF-8"),
+        (["train.txt", "-o", "v.txt", "--keep", "train.txt", "--max-size", "8"], 2, "", "8 entries"),
     ],
 )
-def test_mistakes(run, tmp_path, arguments, status, message):
+def test_mistakes(run, tmp_path, arguments, status, place, word):
     (tmp_path / "empty.txt").write_text("\n")
     (tmp_path / "broken.txt").write_bytes(b"the\n\xff\n")
     os.mkfifo(tmp_path / "pipe")
     code, out, err = run(*arguments)
     assert (code, out) == (status, "")
-    assert err.splitlines()[0] == f"rnnlm: error: {message}"
+    assert err.startswith(f"rnnlm: error: {place}")
+    assert word in err.splitlines()[0]
     assert not (tmp_path / "v.txt").exists()
 
 

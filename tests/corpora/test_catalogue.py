@@ -178,10 +178,10 @@ HERE = "a relative path starts at the working directory"
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
-        ("data/ptb/ptb.train.txt", "`rnnlm data fetch ptb` brings it"),
-        (Path("data/python-docs/test.txt").absolute(), "`rnnlm data fetch python-docs` brings it"),
-        ("my texts/wikitext-2/valid.txt", "`rnnlm data fetch wikitext-2 --dir 'my texts'` brings it"),
-        ("tiny-shakespeare/input.txt", "`rnnlm data fetch tiny-shakespeare --dir .` brings it"),
+        ("data/ptb/ptb.train.txt", "`rnnlm data fetch ptb` fetches it"),
+        (Path("data/python-docs/test.txt").absolute(), "`rnnlm data fetch python-docs` fetches it"),
+        ("my texts/wikitext-2/valid.txt", "`rnnlm data fetch wikitext-2 --dir 'my texts'` fetches it"),
+        ("tiny-shakespeare/input.txt", "`rnnlm data fetch tiny-shakespeare --dir .` fetches it"),
         ("data/ptb/train.txt", HERE),
         ("data/mine/train.txt", HERE),
         ("train.txt", HERE),

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from rnnlm.errors import DataError
 from rnnlm.text.corpus import Corpus, digest_of, encode
 from rnnlm.text.lines import lines
-from rnnlm.text.vocab import EOS, SPECIALS, UNK, Vocabulary, build, count
+from rnnlm.text.vocab import EOS, SPECIALS, UNK, OpenVocabulary, Vocabulary, build, count
 from rnnlm.text.windows import Stream
 
 VOCAB = Vocabulary([*SPECIALS, "the", "cat", "dog", "sat"], [0, 1, 1, 9, 3, 2, 1])  # ids 3, 4, 5, 6
@@ -54,6 +54,14 @@ def test_each_sentence_with_its_end(write, blocks_of, block):
     assert [ids.tolist() for ids in text] == [[3, 4, EOS], [-1, EOS], [6, EOS]]
     assert text.sentence(1).tolist() == [-1, EOS]
     assert [ids.tolist() for ids in text.cut(1)[1]] == [[-1, EOS], [6, EOS]]
+
+
+def test_a_text_read_once_gives_the_vocabulary_of_its_words(write):
+    lines = ["the cat", "", "the </s> <unk>", "<s> the"]
+    every = OpenVocabulary()
+    text = encode([write("\n".join(lines))], every)
+    assert text.oovs == 0
+    assert build(text.counts(every)).to_bytes() == build(count(lines)).to_bytes()
 
 
 def test_blank_lines_mean_nothing_for_words(write):

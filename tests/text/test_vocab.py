@@ -2,11 +2,11 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnlm.errors import DataError, UsageError
-from rnnlm.text.vocab import EOS, SPECIALS, UNK, Vocabulary, build, count
+from rnnlm.text.vocab import EOS, SPECIALS, UNK, OpenVocabulary, Vocabulary, build, count
 
 TEXT = ["the cat sat", "the dog sat on the cat", "", "a <unk> <unk> </s> dog"]
 
@@ -69,11 +69,9 @@ def test_kept_words_are_in_whether_seen_or_not():
 def test_too_many_words_to_keep():
     with pytest.raises(UsageError) as caught:
         build(count(TEXT), max_size=4, keep=["a", "b"])
-    assert caught.value.message == "a vocabulary of 4 entries cannot hold 3 special tokens and 2 kept words"
-    assert caught.value.hint == "raise the maximal size, or keep fewer words"
+    assert all(part in caught.value.message for part in ("4 entries", "3 special tokens", "2 kept words"))
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.text(alphabet="ab Δx", max_size=8), max_size=12), st.integers(0, 99), st.sampled_from(["word", "char"])
 )
@@ -87,7 +85,25 @@ def test_ids():
     assert vocab.ids(["the", "cat", "<unk>", "<s>", "</s>"]) == [3, -1, UNK, -1, -1]
 
 
-@settings(deadline=None)
+def test_ids_as_a_network_reads_them():
+    vocab = Vocabulary([*SPECIALS, "the"], [0] * 4)
+    ids = vocab.read(["the", "cat", "<unk>", "<s>"])
+    assert (ids.tolist(), ids.dtype) == ([3, UNK, UNK, UNK], np.int32)
+
+
+@given(st.lists(st.text(alphabet="ab <s>/", max_size=12), max_size=12), st.integers(1, 5))
+def test_an_open_vocabulary_has_the_counts_of_the_text(lines, block):
+    vocab, ids, lengths = OpenVocabulary(), [], []
+    for i in range(0, len(lines), block):
+        some, n = vocab.encode(lines[i : i + block])
+        ids, lengths = ids + some.tolist(), lengths + n.tolist()
+    tokens = [token for line in lines for token in line.split()]
+    assert [vocab.words[i] for i in ids] == tokens
+    assert lengths == [len(line.split()) for line in lines]
+    assert min(ids, default=UNK) >= UNK  # a literal <s> or </s> is a word like any other
+    assert len(set(ids)) == len(set(tokens))
+
+
 @given(st.lists(st.text(max_size=10)), st.sampled_from(["word", "char"]), st.booleans())
 def test_many_lines_are_encoded_like_each(lines, level, lower):
     vocab = build(count(lines[::2], level, lower))
@@ -144,39 +160,40 @@ HEAD = "<s>\t0\n</s>\t1\n<unk>\t0\n"
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("text", "line", "words"),
     [
-        ("", "v.txt:1: found '', wanted a word, a tab and its count"),
-        ("the cat\n", "v.txt:1: found 'the cat', wanted a word, a tab and its count"),
-        ("the\t1\n", "v.txt:1: found 'the', wanted the special token '<s>'"),
-        ("<s>\t0\tlevel=bytes\n", "v.txt:1: found '<s>\\t0\\tlevel=bytes', wanted a word, a tab and its count"),
-        ("<s>\t0\n</s>\t1\n", "v.txt:3: the special token '<unk>' is missing"),
-        (HEAD + "the\n", "v.txt:4: found 'the', wanted a word, a tab and its count"),
-        (HEAD + "the\t1\n\ncat\t1\n", "v.txt:5: found '', wanted a word, a tab and its count"),
-        (HEAD + "the\tmany\n", "v.txt:4: found 'the\\tmany', wanted a word, a tab and its count"),
-        (HEAD + "the\t-1\n", "v.txt:4: found 'the\\t-1', wanted a word, a tab and its count"),
-        (HEAD + "the\t" + "9" * 99, f"v.txt:4: found 'the\\t{'9' * 33}...', wanted a word, a tab and its count"),
-        (HEAD + "the\t1\ncat\t1\nthe\t1\n", "v.txt:6: 'the' stands here for the second time"),
-        (HEAD + "<s>\t1\n", "v.txt:4: '<s>' stands here for the second time"),
-        (HEAD + "the cat\t1\n", "v.txt:4: 'the cat' is not one word"),
-        (HEAD.replace("0", "0\tlevel=char", 1) + "ab\t1\n", "v.txt:4: 'ab' is not one character"),
-        (HEAD.replace("0", "0\tlevel=char", 1) + "\n", "v.txt:4: found '', wanted a character, a tab and its count"),
+        ("", 1, ["''", "a word, a tab and its count"]),
+        ("the cat\n", 1, ["'the cat'", "a tab"]),
+        ("the\t1\n", 1, ["'the'", "'<s>'"]),
+        ("<s>\t0\tlevel=bytes\n", 1, ["level=bytes"]),
+        ("<s>\t0\n</s>\t1\n", 3, ["'<unk>'", "missing"]),
+        (HEAD + "the\n", 4, ["'the'", "a tab"]),
+        (HEAD + "the\t1\n\ncat\t1\n", 5, ["''", "a tab"]),
+        (HEAD + "the\tmany\n", 4, ["many", "count"]),
+        (HEAD + "the\t-1\n", 4, ["-1", "count"]),
+        (HEAD + "the\t" + "9" * 99, 4, ["9" * 33 + "...", "count"]),
+        (HEAD + "the\t1\ncat\t1\nthe\t1\n", 6, ["'the'", "second time"]),
+        (HEAD + "<s>\t1\n", 4, ["'<s>'", "second time"]),
+        (HEAD + "the cat\t1\n", 4, ["'the cat'", "one word"]),
+        (HEAD.replace("0", "0\tlevel=char", 1) + "ab\t1\n", 4, ["'ab'", "one character"]),
+        (HEAD.replace("0", "0\tlevel=char", 1) + "\n", 4, ["''", "a character, a tab"]),
     ],
 )
-def test_broken_files(tmp_path, text, message):
-    (tmp_path / "v.txt").write_text(text)
+def test_broken_files(tmp_path, text, line, words):
+    path = tmp_path / "v.txt"
+    path.write_text(text)
     with pytest.raises(DataError) as caught:
-        Vocabulary.load(tmp_path / "v.txt")
-    assert caught.value.message == message.replace("v.txt", str(tmp_path / "v.txt"))
-    assert caught.value.hint == "is this a vocabulary file? `rnnlm vocab` builds one"
+        Vocabulary.load(path)
+    assert caught.value.message.startswith(f"{path}:{line}: ")
+    assert all(word in caught.value.message for word in words)
+    assert "`rnnlm vocab`" in caught.value.hint
 
 
 def test_a_file_that_is_not_utf_8():
-    with pytest.raises(DataError, match=r"^v.txt:2: not UTF-8 \(0xff\)$"):
+    with pytest.raises(DataError, match=r"^v\.txt:2: .*UTF-8.*0xff"):
         Vocabulary.from_bytes(b"<s>\t0\n\xff", "v.txt")
 
 
-@settings(deadline=None)
 @given(st.binary() | st.text().map(lambda text: (HEAD + text).encode()))
 def test_no_bytes_crash_the_reader(data):
     try:
@@ -187,17 +204,14 @@ def test_no_bytes_crash_the_reader(data):
 
 
 def test_paths_that_cannot_be_used(tmp_path):
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(DataError, match=f"^{tmp_path}/none.txt: cannot be read"):
         Vocabulary.load(tmp_path / "none.txt")
-    assert caught.value.message == f"{tmp_path}/none.txt: cannot be read: No such file or directory"
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(DataError, match=f"^{tmp_path}/none/v.txt: cannot be written"):
         build(count(TEXT)).save(tmp_path / "none" / "v.txt")
-    assert caught.value.message == f"{tmp_path}/none/v.txt: cannot be written: No such file or directory"
 
 
 def test_a_huge_file_is_not_read_to_its_end(tmp_path):
     with open(tmp_path / "v.txt", "wb") as file:
         file.truncate(1 << 40)  # a hole: takes no space
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(DataError, match=f"^{tmp_path}/v.txt: .*64 MB"):
         Vocabulary.load(tmp_path / "v.txt")
-    assert caught.value.message == f"{tmp_path}/v.txt: more than 64 MB, which no vocabulary file has"
