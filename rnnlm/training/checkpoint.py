@@ -20,7 +20,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +33,10 @@ from rnnlm.text import vocab
 FORMAT = "rnnlm model"
 VERSION = 1
 MAX_META = 1 << 24  # bytes; a validation takes 20
+MAX_HEADER = 4096  # bytes; NumPy's headers of such arrays take 128
 PIECE = 1 << 20  # bytes read at a time
+TYPES = {np.dtype(t) for t in ("f4", "f8", "u1")}  # of the arrays in a file
+READ_HEADER = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 DAMAGED = "the file is damaged, or from another version: train again"  # a hint
 HINT = "expected a model file or run directory written by `rnnlm train`"
 
@@ -137,74 +140,54 @@ class _Pieces(io.FileIO):
         return super().read(PIECE if size is None or size < 0 else min(size, PIECE))
 
 
-class _Header(NamedTuple):
-    """Of an array in the archive."""
-
-    dtype: np.dtype
-    shape: tuple[int, ...]
-    start: int  # bytes before its elements
-
-
 class _Archive:
     """The arrays of a file, of which only the headers are read until one is asked for.
 
-    Raises ValueError, KeyError or what zipfile raises for what `save` cannot have written.
+    Raises ValueError, KeyError or what zipfile and NumPy raise for what `save` cannot have written.
     """
-
-    # As NumPy writes it, in version 1.0: arrays of bytes and floats. Anything else, such as a pickle, differs.
-    HEADER = re.compile(rb"\{'descr': '(<f4|<f8|\|u1)', 'fortran_order': False, 'shape': \(([0-9, ]{0,200})\), \} *\n")
-    MAGIC = b"\x93NUMPY\x01\x00"
 
     def __init__(self, file: io.FileIO):
         self._zip = zipfile.ZipFile(file)
         size = os.fstat(file.fileno()).st_size
         for member in self._zip.infolist():
             size -= member.file_size
-            if member.compress_type != zipfile.ZIP_STORED or size < 0:  # neither packed, nor twice in the same place
+            if member.compress_type != zipfile.ZIP_STORED or size < 0:  # compressed, or twice in the same place
                 raise ValueError(member.filename)
         self._headers = {m.filename.removesuffix(".npy"): self._header(m) for m in self._zip.infolist()}
 
-    def _header(self, member: zipfile.ZipInfo) -> _Header:
+    def _header(self, member: zipfile.ZipInfo) -> tuple[tuple[int, ...], np.dtype]:
+        """Shape and type of an array, if the file holds as many bytes as they say."""
         with self._zip.open(member) as stream:
-            start = stream.read(10)
-            length = int.from_bytes(start[8:], "little")
-            match = self.HEADER.fullmatch(stream.read(length))
-        if not start.startswith(self.MAGIC) or not match:
+            start = io.BytesIO(stream.read(MAX_HEADER))
+        version = np.lib.format.read_magic(start)
+        shape, fortran, dtype = READ_HEADER[version](start)
+        size = math.prod(shape) * dtype.itemsize
+        if dtype not in TYPES or fortran or min(shape, default=0) < 0 or start.tell() + size != member.file_size:
             raise ValueError(member.filename)
-        header = _Header(
-            np.dtype(match[1].decode()), tuple(int(n) for n in match[2].split(b",") if n.strip()), 10 + length
-        )
-        if header.start + math.prod(header.shape) * header.dtype.itemsize != member.file_size:
-            raise ValueError(member.filename)
-        return header
+        return shape, dtype
 
     def shapes(self, prefix: str) -> dict[str, tuple[int, ...]]:
         """The shapes of a group of arrays."""
-        return {n.removeprefix(prefix): h.shape for n, h in self._headers.items() if n.startswith(prefix)}
+        return {name.removeprefix(prefix): s for name, (s, _) in self._headers.items() if name.startswith(prefix)}
 
     def text(self, name: str, limit: int) -> bytes:
-        """An array of bytes."""
-        if self._headers[name].dtype != np.uint8 or math.prod(self._headers[name].shape) > limit:
+        """An array of bytes, at most `limit`."""
+        shape, dtype = self._headers[name]
+        if dtype != np.uint8 or math.prod(shape) > limit:
             raise ValueError(name)
         return self._read(name).tobytes()
 
     def floats(self, prefix: str) -> dict[str, np.ndarray]:
         """A group of arrays of floats."""
         names = [name for name in self._headers if name.startswith(prefix)]
-        if any(self._headers[name].dtype.kind != "f" for name in names):
+        if any(self._headers[name][1].kind != "f" for name in names):
             raise ValueError(prefix)
         return {name.removeprefix(prefix): self._read(name) for name in names}
 
     def _read(self, name: str) -> np.ndarray:
         """An array. The archive's checksum of it is verified on the way."""
-        header = self._headers[name]
-        array = np.empty(header.shape, header.dtype)
-        into = array.reshape(-1).view(np.uint8).data
         with self._zip.open(f"{name}.npy") as stream:
-            stream.read(header.start)
-            for i in range(0, len(into), PIECE):
-                into[i : i + PIECE] = stream.read(PIECE)
-        return array
+            return np.lib.format.read_array(stream, allow_pickle=False)
 
 
 def _text(text: str) -> np.ndarray:

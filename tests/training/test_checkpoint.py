@@ -20,8 +20,6 @@ from rnnlm.files import write_whole
 from rnnlm.training import checkpoint
 from rnnlm.training.checkpoint import Checkpoint
 
-HINT = "expected a model file or run directory written by `rnnlm train`"
-
 
 def example():
     rng = np.random.default_rng(1)
@@ -119,20 +117,23 @@ def test_places_that_cannot_be_written(tmp_path, name, problem):
 # --- reading what is no checkpoint ---------------------------------------------------------------------------------
 
 
-def refused(path):
+def refused(path, problem="not a model file"):
+    """A file is refused with a message that begins with its name and goes on like this."""
     with pytest.raises(DataError) as error:
         checkpoint.load(path)
-    return error.value.message, error.value.hint
+    assert error.value.message.startswith(f"{path}: {problem}")
+    assert "`rnnlm train`" in error.value.hint or "version" in error.value.hint
+    return error.value.message
 
 
 def test_a_missing_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     path = checkpoint.Path("none.npz")
-    assert refused(path) == (f"none.npz: no such model (looked in {tmp_path}/none.npz)", HINT)
+    assert str(tmp_path) in refused(path, "no such model")
 
 
 def test_a_directory(tmp_path):
-    assert refused(tmp_path) == (f"{tmp_path}: cannot be read: Is a directory", HINT)
+    refused(tmp_path, "cannot be read: Is a directory")
 
 
 def test_other_files(tmp_path, saved):
@@ -147,7 +148,7 @@ def test_other_files(tmp_path, saved):
         npy.getvalue()[:50], empty_zip.getvalue(), pickle.dumps({"format": "rnnlm model"}),
     ):  # fmt: skip
         path.write_bytes(content)
-        assert refused(path) == (f"{path}: not a model file, or a damaged one", HINT)
+        refused(path)
 
 
 def test_archives_of_other_arrays(tmp_path, saved):
@@ -162,9 +163,9 @@ def test_archives_of_other_arrays(tmp_path, saved):
         {"meta": text({"format": "another", "version": 1})}, {"meta": text({"format": "rnnlm model", "version": 1})},
     ):  # fmt: skip
         rewritten(data, path, **arrays)
-        assert refused(path) == (f"{path}: not a model file, or a damaged one", HINT)
+        refused(path)
     np.savez(path, a=np.zeros(3))
-    assert refused(path) == (f"{path}: not a model file, or a damaged one", HINT)
+    refused(path)
 
 
 class Payload:
@@ -174,11 +175,22 @@ class Payload:
         return os.mkdir, ("loaded",)
 
 
+@pytest.mark.parametrize("version", [1, 2])
+def test_headers_are_read_as_numpy_reads_them(tmp_path, saved, version):
+    """Whatever their spaces and the order of their keys."""
+    parts = members(saved[0])
+    content = parts["weights/E.npy"][128:]
+    head = b"{'shape':(2,3),   'fortran_order': False, 'descr': '<f4'}\n"
+    size = len(head).to_bytes(2 if version == 1 else 4, "little")
+    packed(tmp_path / "model.npz", parts | {"weights/E.npy": b"\x93NUMPY%c\0" % version + size + head + content})
+    assert_same(checkpoint.load(tmp_path / "model.npz"), example())
+
+
 def test_pickles_are_not_loaded(tmp_path, monkeypatch, saved):
     monkeypatch.chdir(tmp_path)
     data, _ = saved
     path = rewritten(data, tmp_path / "model.npz", **{"weights/E": np.array([Payload()], object)})
-    assert refused(path) == (f"{path}: not a model file, or a damaged one", HINT)
+    refused(path)
     assert os.listdir(tmp_path) == ["model.npz"]
 
 
@@ -187,10 +199,7 @@ def test_another_version(tmp_path, saved):
     for version, shown in ((2, "2"), ("\x1b[2J", r'"\u001b[2J"')):
         meta = np.frombuffer(json.dumps({"format": "rnnlm model", "version": version}).encode(), np.uint8)
         path = rewritten(data, tmp_path / "model.npz", meta=meta)
-        assert refused(path) == (
-            f"{path}: model format {shown}, expected 1",
-            "it was written by another version of rnnlm; use that version, or train again",
-        )
+        refused(path, f"model format {shown}, expected 1")
 
 
 def assert_whole_or_refused(data, path):
@@ -238,7 +247,7 @@ def packed(path, parts, compression=zipfile.ZIP_STORED):
 def peak_of_refusing(path):
     tracemalloc.start()
     try:
-        assert refused(path) == (f"{path}: not a model file, or a damaged one", HINT)
+        refused(path)
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -263,7 +272,8 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path, saved):
         npy("<f4", (10**9, 10**9)), npy("<f4", (10**18, 10**18), bytes(4)), npy("<f4", (25,), bytes(96)),
         npy("<f4", (2, 3), bytes(28)), npy("|O", (1,), pickle.dumps([1])), npy("<f8", (2,), bytes(16), order=True),
         npy("<f4", "(2, -3)", bytes(24)), npy("<f4", "(" * 90 + "1,)", bytes(4)), npy("<c8", (1,), bytes(8)),
-        b"\x93NUMPY\x02\x00" + b"\xff\xff\xff\x7f" + b"{", b"",
+        npy("<f4", (-2, -3), bytes(24)), npy("<f4", (0, 10**30)), npy("<f4", "-" * 3000 + "1", bytes(4)),
+        b"\x93NUMPY\x02\x00" + b"\xff\xff\xff\x7f" + b"{", b"\x93NUMPY\x03\x00" + bytes(8), b"\x93NUMPY", b"",
     ],
 )  # fmt: skip
 def test_headers_that_lie(tmp_path, saved, array):
@@ -329,4 +339,4 @@ def test_weights_are_compared_before_they_are_read(tmp_path):
 
 def test_a_pipe(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    assert refused(tmp_path / "pipe") == (f"{tmp_path}/pipe: is a pipe or a device, not a file", HINT)
+    refused(tmp_path / "pipe", "is a pipe")
