@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import errno
 import importlib
 import io
 import re
 import sys
 import traceback
 import warnings
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 import click
 
@@ -34,7 +36,9 @@ COMMANDS = {
     "memory": "How far back each cell remembers: a table.",
     "config": "Show, check or explain a configuration.",
 }
+OTHER_NAMES = {"generate": "sample", "test": "eval", "fit": "train"}  # in other programs
 EXIT_INTERRUPTED = 130
+STDOUT = "<stdout>"
 
 
 class Commands(click.Group):
@@ -47,7 +51,7 @@ class Commands(click.Group):
     def resolve_command(self, context, args):
         name = args[0]
         if name not in COMMANDS:
-            close = difflib.get_close_matches(name, COMMANDS, n=1)
+            close = [OTHER_NAMES[name]] if name in OTHER_NAMES else difflib.get_close_matches(name, COMMANDS, n=1)
             meant = f"; did you mean '{close[0]}'?" if close else ""
             raise UsageError(f"unknown command '{name}'{meant} (known: {', '.join(COMMANDS)})", "try 'rnnlm --help'")
         return super().resolve_command(context, args)
@@ -65,22 +69,22 @@ def cli(debug):
     """Train, evaluate and sample recurrent-network language models."""
 
 
-def main(argv: list[str] | None = None) -> None:
+def main(argv: list[str] | None = None) -> NoReturn:
     """Run the command line and exit: 0 done, 1 failure, 2 usage, 3 numerical, 130 interrupted.
 
-    Click itself ends quietly, with status 1, when the reader of standard output has gone (`| head`).
+    When the reader of standard output has gone (`| head`) it ends quietly, with status 1.
     """
     argv = sys.argv[1:] if argv is None else argv
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(encoding="utf-8")  # as all text here, whatever the locale
+    if isinstance(sys.stderr, io.TextIOWrapper):
+        sys.stderr.reconfigure(encoding="utf-8")  # as all text here, whatever the locale
     warnings.simplefilter("ignore", RuntimeWarning)  # where NumPy warns of overflow, NumericalError says more
     try:
-        if argv and re.fullmatch("-[a-z][a-z-]+", argv[0]):  # one dash and a word: the flags of Mikolov's toolkit
-            from rnnlm.cli import mikolov
-
-            sys.exit(mikolov.run(argv))
-        sys.exit(cli.main(args=argv or ["--help"], prog_name="rnnlm", standalone_mode=False))
+        with contextlib.redirect_stdout(named(sys.stdout)) as output:
+            try:
+                run(argv)
+            finally:
+                if output is not None:  # as it is where the shell has closed it
+                    output.flush()  # here, where a failure can still be reported
     except RnnlmError as error:
         if "--debug" in argv:
             traceback.print_exc()
@@ -92,10 +96,14 @@ def main(argv: list[str] | None = None) -> None:
             sys.exit(error.exit_code)
         message = " ".join(message.split())  # of a choice, click names every member in a line of its own
         fail(argv, message, f"try '{context.command_path if context else 'rnnlm'} --help'", error.exit_code)
-    except OSError as error:  # of a name that cannot even be looked at: too long, or in a folder that is closed
+    except OSError as error:
         if error.filename is None:
             raise
-        name = str(error.filename)
+        if error.filename == STDOUT:
+            if error.errno == errno.EPIPE:
+                sys.exit(1)
+            fail(argv, f"{STDOUT}: cannot be written: {error.strerror}", "make room there, or choose another file", 1)
+        name = str(error.filename)  # it cannot even be looked at: too long, or in a folder that is closed
         name = name if name.isprintable() else repr(name)[1:-1]
         name = name if len(name) <= 200 else f"{name[:200]}..."
         fail(argv, f"{name}: {error.strerror}", "check the name, and the permissions of its folder", 1)
@@ -104,6 +112,33 @@ def main(argv: list[str] | None = None) -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         sys.exit(EXIT_INTERRUPTED)
+
+
+def run(argv: list[str]) -> NoReturn:
+    """Run the command that `argv` names, and exit. It finds `argv` itself in its context, as `obj`."""
+    if argv and re.fullmatch("-[a-z][a-z-]+", argv[0]):  # one dash and a word: the flags of Mikolov's toolkit
+        from rnnlm.cli import mikolov
+
+        sys.exit(mikolov.run(argv))
+    sys.exit(cli.main(args=argv or ["--help"], prog_name="rnnlm", standalone_mode=False, obj=argv))
+
+
+class Output(io.FileIO):
+    """Standard output, of which an error of writing says so: the system's errors name no file."""
+
+    def write(self, data, /):
+        try:
+            return super().write(data)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, STDOUT) from None
+
+
+def named(stdout: TextIO | None) -> TextIO | None:
+    """Standard output by way of `Output`, in UTF-8 as all text here, whatever the locale."""
+    if not isinstance(stdout, io.TextIOWrapper):  # a program that calls `main` has put something else there
+        return stdout
+    buffer = io.BufferedWriter(Output(stdout.fileno(), "w", closefd=False))
+    return io.TextIOWrapper(buffer, "utf-8", line_buffering=stdout.line_buffering)
 
 
 def fail(argv: list[str], message: str, hint: str, status: int) -> NoReturn:

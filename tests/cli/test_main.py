@@ -1,5 +1,7 @@
 """The command line as a whole: how errors look, and how it ends."""
 
+import contextlib
+import io
 import os
 import subprocess
 import sys
@@ -7,7 +9,7 @@ import sys
 import pytest
 
 from rnnlm import __version__
-from rnnlm.cli import COMMANDS
+from rnnlm.cli import COMMANDS, main
 
 KNOWN = f"(known: {', '.join(COMMANDS)})"
 
@@ -36,6 +38,9 @@ def test_version(rnnlm):
     [
         (["bogus"], f"unknown command 'bogus' {KNOWN}", "try 'rnnlm --help'"),
         (["trian", "x"], f"unknown command 'trian'; did you mean 'train'? {KNOWN}", "try 'rnnlm --help'"),
+        (["generate"], f"unknown command 'generate'; did you mean 'sample'? {KNOWN}", "try 'rnnlm --help'"),
+        (["test"], f"unknown command 'test'; did you mean 'eval'? {KNOWN}", "try 'rnnlm --help'"),
+        (["fit"], f"unknown command 'fit'; did you mean 'train'? {KNOWN}", "try 'rnnlm --help'"),
         (["config", "bogus"], "No such command 'bogus'", "try 'rnnlm config --help'"),
         (["train"], "Missing argument 'CONFIG'", "try 'rnnlm train --help'"),
         (["train", "a", "b"], "Got unexpected extra argument (b)", "try 'rnnlm train --help'"),
@@ -105,7 +110,68 @@ def test_what_was_typed_is_shown_in_one_line(rnnlm, tmp_path, monkeypatch):
     )  # fmt: skip
 
 
-def test_a_closed_pipe_is_quiet():
+# --- standard output that cannot be written --------------------------------------------------------------------------
+
+PRINTING = [
+    "--help", "--version", "eval --help", "config explain schedule", "config show {}/config.yaml", "score {} {}.txt",
+    "eval {} {}.txt", "eval {} {}.txt --json", "sample {} -n 3", "predict {} {}.txt", "vocab {}.txt -o -", "info {}",
+    "ngram {}.txt -o -", "-rnnlm {} -test {}.txt", "gradcheck {}", "data list",
+]  # fmt: skip
+
+
+@pytest.fixture(params=PRINTING)
+def printing(request, rnnlm, trained, monkeypatch):
+    """A function that runs a command that prints, with this standard output: -> exit status, and what is on stderr."""
+    names = {"{}.txt": str(trained["test.txt"]), "{}/config.yaml": str(trained["stream"] / "config.yaml")}
+    arguments = [names.get(word, str(trained["stream"]) if word == "{}" else word) for word in request.param.split()]
+
+    def run(stdout):
+        monkeypatch.setattr(sys, "stdout", stdout)
+        status, _, err = rnnlm(*arguments)
+        return status, err
+
+    return run
+
+
+FULL = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux")
+
+
+@FULL
+def test_a_full_disk_is_one_line(printing):
+    with open("/dev/full", "w") as full:
+        status, err = printing(full)
+    assert status == 1
+    (error,) = (line for line in err.splitlines() if "error" in line)
+    assert error.startswith("rnnlm: error: <stdout>: ")
+    assert error.endswith(": No space left on device")
+
+
+def test_a_closed_pipe_is_quiet(printing):
+    """Even if all that is written fits into a buffer."""
+    read, write = os.pipe()
+    os.close(read)
+    with open(write, "w") as closed:
+        status, err = printing(closed)
+    assert status == 1
+    assert "error" not in err
+
+
+@FULL
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("arguments", ["config explain", "--version"])
+def test_a_full_disk_at_the_end_of_a_process(arguments, unbuffered):
+    """Python tries once more to write what is left, which must not be heard."""
+    command = [sys.executable, "-m", "rnnlm", *arguments.split()]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, env=os.environ | {"PYTHONUNBUFFERED": unbuffered}
+        )
+    assert done.returncode == 1
+    error, hint = done.stderr.splitlines()
+    assert error.startswith("rnnlm: error: <stdout>: ")
+
+
+def test_a_pipe_that_is_closed_in_between():
     """As in `rnnlm config explain | head -1`, whoever is quicker."""
     read, write = os.pipe()
     with subprocess.Popen(
@@ -116,3 +182,14 @@ def test_a_closed_pipe_is_quiet():
         os.close(read)
         assert process.stderr.read() == b""
     assert process.returncode in (0, 1)
+
+
+def test_standard_output_that_is_not_there():
+    """As after `>&-` in a shell, or in a program that calls `main`."""
+    command = f"{sys.executable} -m rnnlm config explain >&-"
+    done = subprocess.run(command, shell=True, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    written = io.StringIO()
+    with contextlib.redirect_stdout(written), pytest.raises(SystemExit):
+        main(["--version"])
+    assert written.getvalue() == f"rnnlm, version {__version__}\n"
