@@ -1,6 +1,8 @@
 import rnnlm  # noqa: F401, I001  (first: it decides about threads before NumPy is loaded)
 
 import io
+import itertools
+import math
 import random
 import sys
 
@@ -11,8 +13,8 @@ from rnnlm import config
 from rnnlm.corpora import python_docs
 from rnnlm.cli import main
 from rnnlm.experiment import Config, prepare
+from rnnlm.nn.heads import Loss
 from rnnlm.training.run import Run
-from rnnlm.training.trainer import Validation
 
 settings.register_profile("unhurried", deadline=None)  # no test asserts a time
 settings.load_profile("unhurried")
@@ -73,12 +75,10 @@ def _train(path, data):
         "training": {"epochs": 2, "batch": 10, "window": 20},
     }
     experiment, run = prepare(config.build(Config, settings)), Run(path)
-    path.mkdir()
-    run.describe(experiment, ["train", "tiny.yaml"])
-    for event in experiment.trainer.run():
-        if isinstance(event, Validation) and event.best:
-            run.save_best(experiment)
-    run.save_last(experiment)
+    with run.lock():
+        run.begin(experiment, ["train", "tiny.yaml"])
+        for _ in run.train(experiment):
+            pass
 
 
 @pytest.fixture(scope="session")
@@ -96,6 +96,22 @@ def tiny(tmp_path, monkeypatch):
         (tmp_path / f"{name}.txt").write_text("".join(sentence(rng) + "\n" for _ in range(number)))
     (tmp_path / "tiny.yaml").write_text(TINY)
     return lambda *overrides: prepare(config.load("tiny.yaml", Config, overrides)[0])
+
+
+@pytest.fixture
+def diverging():
+    """A function that lets a trainer find an infinite loss at the attempts of these numbers."""
+
+    def diverge(trainer, *steps):
+        attempts, true_loss = itertools.count(), trainer.network.loss
+
+        def broken(batch, state, rng=None):
+            loss, state = true_loss(batch, state, rng)
+            return (Loss(math.inf, loss.tokens) if rng and next(attempts) in steps else loss), state
+
+        trainer.network.loss = broken
+
+    return diverge
 
 
 @pytest.fixture(params=[1, 3])

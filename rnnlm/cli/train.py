@@ -6,9 +6,7 @@ import contextlib
 import itertools
 import json
 import math
-import os
 import shlex
-import signal
 import statistics
 import sys
 import time
@@ -18,17 +16,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rnnlm.errors import UsageError
+from rnnlm.cli.progress import Screen, Signals, duration
+from rnnlm.errors import NumericalError, UsageError
 from rnnlm.nn.threads import set_threads
 
 if TYPE_CHECKING:
     from rnnlm.experiment import Experiment
     from rnnlm.training.run import Run
-    from rnnlm.training.trainer import Trainer, Update, Validation
-
-PLAIN_INTERVAL = 30.0  # seconds between progress lines where there is no terminal
-BAR = "{} {{percentage:3.0f}}%|{{bar}}| {} ETA {{remaining}}"
-AGAIN = b"finishing the step and saving; Ctrl-C again leaves at once\n"
+    from rnnlm.training.trainer import Trainer, Update
 
 
 @click.command()
@@ -56,13 +51,15 @@ AGAIN = b"finishing the step and saving; Ctrl-C again leaves at once\n"
 @click.option("--max-time", metavar="TIME", help="Save and stop after this time, such as 90m or 2h.")
 @click.option("-q", "--quiet", is_flag=True, help="Errors only.")
 @click.option("-v", "--verbose", is_flag=True, help="Say more: the resolved configuration.")
+@click.pass_obj
 def command(
-    config, output, train, valid, overrides, seed, resume, init_from, force, dry_run, threads, max_time, quiet, verbose
-):
+    arguments, config, output, train, valid, overrides, seed, resume, init_from, force, dry_run, threads, max_time,
+    quiet, verbose,
+):  # fmt: skip
     """Train a model as CONFIG (YAML, or a run directory) says.
 
     Ctrl-C saves and exits with status 130; --resume goes on bit for bit as if nothing had happened. On one machine and
-    with one number of threads, one seed gives one result.
+    with one number of threads, one seed gives one result. docs/runs.md: the run directory, resuming, exit status.
     """
     if resume + bool(init_from) + force > 1:
         raise UsageError("--resume, --init-from and --force exclude each other", "give one of them")
@@ -83,7 +80,7 @@ def command(
     if verbose:
         say.line(configuration.dump(settings))
     if not dry_run:
-        check_output(run, resume, force)
+        run.check(resume, force)
     experiment = prepare(settings)
     if init_from:
         start_from(experiment, model_file(init_from))
@@ -92,20 +89,15 @@ def command(
         estimate(experiment, say)
         return
     with run.lock():
-        if resume:
-            for warning in run.resume(experiment):
-                say.line(f"warning: {warning}")
-        else:
-            run.clear()
-            run.save_last(experiment)  # first of all, so that whatever happens there is something to resume
-        run.describe(experiment, sys.argv[1:])
+        for warning in run.begin(experiment, arguments, resume, force):
+            say.line(f"warning: {warning}")
         say.run = run
         introduce(experiment, say)
         sys.exit(follow(experiment, run, say, limit))
 
 
 def threads_of(path: Path) -> int | None:
-    """The number of threads that a run computes with: with another one, sums differ in their last digits."""
+    """The number of threads of an earlier run: with another one, sums differ in their last digits."""
     try:
         return json.loads((path / "env.json").read_text())["threads"]
     except (OSError, ValueError, LookupError, TypeError):
@@ -127,26 +119,21 @@ def as_set(train: Sequence[str], valid: str | None, seed: int | None) -> Iterato
     if train:
         yield f"data.train={json.dumps(train, ensure_ascii=False)}"
     if valid is not None:
-        share = valid.lstrip("-").replace(".", "", 1).isdigit()  # or a number that is none
-        yield f"data.valid={valid if share else json.dumps(valid, ensure_ascii=False)}"
+        yield f"data.valid={valid if is_number(valid) else json.dumps(valid, ensure_ascii=False)}"
     if seed is not None:
         yield f"seed={seed}"
 
 
-def check_output(run: Run, resume: bool, force: bool) -> None:
-    """Never overwrite a run by accident, nor resume one that is not there."""
-    if run.path.exists() and not run.path.is_dir():
-        raise UsageError(f"{run.path}: a file; expected a directory for the run", "choose another with -o")
-    if resume and not (run.last.exists() or run.previous.exists()):
-        raise UsageError(f"{run.path}: nothing to resume: no last.npz in it", "train without --resume")
-    if run.exists() and not (resume or force):
-        raise UsageError(
-            f"{run.path}: exists already", "go on with --resume, overwrite with --force, or choose another with -o"
-        )
+def is_number(text: str) -> bool:
+    """Whether `text` is a share such as 0.1 or 1e-1, and not the name of a file."""
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def introduce(experiment: Experiment, say: Screen) -> None:
-    """What is about to be trained: sizes, out-of-vocabulary rates, parameters, memory; where a resumed run stands."""
+    """Show what is about to be trained: sizes, OOV rates, parameters; where a resumed run stands."""
     trainer, params = experiment.trainer, experiment.trainer.network.params
     vocab = getattr(experiment.vocab, "inputs", experiment.vocab)
     for name, corpus in (("train", experiment.train), ("valid", experiment.valid)):
@@ -158,18 +145,22 @@ def introduce(experiment: Experiment, say: Screen) -> None:
     outputs = "" if vocab is experiment.vocab else f"; {experiment.task.outcomes}: {len(experiment.vocab):,} entries"
     say.line(f"vocabulary: {len(vocab):,} entries{outputs}")
     shapes = ", ".join(f"{name} {'x'.join(map(str, array.shape))}" for name, array in params.named.items())
-    megabytes = (4 + len(trainer.slots)) * params.flat.nbytes / 1e6  # weights, gradient, best and recent ones, slots
-    say.line(f"parameters: {params.flat.size:,} ({shapes}), {megabytes:.0f} MB with gradient and optimizer")
+    say.line(f"parameters: {params.flat.size:,} ({shapes}), {megabytes(trainer):.0f} MB with gradient and optimizer")
     if trainer.progress.step:
         done = "; nothing is left to do" if trainer.finished else ""
         say.line(f"resuming after step {trainer.progress.step:,}{done}")
 
 
+def megabytes(trainer: Trainer) -> float:
+    """Memory for weights, gradient and optimizer, and for the best weights if the schedule goes back to them."""
+    return (2 + len(trainer.slots) + trainer.schedule.rolls_back) * trainer.network.params.flat.nbytes / 1e6
+
+
 def estimate(experiment: Experiment, say: Screen) -> None:
-    """Time a few steps: the first loss against ln K, and the time of an epoch."""
+    """Try a few steps, and show the first loss against ln K, the time of an epoch, and the memory."""
     from rnnlm.training.trainer import Update
 
-    trainer = experiment.trainer
+    trainer, network = experiment.trainer, experiment.trainer.network
     times: list[float] = []
     for event in itertools.islice(trainer.run(), 8):
         if isinstance(event, Update):
@@ -178,6 +169,12 @@ def estimate(experiment: Experiment, say: Screen) -> None:
             times.append(trainer.progress.seconds - sum(times))
     step, steps = statistics.median(times[1:] or times), len(trainer.reading)
     say.line(f"time: {1000 * step:.1f} ms a step, {steps:,} steps and about {duration(step * steps)} an epoch")
+    network.loss(next(trainer.reading.batches()), trainer.state)  # the longest window
+    weights, activations = megabytes(trainer), network.workspace_bytes / 1e6
+    say.line(
+        f"memory: {weights + activations:.1f} MB: {weights:.1f} for weights, gradient and optimizer, "
+        f"{activations:.1f} for the activations of a window"
+    )
 
 
 def first_loss(experiment: Experiment, update: Update) -> str:
@@ -187,38 +184,30 @@ def first_loss(experiment: Experiment, update: Update) -> str:
 
 
 def follow(experiment: Experiment, run: Run, say: Screen, limit: float | None) -> int:
-    """Run the training to its end, to the time limit or to a signal; save, report, and return the exit status."""
-    from rnnlm.training.run import record, record_divergence
-    from rnnlm.training.trainer import Divergence, Update
+    """Train to the end, to the time limit or to a signal; save, report, and return the exit status."""
+    from rnnlm.training.progress import Divergence
+    from rnnlm.training.trainer import Update
 
-    trainer, signals = experiment.trainer, Signals(say.quiet)
-    started = saved = time.monotonic()
+    trainer, started = experiment.trainer, time.monotonic()
     say.begin(trainer)
-    with signals, contextlib.closing(say), recorded(run):
-        for event in trainer.run():
-            if isinstance(event, Update):
-                if trainer.progress.step == 1:
-                    say.line(first_loss(experiment, event))
-                say.update(event)
-            elif isinstance(event, Divergence):
-                run.log(record_divergence(event))
-                retry = f"retry {trainer.progress.halved} of {trainer.settings.retries}"
-                say.line(f"{event}; back to {event.back} with learning rate {event.next_lr:.4g}, {retry}")
-            else:
-                if event.best:
-                    run.save_best(experiment)
-                run.log(record(event, experiment.perplexity))
-                lines = experiment.shown()
-                say.validation(event, lines)
-                heading = f"# epoch {event.epoch:.2f}  valid {experiment.perplexity} {event.valid.perplexity:.2f}"
-                run.append("samples.txt", "\n".join([heading, *lines]))
-            now = time.monotonic()
-            stop = signals.received or (limit is not None and now - started > limit)
-            if stop or not isinstance(event, Update) or now - saved > experiment.config.training.save_every:
-                run.save_last(experiment)
-                saved = now
-            if stop:
-                break
+    with Signals(say.quiet) as signals, contextlib.closing(say):
+        try:
+            for event in run.train(experiment):
+                if isinstance(event, Update):
+                    if trainer.progress.step == 1 and not trainer.progress.halved:
+                        say.line(first_loss(experiment, event))
+                    say.update(event)
+                elif isinstance(event, Divergence):
+                    retry = f"retry {trainer.progress.halved} of {trainer.settings.retries}"
+                    say.line(f"{event}; back to {event.back} with learning rate {event.next_lr:.4g}, {retry}")
+                else:
+                    say.validation(event)
+                if signals.received or (limit is not None and time.monotonic() - started > limit):
+                    run.save_last(experiment)
+                    break
+        except NumericalError as error:
+            run.append("train.log", f"error: {error.message}")
+            raise
     if trainer.finished:
         conclude(experiment, run, say)
         return 0
@@ -227,22 +216,8 @@ def follow(experiment: Experiment, run: Run, say: Screen, limit: float | None) -
     return 128 + signals.received if signals.received else 0
 
 
-@contextlib.contextmanager
-def recorded(run: Run) -> Iterator[None]:
-    """The divergence that ends a training goes into its logs, too."""
-    from rnnlm.training.run import record_divergence
-    from rnnlm.training.trainer import Diverged
-
-    try:
-        yield
-    except Diverged as error:
-        run.log(record_divergence(error.divergence))
-        run.append("train.log", f"error: {error.message}")
-        raise
-
-
 def conclude(experiment: Experiment, run: Run, say: Screen) -> None:
-    """The result, and the exact commands to type next."""
+    """Show the result, and the exact commands to type next."""
     progress, path = experiment.trainer.progress, shlex.quote(str(run.path))
     nats = progress.history[progress.best]
     name = "train" if experiment.valid is None else "valid"
@@ -254,110 +229,3 @@ def conclude(experiment: Experiment, run: Run, say: Screen) -> None:
     for command in experiment.task.next:
         say.line(f"  rnnlm {command.format(path)}")
     say.line(f"  rnnlm info {path}")
-
-
-class Signals:
-    """Notes SIGINT and SIGTERM, so that the step in progress can end; a second SIGINT leaves at once."""
-
-    def __init__(self, quiet: bool):
-        self.received, self.quiet = 0, quiet
-
-    def __enter__(self):
-        self._before = {s: signal.signal(s, self._note) for s in (signal.SIGINT, signal.SIGTERM)}
-
-    def __exit__(self, *_):
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _note(self, number, frame):
-        if self.received == signal.SIGINT == number:
-            raise KeyboardInterrupt
-        self.received = number
-        if number == signal.SIGINT and not self.quiet:
-            with contextlib.suppress(OSError):  # past Python's streams: one of them may be in the midst of writing
-                os.write(2, b"\n" * os.isatty(2) + AGAIN)
-
-
-class Screen:
-    """The course of training on stderr: a bar on a terminal, otherwise a plain line now and then.
-
-    All but the bar goes into the run's train.log too, once `run` is set.
-    """
-
-    def __init__(self, quiet: bool):
-        self.quiet, self.bar, self.run = quiet, None, None
-
-    def line(self, text: str) -> None:
-        """A permanent line, above the bar if there is one."""
-        if self.run is not None:
-            self.run.append("train.log", text)
-        if not self.quiet:
-            click.echo(text, err=True) if self.bar is None else self.bar.write(text, file=sys.stderr)
-
-    def begin(self, trainer: Trainer) -> None:
-        """Show the bar, of all epochs."""
-        self.trainer, self.rows, self.printed = trainer, 0, time.monotonic()
-        self.steps = trainer.settings.epochs * len(trainer.reading)
-        if not self.quiet and sys.stderr.isatty():
-            from tqdm import tqdm
-
-            self.bar = tqdm(
-                total=self.steps, initial=trainer.progress.step, file=sys.stderr, leave=False, dynamic_ncols=True,
-                bar_format=BAR.format("", ""),
-            )  # fmt: skip
-
-    def update(self, update: Update) -> None:
-        """Show where training stands."""
-        progress = self.trainer.progress
-        epoch = f"epoch {progress.epoch + bool(progress.position)}/{self.trainer.settings.epochs}"
-        if self.bar is not None:
-            self.bar.bar_format = BAR.format(epoch, self._status(update))
-            self.bar.update()
-        elif time.monotonic() - self.printed > PLAIN_INTERVAL:
-            self.printed = time.monotonic()
-            self.line(f"{epoch} {progress.step / self.steps:4.0%}  {self._status(update)}")
-
-    def validation(self, validation: Validation, lines: list[str]) -> None:
-        """A row of the table, under its heading, and the sampled lines."""
-        if not self.rows:
-            self.line(header(self.trainer.network.model.perplexity))
-        self.rows += 1
-        self.line(row(validation))
-        for line in lines:
-            self.line("    " + line.replace("\n", "\n    "))
-
-    def close(self) -> None:
-        """Take the bar away."""
-        if self.bar is not None:
-            self.bar.close()
-            self.bar = None
-
-    def _status(self, update: Update) -> str:
-        progress = self.trainer.progress
-        ppl, name = math.exp(min(progress.nats / max(progress.tokens, 1), 700)), self.trainer.network.model.perplexity
-        clip = progress.clipped / max(progress.updates, 1)
-        speed = progress.total / max(progress.seconds, 1e-9)
-        figures = f"lr {update.lr:.3g}  {name} {ppl:.1f}  |g| {update.norm:.2f} (clip {clip:.0%})"
-        return f"{figures}  {speed / 1000:.1f}k tok/s"
-
-
-def header(ppl: str) -> str:
-    """The heading of the table of validations."""
-    figures = f"{f'train {ppl}':>10} {f'valid {ppl}':>10}"
-    return f"{'epoch':>7} {'step':>8} {'lr':>9} {figures} {'nats':>7} {'clip':>5} {'time':>8}"
-
-
-def row(v: Validation) -> str:
-    """A validation as a row under the header."""
-    note = " *" if v.best else " rolled back" if v.rolled_back else ""
-    return (
-        f"{v.epoch:7.2f} {v.step:8d} {v.lr:9.3g} {v.train.perplexity:10.2f} {v.valid.perplexity:10.2f} "
-        f"{v.valid.mean:7.4f} {v.clipped:5.0%} {duration(v.seconds):>8}{note}"
-    )
-
-
-def duration(seconds: float) -> str:
-    """1:02:03, or 2:03."""
-    minutes, s = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{s:02d}" if hours else f"{minutes}:{s:02d}"

@@ -38,6 +38,11 @@ class Network:
             self._grads = self.params.zeros_like()
         return self._grads
 
+    @property
+    def workspace_bytes(self) -> int:
+        """Bytes of the activations of the largest batch so far."""
+        return self._arena.nbytes
+
     def initial_state(self, B: int) -> State:
         """The state before the first step of B sequences."""
         return self.model.initial_state(self._p, B)

@@ -1,4 +1,4 @@
-"""Update rules, one class each. They work in place on the flat vector of trainable parameters.
+"""Gradient clipping, and the update rules: one class each, in place on the flat vector of trainable parameters.
 
 `slots` names the vectors of the same length that a rule keeps between steps; the trainer owns them and the checkpoint
 stores them. t counts steps from 1, lr is the learning rate of this step.
@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from rnnlm.config import Choice, option
 from rnnlm.nn.ops import blocks, in_parallel
 
-PASS = 16  # multiply-adds, about, that a pass over one element is as dear as (see `in_parallel`)
+PASS = 16  # a pass over one element costs about as much as this many multiply-adds (see `in_parallel`)
 
 
 def clip_norm(norm: float, limit: float) -> float:
@@ -24,11 +24,23 @@ def clip_norm(norm: float, limit: float) -> float:
 
 
 def clip_value(grad: np.ndarray, limit: float) -> bool:
-    """Cut each element of grad (n,) to [-limit, limit] in place; whether any was outside."""
+    """Clip each element of grad (n,) to [-limit, limit] in place; -> whether any was outside."""
     outside = bool(max(grad.max(), -grad.min()) > limit)
     if outside:
         np.clip(grad, -limit, limit, out=grad)
     return outside
+
+
+def clip(grad: np.ndarray, norm: float, longest: float | None, largest: float | None) -> tuple[float, bool]:
+    """Clip grad (n,) of Euclidean norm `norm`: first its elements to `largest`, in place, then its norm to `longest`.
+
+    Returns the factor that is still to be applied, and whether anything was clipped. None: no limit.
+    """
+    cut = largest is not None and clip_value(grad, largest)
+    if longest is None:
+        return 1.0, cut
+    factor = clip_norm(gradient_norm(grad) if cut else norm, longest)
+    return factor, cut or factor < 1
 
 
 def gradient_norm(grad: np.ndarray) -> float:
@@ -51,9 +63,9 @@ class Optimizer(Choice, default="sgd"):
     def step(
         self, theta: np.ndarray, grad: np.ndarray, lr: float, t: int, factor: float = 1.0, **slots: np.ndarray
     ) -> None:
-        """Update theta (n,) by factor * grad (n,) in place; the slots, (n,) each, with it. grad is overwritten.
+        """Update theta (n,) and the slots, (n,) each, by the gradient factor * grad (n,) in place. grad is overwritten.
 
-        One pass: what a rule does to a block of the vectors it does while the block is in the cache.
+        One pass: a rule does everything to a block of the vectors while the block is in the processor's cache.
         """
 
         def update(part):
@@ -65,8 +77,8 @@ class Optimizer(Choice, default="sgd"):
 
         in_parallel(update, len(theta), each=PASS)
 
-    def rule(self, theta: np.ndarray, g: np.ndarray, lr: float, t: int, **slots: np.ndarray) -> None:
-        """The equation, on a block of each vector, in place. g may be overwritten."""
+    def rule(self, *args: Any, **kwargs: Any) -> None:
+        """rule(theta, g, lr, t, **slots): the equation, on a block of each vector, in place. g may be overwritten."""
         raise NotImplementedError
 
 

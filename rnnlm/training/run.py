@@ -9,6 +9,7 @@ import os
 import platform
 import shlex
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,15 +21,17 @@ from rnnlm.errors import DataError, UsageError
 from rnnlm.files import write_whole
 from rnnlm.nn.heads.loss import finite
 from rnnlm.nn.threads import threads
-from rnnlm.training import checkpoint
+from rnnlm.training import checkpoint, progress
 from rnnlm.training.checkpoint import Checkpoint, load_weights, read_figures
-from rnnlm.training.trainer import Divergence, Trainer, Validation
+from rnnlm.training.progress import Diverged, Divergence
+from rnnlm.training.trainer import Trainer, Update, Validation
 
-# What may differ between a run and its continuation: how long and how closely it is watched, not what is computed.
+# Options that --resume may change.
 ADJUSTABLE = (
     "data.test", "training.epochs", "training.patience", "training.save_every", "training.samples", "training.retries",
 )  # fmt: skip
-LOGS = ("log.jsonl", "samples.txt")  # with what belongs to validations: a resumed run takes back what it will repeat
+LOGS = ("log.jsonl", "samples.txt")  # a resumed run removes from them the validations that it will repeat
+EMPTY = ("command.txt", "best.npz", "last.npz", "previous.npz", "log.jsonl", "train.log", "samples.txt")  # by --force
 
 
 class Experiment(Protocol):
@@ -40,6 +43,11 @@ class Experiment(Protocol):
     valid: Any
     trainer: Trainer
     test_sha256: str | None
+
+    @property
+    def perplexity(self) -> str: ...
+
+    def shown(self) -> list[str]: ...
 
 
 class Run:
@@ -60,38 +68,63 @@ class Run:
         """Whether there is anything here that a training could overwrite."""
         return self.path.exists() and (not self.path.is_dir() or any(p.name != ".lock" for p in self.path.iterdir()))
 
+    def check(self, resume: bool = False, force: bool = False) -> None:
+        """Raise UsageError for a directory with an earlier run, unless `force`; with `resume`, for one without."""
+        if self.path.exists() and not self.path.is_dir():
+            raise UsageError(f"{self.path}: a file; expected a directory for the run", "choose another with -o")
+        if resume and not (self.last.exists() or self.previous.exists()):
+            raise UsageError(f"{self.path}: nothing to resume: no last.npz in it", "train without --resume")
+        if self.exists() and not (resume or force):
+            raise UsageError(
+                f"{self.path}: exists already", "go on with --resume, overwrite with --force, or choose another with -o"
+            )
+
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         """Keep other trainings out meanwhile; the operating system lets go of the lock if the process dies.
 
-        Raises DataError when another training holds it, or the directory cannot be made.
+        Raises DataError when another training holds it, or the directory cannot be made or locked.
         """
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            file = open(self.path / ".lock", "a")  # noqa: SIM115 (closed below)
-        except OSError as error:
-            raise DataError(
-                f"{self.path}: cannot be used as run directory: {error.strerror}", "choose another one with -o"
-            ) from None
-        with file:
+        with contextlib.ExitStack() as stack:
             try:
+                self.path.mkdir(parents=True, exist_ok=True)
+                file = stack.enter_context(open(self.path / ".lock", "a"))
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+                for half in self.path.glob(".*.tmp"):  # what a killed training was writing
+                    half.unlink()
+            except BlockingIOError:
                 raise DataError(
                     f"{self.path}: another training is running in this directory",
                     "wait for it, or choose another with -o",
                 ) from None
-            for half in self.path.glob(".*.tmp"):  # what a killed training was writing
-                half.unlink()
+            except OSError as error:
+                raise DataError(
+                    f"{self.path}: cannot be used as run directory: {error.strerror}", "choose another one with -o"
+                ) from None
             yield
 
     def clear(self) -> None:
         """Remove the files of an earlier training, and nothing else."""
-        for name in ("command.txt", "best.npz", "last.npz", "previous.npz", "log.jsonl", "train.log", "samples.txt"):
+        for name in EMPTY:
             (self.path / name).unlink(missing_ok=True)
 
+    def begin(self, experiment: Experiment, command: list[str], resume: bool = False, force: bool = False) -> list[str]:
+        """Begin a run in a locked directory, or with `resume` go on with the one that is there; -> warnings.
+
+        What is there is looked at here, under the lock: another training may have finished while this one was prepared.
+        """
+        self.check(resume, force)
+        warnings: list[str] = []
+        if resume:
+            warnings = self.resume(experiment)
+        else:
+            self.clear()
+            self.save_last(experiment)  # first of all, so that whatever happens there is something to resume
+        self.describe(experiment, command)
+        return warnings
+
     def describe(self, experiment: Experiment, command: list[str]) -> None:
-        """Write what is asked for and where it runs; command.txt gets a line for every continuation."""
+        """Write configuration, vocabulary and environment; command.txt gets a line for every continuation."""
         self._write("config.yaml", config.dump(experiment.config))
         self._write("env.json", json.dumps(environment() | fingerprints(experiment), indent=1) + "\n")
         experiment.vocab.save(self.path / "vocab.txt")
@@ -112,18 +145,78 @@ class Run:
                 f"{self.path / name}: cannot be written: {error.strerror}", "make room there, or choose another folder"
             ) from None
 
-    def save_last(self, experiment: Experiment) -> None:
-        """Write the checkpoint from which `--resume` goes on, and keep the one before."""
-        resume = experiment.trainer.save()
+    def train(self, experiment: Experiment) -> Iterator[Update | Validation | Divergence]:
+        """Train a run that has begun to its end, reporting as `Trainer.run` does, and write its files.
+
+        A checkpoint is written after each validation, and every `training.save_every` between them. To stop, stop
+        iterating and call `save_last`. When training diverges it goes back to the last checkpoint with half the
+        learning rate, and reports a `Divergence`. Raises Diverged after `training.retries` times.
+        """
+        trainer, saved = experiment.trainer, time.monotonic()
+        again = False  # whether training has gone back and no checkpoint has been written since
+        while True:
+            try:
+                for event in trainer.run():
+                    if isinstance(event, Validation):
+                        event = self._keep(experiment, event)
+                    yield event
+                    if isinstance(event, Validation) or time.monotonic() - saved > trainer.settings.save_every:
+                        self.save_last(experiment)
+                        saved, again = time.monotonic(), False
+                return
+            except Diverged as error:
+                divergence = error.divergence
+                if trainer.progress.halved >= trainer.settings.retries:
+                    self.log(record_divergence(divergence))
+                    raise
+                back = self._go_back(experiment, again)
+                divergence = divergence._replace(back=back, next_lr=trainer.lr)
+                self.log(record_divergence(divergence))
+                self.save_last(experiment, previous=False)  # so that --resume, too, has half the rate
+                again = True
+                yield divergence
+
+    def _keep(self, experiment: Experiment, validation: Validation) -> Validation:
+        """Save the best model, log the validation, and sample some lines."""
+        if validation.best:
+            self.save_best(experiment)
+        self.log(record(validation, experiment.perplexity))
+        validation = validation._replace(samples=tuple(experiment.shown()))
+        heading = f"# epoch {validation.epoch:.2f}  valid {experiment.perplexity} {validation.valid.perplexity:.2f}"
+        self.append("samples.txt", "\n".join([heading, *validation.samples]))
+        return validation
+
+    def _go_back(self, experiment: Experiment, again: bool) -> str:
+        """Go back to the last checkpoint, with half the learning rate; -> its name.
+
+        If training diverged from there, too (`again`), its weights were bad already: then only its counters are taken,
+        and the weights of the best model, or before the first validation those of the checkpoint before.
+        """
+        trainer = experiment.trainer
+        halved = trainer.progress.halved + 1
+        self._restore(experiment, self.last)
+        file, step = self.last, trainer.progress.step
+        other = self.best if trainer.progress.history else self.previous
+        if again and other.exists():
+            saved = checkpoint.load(other)
+            load_weights(trainer.network, saved, other)
+            progress.start_over(trainer)
+            file, step = other, read_figures(saved, other)["step"]
+        trainer.progress.halved = halved
+        return f"the weights of step {step} ({file.name})"
+
+    def save_last(self, experiment: Experiment, previous: bool = True) -> None:
+        """Write the checkpoint from which `--resume` goes on; with `previous`, keep the one before it."""
+        resume = progress.save(experiment.trainer)
         resume["progress"]["logs"] = {name: self._size(name) for name in LOGS}
-        checkpoint.save(self.last, self._model(experiment, **resume), self.previous)
+        checkpoint.save(self.last, self._model(experiment, **resume), self.previous if previous else None)
 
     def save_best(self, experiment: Experiment) -> None:
-        """Write the model file of the weights as they are."""
+        """Write the model file of the current weights."""
         checkpoint.save(self.best, self._model(experiment))
 
     def resume(self, experiment: Experiment) -> list[str]:
-        """Put the trainer where the run stands, and take back what the logs say of later; -> warnings.
+        """Put the trainer where the run stopped, and remove from the logs what came later; -> warnings.
 
         When the last checkpoint is missing or damaged, the one before it is used. Raises UsageError when the
         configuration is another one, DataError when the text or the vocabulary is, or when no checkpoint can be read.
@@ -142,12 +235,12 @@ class Run:
             try:
                 checkpoint.load(self.best)
             except DataError as error:
-                self._restore_best(experiment)
-                warnings.append(f"{error.message}; written anew from the checkpoint")
+                self.save_best(experiment)
+                warnings.append(f"{error.message}; replaced by the last checkpoint")
         return warnings
 
     def _restore(self, experiment: Experiment, file: Path) -> dict[str, int]:
-        """Put the trainer where the checkpoint stands; -> how long the logs were then."""
+        """Put the trainer where the checkpoint was written; -> how long the logs were then."""
         saved, trainer = checkpoint.load(file), experiment.trainer
         if not saved.progress:
             raise DataError(f"{file}: a model, without the state of its training", "start anew with --init-from")
@@ -166,27 +259,19 @@ class Run:
         load_weights(trainer.network, saved, file)
         logs = saved.progress.pop("logs", {})
         try:
-            trainer.restore(saved)
+            progress.restore(trainer, saved)
         except ValueError:
             raise DataError(
                 f"{file}: not a checkpoint of this configuration, or a damaged one", checkpoint.HINT
             ) from None
         return logs if isinstance(logs, dict) else {}
 
-    def _restore_best(self, experiment: Experiment) -> None:
-        """Write the model of the best weights, which the trainer has besides its own."""
-        trainer = experiment.trainer
-        now = trainer.network.params.flat.copy()
-        trainer.network.params.flat[...] = trainer.best
-        self.save_best(experiment)
-        trainer.network.params.flat[...] = now
-
     def _size(self, name: str) -> int:
         path = self.path / name
         return path.stat().st_size if path.exists() else 0
 
     def _cut(self, name: str, size: Any) -> None:
-        """Take back what was appended after the file had this size, unless it has become another file since."""
+        """Remove what was appended after the file had this size, unless it has become another file since."""
         if not isinstance(size, int) or not 0 <= size < self._size(name):
             return
         try:
@@ -200,10 +285,10 @@ class Run:
             ) from None
 
     def _model(self, experiment: Experiment, **resume: Any) -> Checkpoint:
-        """The weights as they are, with all that is known about them; `resume`: what a checkpoint has besides."""
-        progress = experiment.trainer.progress
-        stand = {"step": progress.step, "epoch": progress.epoch, "valid_nats": progress.history}
-        figures = {"rnnlm": __version__, **fingerprints(experiment), **stand}
+        """A model of the current weights; `resume`: the further fields of a checkpoint."""
+        now = experiment.trainer.progress
+        counters = {"step": now.step, "epoch": now.epoch, "valid_nats": now.history}
+        figures = {"rnnlm": __version__, **fingerprints(experiment), **counters}
         plain, weights = config.plain(experiment.config), experiment.trainer.network.params.named
         return Checkpoint(plain, experiment.vocab.to_bytes(), weights, figures, **resume)
 
@@ -219,7 +304,6 @@ def start_from(experiment: Experiment, path: Path) -> None:
             f"{path}: its vocabulary is not that of this configuration", "set data.vocab to the vocab.txt of its run"
         )
     load_weights(experiment.trainer.network, saved, path)
-    experiment.trainer.best[...] = experiment.trainer.network.params.flat
 
 
 def fingerprints(experiment: Experiment) -> dict[str, str | None]:

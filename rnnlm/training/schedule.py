@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from rnnlm.config import Choice, option
 
@@ -12,9 +13,14 @@ from rnnlm.config import Choice, option
 class Schedule(Choice, default="constant"):
     """A factor on the optimizer's learning rate, and when to stop or go back."""
 
+    rolls_back: ClassVar[bool] = False  # whether `roll_back` can be true: the trainer then keeps the best weights
+
     def factor(self, done: float, epoch: int, history: Sequence[float]) -> float:
-        """The factor now. done: share of the planned updates that are behind us, 0 to 1; epoch: completed epochs;
-        history: the validation entropies so far, nats per token."""
+        """The factor of the next update.
+
+        done: share of the planned updates made so far, 0 to 1; epoch: completed epochs; history: validation entropies
+        so far, nats per token.
+        """
         raise NotImplementedError
 
     def stop(self, history: Sequence[float]) -> bool:
@@ -22,7 +28,7 @@ class Schedule(Choice, default="constant"):
         return False
 
     def roll_back(self, history: Sequence[float]) -> bool:
-        """Whether the last stretch of training is to be undone: go on from the best weights so far."""
+        """Whether training is to go on from the best weights so far, which undoes what followed them."""
         return False
 
 
@@ -70,6 +76,7 @@ class Newbob(Schedule, kind="newbob"):
     undone (the rule of Mikolov's RNNLM toolkit).
     """
 
+    rolls_back = True
     ratio: float = option(1.003, "smallest improvement that counts, as a ratio of entropies", low=1)
     gamma: float = option(0.5, "factor of each reduction", above=0, below=1)
 

@@ -4,8 +4,7 @@ import itertools
 import json
 import math
 import random
-import re
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -13,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnlm import config
-from rnnlm.errors import NumericalError
 from rnnlm.experiment import Config, prepare
 from rnnlm.nn.heads import Loss
 from rnnlm.text.windows import Sentences
+from rnnlm.training.progress import Diverged, Progress, save
 from rnnlm.training.run import Run
-from rnnlm.training.trainer import Divergence, Progress, Update, Validation
+from rnnlm.training.trainer import Update, Validation
 
 # Everything random, and everything that carries over from step to step.
 RICH = (
@@ -34,21 +33,15 @@ READINGS = ("stream", "sentences")
 
 def whole(trainer):
     """All that training may still depend on, or that it leaves; the clock apart."""
-    saved = trainer.save()
-    arrays = {"weights": trainer.network.params.flat, "best": trainer.best, **saved["slots"]}
+    saved = save(trainer)
+    arrays = {"weights": trainer.network.params.flat, **saved["slots"]}
     arrays |= {f"state {i}": array for i, array in enumerate(saved["state"])} | saved["best"]
     return {name: array.tobytes() for name, array in arrays.items()}, saved["progress"] | {"seconds": None}
 
 
 def train(experiment, run=None, events=None):
-    """Train to the end, or for so many events; keep the files of a run as the command line does."""
-    seen = []
-    for event in experiment.trainer.run() if events != 0 else ():
-        seen.append(event)
-        if run and isinstance(event, Validation) and event.best:
-            run.save_best(experiment)
-        if len(seen) == events:
-            break
+    """Train to the end, or for so many events, with the files of a run if there is one."""
+    seen = list(itertools.islice(run.train(experiment) if run else experiment.trainer.run(), events))
     if run:
         run.save_last(experiment)
     return seen
@@ -339,132 +332,24 @@ def test_the_share_of_clipped_steps(tiny):
     assert validations(tiny("training.epochs=1").trainer.run())[0].clipped == 0
 
 
-NUMBER = r"[-+0-9.einfa]+"
-HINT = "lower optimizer.lr, or set training.clip_norm (1 is usual); the last checkpoint is untouched"
-
-
-def divergences(events):
-    return [event for event in events if isinstance(event, Divergence)]
-
-
-@pytest.mark.filterwarnings("ignore:.* encountered in:RuntimeWarning")
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-def test_divergence(tiny, optimizer):
-    """Three times from the best weights, which are the first ones here, with half the rate; then it is given up."""
-    trainer = tiny(f"optimizer={{kind: {optimizer}, lr: 1e30}}", "model.cell.activation=relu").trainer
-    first, seen = trainer.network.params.flat.copy(), []
-
-    def watch():
-        for event in trainer.run():
-            seen.append(event)
-            if isinstance(event, Divergence):
-                assert trainer.network.params.flat.tobytes() == first.tobytes()
-                assert not any(array.any() for array in (*trainer.slots.values(), *trainer.state))
-
-    with pytest.raises(NumericalError) as error:
-        watch()
-    step = trainer.progress.step
-    what = f"loss {NUMBER}, norm of the gradient {NUMBER}, of the weights {NUMBER}"
-    message = rf"training diverged after {step} steps: {what}, learning rate 1.25e\+29 \(halved 3 times\)"
-    assert re.fullmatch(message, error.value.message)
-    assert error.value.hint == HINT
+def test_a_loss_that_is_not_finite(tiny, diverging):
+    """The weights are left as they were."""
+    trainer = tiny().trainer
+    diverging(trainer, 2)
+    events = trainer.run()
+    next(events), next(events)
+    before = trainer.network.params.flat.copy()
+    with pytest.raises(Diverged, match="after 2 steps: loss inf, .* learning rate 0.01$") as error:
+        next(events)
     assert error.value.exit_code == 3
-    assert [(event.lr, event.next_lr) for event in divergences(seen)] == [
-        (1e30, 5e29), (5e29, 2.5e29), (2.5e29, 1.25e29),
-    ]  # fmt: skip
-    assert error.value.divergence.next_lr is None
-
-
-def diverging(trainer, *steps):
-    """Let the loss be infinite at the attempts of these numbers."""
-    attempts, true_loss = itertools.count(), trainer.network.loss
-
-    def broken(batch, state, rng=None):
-        loss, state = true_loss(batch, state, rng)
-        return (Loss(math.inf, loss.tokens) if rng and next(attempts) in steps else loss), state
-
-    trainer.network.loss = broken
-
-
-@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
-def test_training_goes_on_after_a_divergence(tiny, optimizer):
-    """The same window again, from the best weights, with the optimizer at its start and half the rate."""
-    overrides = (f"optimizer={{kind: {optimizer}, lr: 0.02}}", "data.valid=null")
-    trainer, other = tiny(*overrides).trainer, tiny(*overrides).trainer
-    n = len(trainer.reading)
-    diverging(trainer, n + 3)
-    events, seen = trainer.run(), []
-    while not divergences(seen):
-        seen.append(next(events))
-    (event,) = divergences(seen)
-    assert event[:2] == (1 + 3 / n, n + 3)
-    assert re.fullmatch(f"loss inf, norm of the gradient {NUMBER}, of the weights {NUMBER}", event.what)
-    assert (event.lr, event.next_lr) == (0.02, 0.01)
-    after = next(events)
-    assert trainer.progress.position == 4
-    assert after.lr == 0.01
-    # A new optimizer with half the rate does the same from the best weights.
-    other.network.params.flat[...] = trainer.best
-    other.optimizer = replace(other.optimizer, lr=0.01)
-    (batch,) = itertools.islice(other.reading.batches(3), 1)
-    other.state = other.network.initial_state(other.reading.batch)
-    assert other.step(batch) == after
-    assert other.network.params.flat.tobytes() == trainer.network.params.flat.tobytes()
-    rest = list(events)
-    (look,) = validations(rest)
-    assert look.train.tokens == sum(update.loss.tokens for update in [after, *updates(rest)])
-    assert trainer.finished
-
-
-def test_stopped_at_a_divergence_it_goes_on_as_if_nothing_had_happened(tiny, tmp_path, monkeypatch):
-    """A step before the divergence, at the divergence itself, and a step later."""
-    monkeypatch.setattr("rnnlm.training.trainer.KEEP", 5)
-    n = 12
-    reference = tiny(*RICH)
-    diverging(reference.trainer, n)
-    events = train(reference)
-    (k,) = (i for i, event in enumerate(events) if isinstance(event, Divergence))
-    assert events[k].back == "the weights of step 10"
-    for stop in (k - 1, k + 1, k + 2):
-        run = Run(tmp_path / str(stop))
-        run.path.mkdir()
-        stopped, resumed = tiny(*RICH), tiny(*RICH)
-        diverging(stopped.trainer, n)
-        train(stopped, run, stop)
-        run.resume(resumed)
-        assert resumed.trainer.progress.halved == (stop > k)
-        diverging(resumed.trainer, n - resumed.trainer.progress.step if stop < k else -1)
-        assert whole(resumed.trainer) == whole(stopped.trainer)
-        train(resumed)
-        assert whole(resumed.trainer) == whole(reference.trainer)
-
-
-def test_divergence_goes_back_to_recent_weights(tiny, monkeypatch):
-    """If that was not enough, to the best ones; and to recent ones again as soon as there are new ones."""
-    monkeypatch.setattr("rnnlm.training.trainer.KEEP", 4)
-    trainer = tiny("training.epochs=3").trainer
-    assert len(trainer.reading) > 10
-    diverging(trainer, 10, 11, 15)
-    weights, seen = {0: trainer.network.params.flat.tobytes()}, []
-    for event in trainer.run():
-        now = trainer.network.params.flat.tobytes()
-        if isinstance(event, Update):
-            weights[trainer.progress.step] = now
-        elif isinstance(event, Divergence):
-            (step,) = (step for step, then in weights.items() if then == now)
-            seen.append((event.step, event.back, step, event.next_lr))
-            assert not any(array.any() for array in (*trainer.slots.values(), *trainer.state))
-    assert seen == [
-        (10, "the weights of step 8", 8, 0.005),
-        (10, "the best weights", 0, 0.0025),
-        (13, "the weights of step 12", 12, 0.00125),
-    ]
-    assert trainer.finished
+    assert error.value.divergence[:2] == (2 / len(trainer.reading), 2)
+    assert trainer.network.params.flat.tobytes() == before.tobytes()
+    assert trainer.progress.step == 2
 
 
 def test_a_gradient_that_is_not_finite(tiny):
-    """Beside a loss that is."""
-    trainer = tiny("training.retries=0").trainer
+    """With a loss that is."""
+    trainer = tiny().trainer
     backward = trainer.network.backward
 
     def broken(*arguments):
@@ -473,42 +358,16 @@ def test_a_gradient_that_is_not_finite(tiny):
 
     trainer.network.backward = broken
     before = trainer.network.params.flat.copy()
-    with pytest.raises(NumericalError) as error:
+    with pytest.raises(Diverged, match=r"after 0 steps: loss [\d.]+, .* gradient inf, .* weights [\d.]+, .* 0\.01$"):
         next(trainer.run())
-    what = r"loss [\d.]+, norm of the gradient inf, of the weights [\d.]+"
-    assert re.fullmatch(f"training diverged after 0 steps: {what}, learning rate 0.01", error.value.message)
     assert trainer.network.params.flat.tobytes() == before.tobytes()
 
 
-def test_without_retries(tiny):
-    trainer = tiny("training.retries=0").trainer
-    diverging(trainer, 2)
-    with pytest.raises(NumericalError) as error:
-        list(trainer.run())
-    assert error.value.message.startswith("training diverged after 2 steps: loss inf, ")
-    assert error.value.message.endswith(", learning rate 0.01")
-
-
-def test_divergence_found_by_validation(tiny):
-    """Then it is made again, with the best weights."""
+@pytest.mark.parametrize("entropy", [math.nan, math.inf])
+def test_a_validation_entropy_that_is_not_finite(tiny, entropy):
     experiment = tiny("training.epochs=3")
-    trainer = experiment.trainer
-    left = story(experiment, 3, math.nan, 3, 2)
-    seen = list(trainer.run())
-    step = 2 * len(trainer.reading)
-    assert divergences(seen) == [Divergence(2, step, "validation entropy nan", 0.01, "the best weights", 0.005)]
-    assert trainer.progress.history == [3, 3, 2]
-    assert [look.best for look in validations(seen)] == [True, False, True]
-    assert left == []
-
-
-def test_divergence_found_by_validation_without_end(tiny):
-    experiment = tiny("training.epochs=3")
-    story(experiment, 3, *4 * [math.inf])
-    with pytest.raises(NumericalError) as error:
+    story(experiment, 3, entropy)
+    with pytest.raises(Diverged, match=f"validation entropy {entropy}, ") as error:
         list(experiment.trainer.run())
-    step = 2 * len(experiment.trainer.reading)
-    assert error.value.message == (
-        f"training diverged after {step} steps: validation entropy inf, learning rate 0.01 (halved 3 times)"
-    )
+    assert error.value.divergence[:2] == (2, 2 * len(experiment.trainer.reading))
     assert experiment.trainer.progress.history == [3]

@@ -1,0 +1,136 @@
+"""The course of a training on standard error, and the signals that stop it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+    from rnnlm.training.run import Run
+    from rnnlm.training.trainer import Trainer, Update, Validation
+
+PLAIN_INTERVAL = 30.0  # seconds between progress lines where there is no terminal
+BAR = "{} {{percentage:3.0f}}%|{{bar}}| {} ETA {{remaining}}"
+AGAIN = b"finishing the step and saving; Ctrl-C again leaves at once\n"
+
+
+class Screen:
+    """The course of a training on stderr: a bar on a terminal, otherwise a plain line now and then.
+
+    Everything but the bar goes into the run's train.log too, once `run` is set.
+    """
+
+    def __init__(self, quiet: bool):
+        self.quiet = quiet
+        self.bar: tqdm | None = None
+        self.run: Run | None = None
+
+    def line(self, text: str) -> None:
+        """Show a permanent line, above the bar if there is one."""
+        if self.run is not None:
+            self.run.append("train.log", text)
+        if self.bar is not None:
+            self.bar.write(text, file=sys.stderr)
+        elif not self.quiet:
+            click.echo(text, err=True)
+
+    def begin(self, trainer: Trainer) -> None:
+        """Show the bar, of all epochs."""
+        self.trainer, self.rows, self.printed = trainer, 0, time.monotonic()
+        self.steps = trainer.settings.epochs * len(trainer.reading)
+        if not self.quiet and sys.stderr.isatty():
+            from tqdm import tqdm
+
+            self.bar = tqdm(
+                total=self.steps, initial=trainer.progress.step, file=sys.stderr, leave=False, dynamic_ncols=True,
+                bar_format=BAR.format("", ""),
+            )  # fmt: skip
+
+    def update(self, update: Update) -> None:
+        """Show where training stands."""
+        progress = self.trainer.progress
+        epoch = f"epoch {progress.epoch + bool(progress.position)}/{self.trainer.settings.epochs}"
+        if self.bar is not None:
+            self.bar.bar_format = BAR.format(epoch, self._status(update))
+            self.bar.update(progress.step - self.bar.n)
+        elif time.monotonic() - self.printed > PLAIN_INTERVAL:
+            self.printed = time.monotonic()
+            self.line(f"{epoch} {progress.step / self.steps:4.0%}  {self._status(update)}")
+
+    def validation(self, validation: Validation) -> None:
+        """Show a row of the table, under its heading, and the sampled lines."""
+        if not self.rows:
+            self.line(header(self.trainer.network.model.perplexity))
+        self.rows += 1
+        self.line(row(validation))
+        for line in validation.samples:
+            self.line("    " + line.replace("\n", "\n    "))
+
+    def close(self) -> None:
+        """Remove the bar."""
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None
+
+    def _status(self, update: Update) -> str:
+        from rnnlm.nn.heads.loss import exp_mean
+
+        progress, name = self.trainer.progress, self.trainer.network.model.perplexity
+        ppl = exp_mean(progress.nats, max(progress.tokens, 1))
+        clip = progress.clipped / max(progress.updates, 1)
+        speed = progress.total / max(progress.seconds, 1e-9)
+        figures = f"lr {update.lr:.3g}  {name} {ppl:.1f}  |g| {update.norm:.2f} (clip {clip:.0%})"
+        return f"{figures}  {speed / 1000:.1f}k tok/s"
+
+
+def header(ppl: str) -> str:
+    """The heading of the table of validations."""
+    figures = f"{f'train {ppl}':>10} {f'valid {ppl}':>10}"
+    return f"{'epoch':>7} {'step':>8} {'lr':>9} {figures} {'nats':>7} {'clip':>5} {'time':>8}"
+
+
+def row(v: Validation) -> str:
+    """A validation as a row under the header."""
+    note = " *" if v.best else " rolled back" if v.rolled_back else ""
+    return (
+        f"{v.epoch:7.2f} {v.step:8d} {v.lr:9.3g} {v.train.perplexity:10.2f} {v.valid.perplexity:10.2f} "
+        f"{v.valid.mean:7.4f} {v.clipped:5.0%} {duration(v.seconds):>8}{note}"
+    )
+
+
+def duration(seconds: float) -> str:
+    """1:02:03, or 2:03."""
+    minutes, s = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{s:02d}" if hours else f"{minutes}:{s:02d}"
+
+
+class Signals:
+    """Notes SIGINT and SIGTERM, so that the step in progress can end; a second SIGINT leaves at once."""
+
+    def __init__(self, quiet: bool):
+        self.received, self.quiet = 0, quiet
+
+    def __enter__(self) -> Signals:
+        self._before: dict[int, Any] = {s: signal.signal(s, self._note) for s in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, frame: Any) -> None:
+        if self.received == signal.SIGINT == number:
+            raise KeyboardInterrupt
+        self.received = number
+        if number == signal.SIGINT and not self.quiet:
+            with contextlib.suppress(OSError):  # past Python's streams: one of them may be in the midst of writing
+                os.write(2, b"\n" * os.isatty(2) + AGAIN)
