@@ -1,4 +1,7 @@
-"""Interpolated modified Kneser-Ney smoothing: n-gram models estimated from text (Chen & Goodman 1999)."""
+"""N-gram models estimated from text by interpolated modified Kneser-Ney smoothing (Chen & Goodman 1998).
+
+Letters: K words of the vocabulary, N the order, T tokens.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +13,21 @@ import numpy as np
 from rnnlm.errors import DataError, UsageError
 from rnnlm.lm.ngram import Ngram, Order
 from rnnlm.text.lines import TextPath, blocks, text_name
-from rnnlm.text.vocab import BOS, EOS, OOV, UNK, Counts, Vocabulary, build
+from rnnlm.text.vocab import BOS, EOS, Counts, Vocabulary, build
 
-FALLBACK = (0.5, 1.0, 1.5)  # discounts where a text is too small to have its own
+FALLBACK = (0.5, 1.0, 1.5)  # discounts for a text too small to estimate them from
 
 
 def read(paths: Sequence[TextPath], vocab: Vocabulary | None = None) -> tuple[np.ndarray, Vocabulary]:
-    """Texts -> ids, EOS after every sentence, and the vocabulary: the given one, or that of every word of the texts.
+    """Token ids of texts, (T,) int32 with EOS after every sentence, and the vocabulary.
 
+    vocab: read the texts with these words, others as `<unk>`; None: make a vocabulary of every word of the texts.
     Empty lines are skipped. Raises DataError as `rnnlm.text.lines.lines`, and for a text without sentences.
     """
+    # A text is read once, because it may be standard input: words are numbered in the order of their first occurrence,
+    # and renumbered when the vocabulary is known. `rnnlm.text.corpus` encodes with a vocabulary that exists before.
     types: dict[str, int] = {}
-    numbers: list[np.ndarray] = []  # of types, in the order of their first occurrence; -1 ends a sentence
+    numbers: list[np.ndarray] = []  # -1 ends a sentence
     sentences = blank = 0
     for path in paths:
         for block in blocks(path):
@@ -39,26 +45,26 @@ def read(paths: Sequence[TextPath], vocab: Vocabulary | None = None) -> tuple[np
     if vocab is None:
         counts = np.bincount(text[text >= 0], minlength=len(types)).tolist()
         vocab = build(Counts(Counter(dict(zip(types, counts))), sentences, blank, "word", False))
-    ids = np.array([*(UNK if i == OOV else i for i in vocab.ids(types)), EOS], np.int32)
-    return ids[text], vocab
+    return np.append(vocab.read(types), np.int32(EOS))[text], vocab
 
 
 def estimate(ids: np.ndarray, vocab: Vocabulary, order: int = 5, prune: Sequence[int] = ()) -> Ngram:
-    """Interpolated modified Kneser-Ney (Chen & Goodman 1998) from a text: ids (T,), every sentence followed by EOS.
+    """Interpolated modified Kneser-Ney model of a text, ids (T,) as `read` gives them (Chen & Goodman 1998).
 
-    With a(g) how often an n-gram g occurs, or for shorter ones than N how many different words come before it, except
-    that n-grams which begin with `<s>`, before which there is nothing, keep their counts:
+    The count a(g) of an n-gram g of order N is how often it occurs. For a shorter one it is the number of different
+    words that precede it, or again how often it occurs if it begins with `<s>`, which nothing precedes.
 
         p(w | h) = (a(hw) - D(a(hw))) / sum_v a(hv) + backoff(h) p(w | h without its first word)
         backoff(h) = sum_v D(a(hv)) / sum_v a(hv)
         D(1) = 1 - 2 Y n2 / n1,  D(2) = 2 - 3 Y n3 / n2,  D(3 and more) = 3 - 4 Y n4 / n3,  Y = n1 / (n1 + 2 n2)
 
-    n1 ... n4 is how many n-grams of an order have a = 1 ... 4. Below the single words stands the uniform distribution
-    over the vocabulary without `<s>`, so a word of the vocabulary that the text lacks has a probability too. Where the
-    text is too small for these discounts, they are FALLBACK.
+    n1 ... n4 are the numbers of n-grams of an order with a = 1 ... 4; a text too small for these discounts gets
+    FALLBACK. Below the unigrams is the uniform distribution over the vocabulary without `<s>`, so that a word of the
+    vocabulary which the text lacks has a probability too.
 
-    prune: n-grams of order 1, 2, ... that occur at most so many times are not listed, the last number holding for all
-    longer ones; what they had goes to shorter contexts. Raises UsageError unless these begin with 0 and never fall.
+    prune: n-grams of order 1, 2, ... that occur at most so many times are not listed; the last number holds for all
+    longer ones. Their probability goes to shorter contexts. Raises UsageError unless the numbers begin with 0 and never
+    fall.
     """
     thresholds = [*prune, *[prune[-1] if prune else 0] * order][:order]
     if thresholds[0] or thresholds != sorted(thresholds):
@@ -72,26 +78,25 @@ def estimate(ids: np.ndarray, vocab: Vocabulary, order: int = 5, prune: Sequence
     keys, raw, suffixes = _count(ids, K, order)
     p: list[np.ndarray] = []
     backoff, listed, discounts = [], [], []
-    initial = np.arange(K) == BOS  # whether an n-gram begins with <s>
+    initial = np.arange(K) == BOS  # n-grams that begin with <s>
     for n in range(1, order + 1):
         a = raw[n - 1] if n == order else np.bincount(suffixes[n], minlength=len(keys[n - 1]))
         if n > 1:
-            context, word = np.divmod(keys[n - 1], K)
+            context = keys[n - 1] // K
             initial = initial[context]
         a = np.where(initial, raw[n - 1], a).astype(float)
         if n == 1:
             context, a[BOS] = np.zeros(K, np.int64), 0
-        kept = raw[n - 1] > thresholds[n - 1] if n > 1 else np.ones(K, bool)
-        D, own = _discounts(a)
-        discounts.append((D, own))
-        taken = np.where(kept, np.array([0, *D])[np.minimum(a, 3).astype(int)], a)
+        listed.append(raw[n - 1] > thresholds[n - 1] if n > 1 else np.ones(K, bool))
+        discounts.append(_discounts(a))
+        D = np.array([0, *discounts[-1][0]])[np.minimum(a, 3).astype(int)]
+        D = np.where(listed[-1], D, a)  # an n-gram that is not listed gives all it has
         total = np.bincount(context, a, minlength=len(p[-1]) if p else 1)
-        left = np.bincount(context, taken, minlength=len(total)) / np.maximum(total, 1)
-        left[total == 0] = 1
+        given = np.bincount(context, D, minlength=len(total)) / np.maximum(total, 1)
+        given[total == 0] = 1
         lower = p[-1][suffixes[n - 1]] if p else np.where(initial, 0, 1 / (K - 1))
-        p.append((a - taken) / np.maximum(total, 1)[context] + left[context] * lower)
-        backoff.append(left)
-        listed.append(kept)
+        p.append((a - D) / np.maximum(total, 1)[context] + given[context] * lower)
+        backoff.append(given)
     backoff.append(np.ones(len(p[-1])))
     orders, place = [], np.zeros(1, np.int64)
     for n in range(order):
@@ -103,8 +108,10 @@ def estimate(ids: np.ndarray, vocab: Vocabulary, order: int = 5, prune: Sequence
 
 
 def _count(ids: np.ndarray, K: int, order: int) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
-    """Per order: the keys of its n-grams, how often each occurs, and where among those one word shorter each one
-    without its first word stands."""
+    """Per order: keys of its n-grams, how often each occurs, and the index of its suffix in the order below.
+
+    The suffix of an n-gram is the n-gram without its first word. ids (T,): sentences, each from BOS to EOS.
+    """
     place = ids.astype(np.int64)
     first = ids == BOS
     keys, raw, suffixes = [np.arange(K)], [np.bincount(ids, minlength=K)], [np.empty(0, np.int64)]
@@ -124,7 +131,7 @@ def _count(ids: np.ndarray, K: int, order: int) -> tuple[list[np.ndarray], list[
 
 
 def _discounts(a: np.ndarray) -> tuple[tuple[float, float, float], bool]:
-    """Modified Kneser-Ney's discounts of counts 1, 2 and from 3 on; and whether they are the text's own."""
+    """Discounts of the counts 1, 2 and from 3 on, and whether they come from the counts `a` or are FALLBACK."""
     n1, n2, n3, n4 = (int((a == k).sum()) for k in (1, 2, 3, 4))
     if n1 and n2 and n3:
         Y = n1 / (n1 + 2 * n2)

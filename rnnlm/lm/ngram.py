@@ -1,10 +1,10 @@
-"""N-gram models with backoffs: lookup and scoring.
+"""Backoff n-gram models: lookup and scoring.
 
-    p(w | h) = p of the listed n-gram (h, w), if there is one, and else backoff(h) p(w | h without its first word)
+    p(w | h) = p of the listed n-gram (h, w) if there is one, otherwise backoff(h) p(w | h without its first word)
 
-An n-gram is a context and a word. Those of one order stand in arrays, sorted by  i K + w:  i the place of the context
-among the n-grams of the order below (a word's place is its id), w the last word. So the n-grams of one context stand
-together, and a text is looked up by one binary search per order and word, for all words at once.
+An n-gram is a context and a word. The n-grams of one order are arrays sorted by the key  i K + w,  where i is the index
+of the context among the n-grams of the order below (for a single word: its id) and w is the id of the last word. So the
+n-grams of one context lie side by side, and a whole text is looked up with one binary search per order and token.
 
 Letters: K words of the vocabulary, N the order, T tokens. Logarithms are natural.
 """
@@ -17,25 +17,26 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnnlm.text.vocab import BOS, EOS, OOV, UNK, Vocabulary
+from rnnlm.text.vocab import BOS, EOS, Vocabulary, readable
 
 BLOCK = 1 << 14  # tokens looked up at once
 
 
 class Order(NamedTuple):
-    """The n-grams of one order, in the order of their keys."""
+    """N-grams of one order, sorted by key."""
 
     keys: np.ndarray  # (n,) int64, ascending
-    log_p: np.ndarray  # (n,) float64, log p of the word after the context
-    backoff: np.ndarray  # (n,) float64, log of the factor of shorter contexts where this n-gram is the context
+    log_p: np.ndarray  # (n,) float64, log p(last word | context)
+    backoff: np.ndarray  # (n,) float64, log of the backoff weight of this n-gram as a context
 
 
 @dataclass
 class Ngram:
-    """An n-gram model with backoffs, and its `rnnlm.lm.scorer.Scorer`. Every sentence begins with `<s>`, on its own.
+    """Backoff n-gram model, a `rnnlm.lm.scorer.Scorer`. Every sentence is independent and begins with `<s>`.
 
-    The first order lists every word of the vocabulary; `<s>` has probability zero, as has `<unk>` where a model lacks
-    it. discounts: of an estimated model, per order the three that were used, and whether they are the text's own.
+    orders     one `Order` per length; the first lists every word of the vocabulary. `<s>` has probability zero, and so
+               has `<unk>` in a model without it
+    discounts  of an estimated model: for each order its three discounts, and whether they come from the text itself
     """
 
     vocab: Vocabulary
@@ -47,7 +48,7 @@ class Ngram:
 
     @property
     def order(self) -> int:
-        """N, the length of the longest n-grams."""
+        """Length of the longest n-grams, N."""
         return len(self.orders)
 
     def log_probs(self, sentences: Iterable[Sequence[str]]) -> Iterator[np.ndarray]:
@@ -56,8 +57,8 @@ class Ngram:
             log_p = self.orders[0].log_p[ids]
             for n, context, place in self._places(ids):
                 lower, this = self.orders[n - 2], self.orders[n - 1]
-                log_p += np.where(context >= 0, lower.backoff[context], 0)
-                listed = place >= 0
+                backed_off, listed = context >= 0, place >= 0
+                log_p[backed_off] += lower.backoff[context[backed_off]]
                 log_p[listed] = this.log_p[place[listed]]
             starts = np.flatnonzero(ids == BOS)
             yield from (part[1:] for part in np.split(log_p, starts[1:]))
@@ -77,7 +78,7 @@ class Ngram:
         return Walk(self, (BOS,))
 
     def _distribution(self, contexts: Iterable[int]) -> np.ndarray:
-        """log p of every word, (K,), after contexts of 1, 2, ... words, given by their places (-1: not listed)."""
+        """Log p of every word, (K,), given the indices of the contexts of 1, 2, ... words (-1: not listed)."""
         K = len(self.vocab)
         log_p = self.orders[0].log_p.copy()
         for lower, this, context in zip(self.orders, self.orders[1:], contexts):
@@ -88,9 +89,9 @@ class Ngram:
         return log_p
 
     def _places(self, ids: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-        """For n = 2, 3, ...: n, the places of the contexts of n - 1 words before each id, and of the n-grams it ends.
+        """For n = 2, 3, ...: n, and for each id the index of the context before it and of the n-gram that it ends.
 
-        -1 stands for what is not listed. ids (T,): sentences on end, each beginning with BOS.
+        The index is -1 where an n-gram is not listed. ids (T,): concatenated sentences, each beginning with BOS.
         """
         place = ids.astype(np.int64)
         first = ids == BOS
@@ -101,15 +102,15 @@ class Ngram:
             yield n, context, place
 
     def _blocks(self, sentences: Iterable[Sequence[str]]) -> Iterator[np.ndarray]:
-        """The ids of sentences on end, BLOCK tokens or a little more at a time: BOS, words, EOS of each."""
+        """Ids of concatenated sentences (BOS, words, EOS of each), about BLOCK tokens at a time."""
         ids: list[int] = []
         for words in sentences:
-            ids += [BOS, *(UNK if i == OOV else i for i in self.vocab.ids(words)), EOS]
+            ids += [BOS, *self.vocab.ids(words), EOS]
             if len(ids) >= BLOCK:
-                yield np.array(ids)
+                yield readable(np.array(ids))
                 ids = []
         if ids:
-            yield np.array(ids)
+            yield readable(np.array(ids))
 
 
 @dataclass(frozen=True)
@@ -122,22 +123,17 @@ class Walk:
     @property
     def log_p(self) -> np.ndarray:
         """See `rnnlm.lm.scorer.Walk`."""
-        contexts = [place[-1] for place in self._contexts()]
-        return self.model._distribution(contexts)
+        ids = np.array([*self.ids, EOS])
+        return self.model._distribution(context[-1] for _, context, _ in self.model._places(ids))
 
     def after(self, word: str) -> Walk:
         """See `rnnlm.lm.scorer.Walk`."""
-        (i,) = self.model.vocab.ids([word])
-        ids = (*self.ids, UNK if i == OOV else i)
+        ids = (*self.ids, int(self.model.vocab.read([word])[0]))
         return Walk(self.model, ids[max(0, len(ids) - self.model.order + 1) :])
-
-    def _contexts(self) -> Iterator[np.ndarray]:
-        ids = np.array([*self.ids, EOS])
-        return (context for _, context, _ in self.model._places(ids))
 
 
 def find(keys: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """The places of `wanted` in the ascending `keys`, -1 where they are not."""
+    """Indices of `wanted` in the ascending `keys`, -1 for those that are not there."""
     if not len(keys):
         return np.full(len(wanted), -1)
     place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
