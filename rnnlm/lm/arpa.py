@@ -1,4 +1,4 @@
-r"""ARPA files, the text format of n-gram models that SRILM, KenLM and others read and write.
+r"""ARPA files: the text format of n-gram models, read and written by SRILM, KenLM and others.
 
     \data\
     ngram 1=4
@@ -12,7 +12,7 @@ r"""ARPA files, the text format of n-gram models that SRILM, KenLM and others re
 
     \end\
 
-Lines of log10 probability, words, log10 backoff weight; a missing weight is 0, and -99 or less stands for log 0.
+A line is log10 probability, words, log10 backoff weight. A missing weight is 0; -99 or less stands for log 0.
 """
 
 from __future__ import annotations
@@ -30,21 +30,22 @@ from typing import Any, BinaryIO, NoReturn
 import numpy as np
 
 from rnnlm.errors import DataError
+from rnnlm.files import shortened
 from rnnlm.lm.ngram import Ngram, Order, find
 from rnnlm.text.lines import GZIP_MAGIC, STDIN, TextPath, blocks, text_name
 from rnnlm.text.vocab import BOS, SPECIALS, Vocabulary
 
 LN10 = math.log(10)
-ZERO = -99  # log10 of what counts as zero
-SLACK = 1e-6  # by which rounding may lift a log10 probability above 0
-LINES = 1 << 16  # written at once
+ZERO = -99  # log10 of a probability that counts as zero
+SLACK = 1e-6  # rounding may lift a log10 probability above 0 by so much
+LINES = 1 << 16  # written at a time
 NEWLINE = 10
 WHITE = np.isin(np.arange(256), list(b" \t\n\r\v\f"))
-HEAD = 1 << 16  # bytes in which a file that is not called .arpa must say that it is one
+HEAD = 1 << 16  # bytes; a file that is not named .arpa must have its line \data\ in them
 
 
 def is_arpa(path: TextPath) -> bool:
-    r"""Whether a file is meant to be an ARPA file: it is called so, or is text (or gzipped text) with a line \data\."""
+    r"""Whether a path means an ARPA file: standard input, a name in .arpa, or a line \data\ at the start."""
     if str(path) == STDIN or str(path).endswith((".arpa", ".arpa.gz")):
         return True
     with contextlib.suppress(OSError, EOFError, zlib.error), open(path, "rb") as file:
@@ -59,7 +60,7 @@ def is_arpa(path: TextPath) -> bool:
 
 
 def write(model: Ngram, file: BinaryIO) -> None:
-    """Write a model to a binary stream, its words in the order of the vocabulary."""
+    """Write a model to a binary stream as an ARPA file, words in the order of the vocabulary."""
     counts = "".join(f"ngram {n}={len(order.keys)}\n" for n, order in enumerate(model.orders, 1))
     file.write(f"\\data\\\n{counts}".encode())
     for n, order in enumerate(model.orders, 1):
@@ -77,12 +78,12 @@ def write(model: Ngram, file: BinaryIO) -> None:
 
 
 def gzipped(file: BinaryIO) -> Any:
-    """A stream that compresses into `file`; the same model gives the same bytes."""
+    """Binary stream that writes gzip into `file`; the same model always gives the same bytes."""
     return io.BufferedWriter(gzip.GzipFile("", "wb", 6, file, 0), 1 << 20)
 
 
 def _words(model: Ngram, n: int, keys: np.ndarray) -> list[str]:
-    """The words of the n-grams with these keys, separated by blanks."""
+    """Words of the n-grams with these keys, separated by spaces."""
     K, columns = len(model.vocab), []
     for order in reversed(model.orders[: n - 1]):
         place, word = np.divmod(keys, K)
@@ -97,29 +98,29 @@ def _words(model: Ngram, n: int, keys: np.ndarray) -> list[str]:
 
 
 def load(path: TextPath) -> Ngram:
-    """Read an ARPA file, gzipped or not, `-` for standard input.
+    """Read an ARPA file, gzipped or not; `-` is standard input.
 
-    The vocabulary has `<s>`, `</s>` and `<unk>` first (`<UNK>` is read as `<unk>`), then the words in the order of the
-    file. Where `<unk>` is not listed, unknown words have probability zero. Whatever stands before the line \\data\\ is
-    left unread, as other programs do. Raises DataError with file, line and what was expected for everything that is
-    missing, malformed, listed twice or not promised by the header. Memory grows with the n-grams that are there.
+    The vocabulary is `<s>`, `</s>`, `<unk>` (`<UNK>` is read as `<unk>`), then the words in the order of the file.
+    Without a line for `<unk>`, unknown words have probability zero. Text before the line \\data\\ is skipped, as other
+    programs do. Raises DataError with file, line and what was expected for whatever is missing, malformed, listed twice
+    or not announced in the header. Memory grows with the n-grams that are there.
     """
     return _Reader(path).model()
 
 
 class _Reader:
-    """Goes through the lines of an ARPA file in pieces."""
+    """Reader of one ARPA file, block by block of its lines."""
 
     def __init__(self, path: TextPath):
         self.name = text_name(path)
         self.blocks = blocks(path)
         self.lines: list[str] = []
-        self.at = 0  # which of them comes next
-        self.before = 0  # lines of the file before them
+        self.at = 0  # index of the next one
+        self.before = 0  # number of lines in the file before `lines`
 
     @property
     def number(self) -> int:
-        """Of the next line, from 1."""
+        """Number of the next line, from 1."""
         return self.before + self.at + 1
 
     def model(self) -> Ngram:
@@ -154,7 +155,7 @@ class _Reader:
         return Ngram(vocab, orders)
 
     def header(self) -> list[int]:
-        """How many n-grams of each order there shall be."""
+        """Number of n-grams of each order, as the header has it."""
         promised: list[int] = []
         while not (line := self.next(r"ngram 1=...")).startswith("\\"):
             entry = re.fullmatch(r"ngram\s+([0-9]{1,9})\s*=\s*([0-9]{1,18})", line)
@@ -167,8 +168,9 @@ class _Reader:
         return promised
 
     def section(self, n: int, number: int, index: dict[bytes, int], N: int) -> Iterator[tuple[np.ndarray, ...]]:
-        """The n-grams up to the next line that begins with a backslash, in pieces: ids (n, m), line numbers, log p,
-        log backoff. Unigrams are numbered as they come, in `index`."""
+        """N-grams up to the next line that begins with a backslash, block by block: ids (n, m), line numbers, log p,
+        log backoff. The ids are those of `index`, where unigrams are added as they come.
+        """
         found = 0
         while (line := self.peek()) is not None and not line.startswith("\\"):
             text = "\n".join(self.lines[self.at :])
@@ -181,7 +183,7 @@ class _Reader:
                 self.fail(int(wrong.argmax()), f"expected log10 p, {words} and perhaps a backoff weight")
             if found + len(numbers) > number:
                 self.fail(int(numbers[number - found]), f"expected the end of {number} {n}-grams, as \\data\\ says")
-            first = (np.cumsum(lengths) - lengths)[numbers]  # in `fields`, of each n-gram
+            first = (np.cumsum(lengths) - lengths)[numbers]  # index of each line's first field
             weighted = lengths[numbers] == n + 2
             p, b = self.floats(fields[first], numbers, "log10 p"), np.zeros(len(numbers))
             b[weighted] = self.floats(fields[first[weighted] + n + 1], numbers[weighted], "a backoff weight")
@@ -203,7 +205,7 @@ class _Reader:
             self.at += len(lengths)
 
     def vocabulary(self, index: dict[bytes, int]) -> tuple[Vocabulary, np.ndarray]:
-        """The vocabulary, and the ids in it of the words of `index`, which is renumbered likewise."""
+        """The vocabulary, and the id in it of each word of `index`. The ids in `index` become the same."""
         unk = b"<UNK>" if b"<UNK>" in index and b"<unk>" not in index else b"<unk>"
         for special in (b"<s>", b"</s>"):
             if special not in index:
@@ -218,12 +220,12 @@ class _Reader:
         return Vocabulary([*SPECIALS, *(word.decode() for word in words)], [0] * (3 + len(words))), renumbered
 
     def order(self, n, ids, lines, log_p, backoff, orders, vocab) -> Order:
-        """The arrays of n-grams, ids (n, m), sorted."""
+        """Sorted arrays of the n-grams of one order, ids (n, m)."""
         K = len(vocab)
         if n == 1:
             unigrams = Order(np.arange(K), np.full(K, -np.inf), np.zeros(K))
             unigrams.log_p[ids[0]], unigrams.backoff[ids[0]] = log_p, backoff
-            unigrams.log_p[BOS] = -np.inf  # which some give log p = 0
+            unigrams.log_p[BOS] = -np.inf  # some programs give it log p = 0
             return unigrams
         place = ids[0]
         for k, lower in enumerate(orders[1:], 2):
@@ -244,7 +246,7 @@ class _Reader:
         return Order(keys, log_p, backoff)
 
     def peek(self) -> str | None:
-        """The next line that is not blank, stripped, or None at the end of the file."""
+        """The next line that is not blank, stripped; None at the end of the file."""
         while True:
             while self.at < len(self.lines):
                 if line := self.lines[self.at].strip():
@@ -256,41 +258,40 @@ class _Reader:
             self.before, self.at, self.lines = self.before + len(self.lines), 0, block
 
     def next(self, expected: str) -> str:
-        """The same. Raises DataError at the end of the file, where `expected` is missing."""
+        """The next line that is not blank, stripped. Raises DataError at the end of the file."""
         line = self.peek()
         if line is None:
             self.fail_at(self.before + len(self.lines), "the end of the file", f"expected {expected.rstrip()}")
         return line
 
     def floats(self, column: np.ndarray, numbers: np.ndarray, what: str) -> np.ndarray:
-        """The numbers of a column."""
+        """Numbers from a column of texts. Raises DataError, for the first of them that is none."""
         texts = column.tolist()
         try:
             values = np.fromiter(map(float, texts), float, len(texts))
         except ValueError:
             values = np.array([float(x) if _is_number(x) else math.nan for x in texts])
-        if b"_" in b"".join(texts):  # which Python's numbers may have
+        if b"_" in b"".join(texts):  # Python's numbers may have it
             values[[b"_" in x for x in texts]] = math.nan
         self.refuse(np.isnan(values) | (values == math.inf), numbers, f"expected a number for {what}")
         return values
 
     def refuse(self, wrong: np.ndarray, numbers: np.ndarray, expected: str) -> None:
-        """Raise DataError for the first of the entries, which stand at `numbers` from here, that is wrong."""
+        """Raise DataError for the first entry that is wrong. numbers: their lines, counted from the next one."""
         if wrong.any():
             self.fail(int(numbers[wrong.argmax()]), expected)
 
     def fail(self, line: str | int, expected: str) -> NoReturn:
-        """Raise DataError for the next line, or the i-th from here."""
-        if isinstance(line, int):
-            self.fail_at(self.number + line, _short(self.lines[self.at + line].strip()), expected)
-        self.fail_at(self.number, _short(line), expected)
+        """Raise DataError for the next line, given as text, or for the i-th line from here."""
+        i, text = (line, self.lines[self.at + line].strip()) if isinstance(line, int) else (0, line)
+        self.fail_at(self.number + i, shortened(text, 60), expected)
 
     def fail_at(self, number: int, found: str, expected: str) -> NoReturn:
         raise DataError(f"{self.name}:{number}: found {found}, {expected}", "is this a whole ARPA file?")
 
 
 def _fields(text: bytes) -> tuple[np.ndarray, np.ndarray]:
-    """What ASCII's white space separates, as objects, and how much of it is in each line."""
+    """Fields separated by ASCII white space, as an object array, and the number of fields in each line."""
     array = np.frombuffer(text, np.uint8)
     begins = ~WHITE[array]
     begins[1:] &= WHITE[array[:-1]]
@@ -305,7 +306,3 @@ def _is_number(text: bytes) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _short(text: str) -> str:
-    return repr(text if len(text) <= 60 else text[:57] + "...")

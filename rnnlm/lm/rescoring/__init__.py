@@ -1,1 +1,1 @@
-"""Rescore the n-best lists of a speech recogniser."""
+"""Rescoring of a speech recogniser's n-best lists: formats, scores, word error rates, tuning of weights."""

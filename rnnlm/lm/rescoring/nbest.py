@@ -1,13 +1,13 @@
-"""N-best lists: what a recogniser proposes for each utterance, in the formats of three toolkits.
+"""N-best lists in the formats of three toolkits: a speech recogniser's hypotheses for each utterance.
 
-    mikolov       ID words...                 lines with the same ID, one after the other, are a list
-    kaldi         ID-N words...               N tells the hypotheses of an utterance apart, from the best one, 1
-    srilm         ac lm nwords words...       a file per utterance, named for it (nbest-format(5), the third format)
-    srilm-stream  ID ac lm nwords words...    the same for many utterances in one file
+    mikolov       ID words...                 consecutive lines with the same ID are a list
+    kaldi         ID-N words...               N numbers the hypotheses of an utterance; 1 is the recogniser's choice
+    srilm         ac lm nwords words...       a file per utterance, named after it (nbest-format(5), the third format)
+    srilm-stream  ID ac lm nwords words...    many utterances in one file
 
-For the first two, scores of the sounds and of an earlier language model stand in files of their own: a line per
-hypothesis in the same order, `ID value` (`ID-N value`) or the value alone. Kaldi's are costs, which are negative
-natural logarithms; the others are logarithms to base 10. Here they become natural logarithms.
+For the first two, acoustic scores and the recogniser's language-model scores are in files of their own: a line per
+hypothesis in the same order, `ID value` (`ID-N value`) or the value alone. Kaldi's are costs (negative natural
+logarithms), the others logarithms to base 10. Everything read here becomes a natural logarithm.
 """
 
 from __future__ import annotations
@@ -20,40 +20,41 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from rnnlm.errors import DataError
+from rnnlm.files import shortened
 from rnnlm.text.lines import TextPath, lines, text_name
 
 
 class Hypothesis(NamedTuple):
-    """A sentence that may have been said. Its scores are natural logarithms, 0 where there are none."""
+    """Hypothesis for an utterance. Its scores are natural logarithms, 0 where there are none."""
 
-    key: str  # what its line begins with: the utterance's id; with kaldi its number, too
+    key: str  # first field of its line: the utterance's id, in Kaldi's format with the hypothesis's number
     words: list[str]
-    ac: float = 0.0  # of the sounds, given the words
-    old: float = 0.0  # of the words, by the language model that the recogniser had
+    ac: float = 0.0  # acoustic score: log p(sounds | words)
+    old: float = 0.0  # log-probability of the words under the recogniser's language model
 
 
 class NBest(NamedTuple):
-    """The hypotheses for an utterance, the recogniser's best one first."""
+    """N-best list of an utterance, the recogniser's best hypothesis first."""
 
     id: str
     hypotheses: list[Hypothesis]
 
 
 class Format(NamedTuple):
-    """How a hypothesis is written."""
+    """File format of n-best lists."""
 
     line: str  # for messages
     pattern: re.Pattern[str]
-    unit: str  # of scores, a key of UNITS
+    unit: str  # unit of the scores, a key of UNITS
     hint: str
 
     @property
     def scored(self) -> bool:
-        """Whether scores stand in the list itself."""
+        """Whether the list itself has scores."""
         return "ac" in self.pattern.groupindex
 
 
-UNITS = {"log10": math.log(10), "ln": 1.0, "cost": -1.0}  # what a score is multiplied by to be a natural logarithm
+UNITS = {"log10": math.log(10), "ln": 1.0, "cost": -1.0}  # factor that makes a score a natural logarithm
 _NUMBER = r"[-+]?(?:[0-9]{1,99}\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,2})?"  # always finite
 _COUNT = r"[0-9]{1,9}"
 _SCORES = rf"(?P<ac>{_NUMBER})\s+(?P<old>{_NUMBER})\s+(?P<nwords>{_COUNT})"
@@ -75,7 +76,7 @@ FORMATS = {
     ),
 }
 ALIGNED = "a file of scores has a line for each hypothesis, in the same order"
-UNSPOKEN = {"<s>", "</s>", "-pau-"}  # what SRILM writes between words, and counts as none
+UNSPOKEN = {"<s>", "</s>", "-pau-"}  # SRILM writes them between words and does not count them
 
 
 def read(
@@ -85,11 +86,14 @@ def read(
     old: TextPath | None = None,
     unit: str | None = None,
 ) -> Iterator[NBest]:
-    """The lists in files of a format (a key of FORMATS), one after the other.
+    """N-best lists from files, one after the other.
 
-    ac, old: files of scores, for the formats that have none in the list. unit: a key of UNITS, where scores are not in
-    that of the format. Raises DataError, with file and line: for a line that is not as the format wants it, for scores
-    that do not belong to the hypotheses line by line, for an utterance that comes twice, for a file without hypotheses.
+    form: the format of the files, a key of FORMATS.
+    ac, old: files of acoustic and language-model scores, for the formats whose lists have none.
+    unit: unit of these scores, a key of UNITS. Default: that of the format.
+
+    Raises DataError, with file and line, for a malformed line, for scores that do not belong to the hypotheses line by
+    line, for an utterance that comes twice, and for a file without hypotheses.
     """
     rows = _hypotheses(paths, form, ac, old, UNITS[unit or FORMATS[form].unit])
     seen: set[str] = set()
@@ -107,7 +111,7 @@ def read(
 
 
 def read_references(path: TextPath) -> dict[str, list[str]]:
-    """What was said, by utterance, from lines of `ID words...`. Raises DataError."""
+    """Reference transcripts by utterance, from lines of `ID words...`. Raises DataError for a malformed line."""
     references: dict[str, list[str]] = {}
     for line in _lines(path):
         id, *words = line.text.split() or [""]
@@ -120,7 +124,7 @@ def read_references(path: TextPath) -> dict[str, list[str]]:
 
 
 def write(id: str, hypothesis: Hypothesis, lm: float, form: str) -> str:
-    """The line of a hypothesis; in SRILM's formats with lm, its new log-probability (natural), in the place of lm."""
+    """Line of a hypothesis in a format; lm, a natural log-probability, is its language-model score in SRILM's."""
     if not FORMATS[form].scored:
         return " ".join([hypothesis.key, *hypothesis.words])
     scores = [f"{score / UNITS[FORMATS[form].unit]:.8g}" for score in (hypothesis.ac, lm)]
@@ -133,8 +137,8 @@ class _Line(NamedTuple):
     text: str
 
     def error(self, expected: str, hint: str = "") -> DataError:
-        text = self.text if len(self.text) <= 60 else self.text[:57] + "..."
-        return DataError(f"{self.place}: found {repr(text) if text else 'an empty line'}, expected {expected}", hint)
+        found = shortened(self.text, 60) if self.text else "an empty line"
+        return DataError(f"{self.place}: found {found}, expected {expected}", hint)
 
 
 def _lines(path: TextPath) -> Iterator[_Line]:
@@ -143,7 +147,7 @@ def _lines(path: TextPath) -> Iterator[_Line]:
 
 
 def _hypotheses(paths, form, ac, old, unit) -> Iterator[tuple[int, str, _Line, Hypothesis]]:
-    """Each hypothesis after the number of its file, the utterance's id and its line."""
+    """Hypotheses, each with the number of its file, its utterance's id and its line."""
     columns = {score: _Scores(path) for score, path in (("ac", ac), ("old", old)) if path is not None}
     for file, path in enumerate(paths):
         line = None
@@ -158,7 +162,7 @@ def _hypotheses(paths, form, ac, old, unit) -> Iterator[tuple[int, str, _Line, H
 
 
 def _parse(line: _Line, form: str, utterance: str) -> tuple[str, Hypothesis]:
-    """The id, and the hypothesis with the scores that stand in its line. utterance: the id that a file's name says."""
+    """Utterance's id and hypothesis of a line, with the scores in it. utterance: the id for a line without one."""
     match = FORMATS[form].pattern.fullmatch(line.text)
     if not match:
         raise line.error(f"'{FORMATS[form].line}'", FORMATS[form].hint)
@@ -173,18 +177,18 @@ def _parse(line: _Line, form: str, utterance: str) -> tuple[str, Hypothesis]:
 
 
 def _utterance(path: TextPath) -> str:
-    """The id of the utterance that a file is named for: without folder, .gz and .nbest or .score."""
+    """Id of the utterance that a file is named after: its name without folder, .gz and .nbest or .score."""
     return re.sub(r"(\.nbest|\.score)?(\.gz)?$", "", os.path.basename(text_name(path)))
 
 
 class _Scores:
-    """A file of scores, read along with the hypotheses."""
+    """File of scores, read line by line together with the hypotheses."""
 
     def __init__(self, path: TextPath):
         self.name, self.lines = text_name(path), _lines(path)
 
     def next(self, hypothesis: Hypothesis, line: _Line) -> float:
-        """The score of the hypothesis, which stands in `line`."""
+        """Score of a hypothesis. line: where the hypothesis was found. Raises DataError if it is missing."""
         key, row = hypothesis.key, next(self.lines, None)
         if row is None:
             raise DataError(f"{self.name}: ends before the score of {key!r} ({line.place})", ALIGNED)
@@ -194,6 +198,6 @@ class _Scores:
         return float(match[2])
 
     def end(self) -> None:
-        """Make sure that nothing is left."""
+        """Raise DataError if there are more scores than hypotheses."""
         if row := next(self.lines, None):
             raise row.error("the end, as the hypotheses have ended", ALIGNED)
