@@ -1,4 +1,4 @@
-"""`rnnlm compare`: models on a text, with confidence intervals; or runs, by what sets them apart."""
+"""`rnnlm compare`: models on a text, with confidence intervals; or runs, with the settings in which they differ."""
 
 from __future__ import annotations
 
@@ -14,38 +14,32 @@ from rnnlm.errors import UsageError
 
 @click.command()
 @click.argument("models", nargs=-1, required=True, metavar="MODEL...", type=click.Path(path_type=Path))
-@click.option("--text", metavar="FILE|-", help="A text to compare the models on: a sentence a line.")
+@click.option("--text", metavar="FILE|-", help="Text to compare the models on, a sentence a line.")
 @click.option("--words", type=click.IntRange(min=0), default=10, help="Show so many words on which they differ most.")
-@click.option("--resamples", type=click.IntRange(100, 100_000), default=1000, help="Texts drawn for the intervals.")
-@click.option("--seed", type=click.IntRange(min=0), default=1, help="Start of the draws.")
+@click.option("--resamples", type=click.IntRange(100, 100_000), default=1000, help="Resampled texts for the intervals.")
+@click.option("--seed", type=click.IntRange(min=0), default=1, help="Seed of the resampling.")
 @click.option(
     "--independent/--continuous",
     default=None,
     help="As in `rnnlm eval`.  [default: each model as it was trained]",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object, on one line.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, on one line: see docs/text.md, docs/runs.md.")
 def command(models, text, words, resamples, seed, independent, as_json):
-    """Compare two or more MODELs (run directories, model files, n-gram models) on a text, or runs without one.
+    """Compare two or more MODELs (run directories, model files, ARPA files) on a text, or runs without one.
 
-    With --text: the perplexity of each with its 95 % interval, and how it relates to the first model's, with the
-    interval of that. Intervals are those of texts drawn from the sentences of this one (paired bootstrap). Only tokens
-    that all models know are compared, `</s>` among them, so perplexities are those of `rnnlm eval` where vocabularies
-    are the same, and comparable where they are not. Then the words that make most of the difference: how often each
-    occurs, and its mean -log10 p under each model.
+    With --text: the perplexity of each model with its 95 % interval, and its ratio to the first model's with the
+    interval of that (paired bootstrap over the sentences). Only tokens that all models know are compared, `</s>` among
+    them, so perplexities are those of `rnnlm eval` where vocabularies are the same, and comparable where they are not.
+    Then the words that make most of the difference, with their count and mean -log10 p under each model.
 
     Without --text: every setting in which the runs differ, and their results.
-
-    Keys of --json, with --text: text, sentences, tokens (compared), left_out, resamples, seed, models (a list of model,
-    kind, vocab_size, oovs, zeroprobs, ppl, ppl_interval, ratio, ratio_interval: ppl by that of the first; better: share
-    of the draws on which ppl is below that of the first), words (a list of word, count, log10_p: one mean per model).
-    Without: runs, settings ({path: a value per run}), results (a list of valid_nats, valid_ppl, best_epoch, train_ppl,
-    epochs, seconds, diverged).
     """
     if len(models) < 2:
         raise UsageError("one model: nothing to compare it with", "name two or more")
     facts = runs(models) if text is None else on_text(models, text, words, resamples, seed, independent)
     if as_json:
-        click.echo(json.dumps(finite(facts), ensure_ascii=False))
+        facts = json.loads(json.dumps(facts), parse_constant=lambda name: None)  # JSON has no infinity
+        click.echo(json.dumps(facts, ensure_ascii=False))
     else:
         show = show_runs if text is None else show_models
         for line in show(facts):
@@ -53,7 +47,7 @@ def command(models, text, words, resamples, seed, independent, as_json):
 
 
 def on_text(models, text, words, resamples, seed, independent):
-    """What --json prints; the keys are documented in the command's help."""
+    """Figures of models on a text, as --json prints them."""
     from rnnlm.lm.compare import bootstrap, compare
     from rnnlm.loading import load_text_model
     from rnnlm.text.lines import lines, text_name
@@ -87,12 +81,10 @@ def on_text(models, text, words, resamples, seed, independent):
 
 
 def show_models(facts):
-    """The lines of the tables."""
-    models = facts["models"]
-    text, sentences, tokens, left_out = (facts[key] for key in ("text", "sentences", "tokens", "left_out"))
-    yield f"{text}: {sentences} sentences, {tokens} tokens compared, {left_out} left out"
+    """Lines of the tables of models and of words."""
+    yield "{text}: {sentences} sentences, {tokens} tokens compared, {left_out} left out".format(**facts)
     rows = [["", "model", "vocab", "OOVs", "ppl", "95 % interval", "against 1", "95 % interval", "better"]]
-    for number, model in enumerate(models, 1):
+    for number, model in enumerate(facts["models"], 1):
         low, high = model["ppl_interval"]
         row = [
             number,
@@ -105,19 +97,19 @@ def show_models(facts):
         if number > 1:
             low, high = (100 * (x - 1) for x in model["ratio_interval"])
             row += [f"{100 * (model['ratio'] - 1):+.2f}%", f"{low:+.2f} {high:+.2f}", f"{model['better']:.1%}"]
-        rows.append([*row, *[""] * (len(rows[0]) - len(row))])
+        rows.append(row)
     yield from table(rows, "llr")
     if facts["words"]:
         yield ""
         yield "words that make most of the difference, and their mean -log10 p"
-        rows = [["", "word", "count", *range(1, 1 + len(models))]]
+        rows = [["", "word", "count", *range(1, len(rows))]]
         for entry in facts["words"]:
             rows.append(["", entry["word"], entry["count"], *(f"{abs(x):.3f}" for x in entry["log10_p"])])
         yield from table(rows, "llr")
 
 
 def runs(paths):
-    """What --json prints; the keys are documented in the command's help."""
+    """Settings and results of runs, as --json prints them."""
     from rnnlm.show.runs import settings_that_differ, summarize
 
     found = [summarize(path) for path in paths]
@@ -129,13 +121,13 @@ def runs(paths):
 
 
 def show_runs(facts):
-    """The lines of the table: a column per run."""
+    """Lines of a table with a column for each run."""
     results = facts["results"]
     formats = {
         "valid_nats": "{:.4f}", "valid_ppl": "{:.2f}", "best_epoch": "{:.2f}", "train_ppl": "{:.2f}",
         "epochs": "{:.2f}", "seconds": "{:.0f}", "diverged": "{}",
     }  # fmt: skip
-    if all(run["valid_ppl"] is not None for run in results):  # which says as much
+    if all(run["valid_ppl"] is not None for run in results):  # valid_nats is its logarithm
         del formats["valid_nats"]
     if not any(run["diverged"] for run in results):
         del formats["diverged"]
@@ -144,12 +136,3 @@ def show_runs(facts):
     for key, layout in formats.items():
         rows.append([key, *("-" if run[key] is None else layout.format(run[key]) for run in results)])
     yield from table(rows)
-
-
-def finite(facts):
-    """The same with null for numbers that are not finite, which JSON does not have."""
-    if isinstance(facts, dict):
-        return {key: finite(value) for key, value in facts.items()}
-    if isinstance(facts, list):
-        return [finite(value) for value in facts]
-    return None if isinstance(facts, float) and not math.isfinite(facts) else facts

@@ -1,4 +1,4 @@
-"""`rnnlm memory`: how far back each cell remembers."""
+"""`rnnlm memory`: the longest lag at which each cell still learns."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rnnlm.errors import DataError, UsageError
 
 
 class Lags(click.ParamType):
-    """Growing whole numbers of at least 2, separated by commas."""
+    """Increasing whole numbers of at least 2, separated by commas."""
 
     name = "N,N,..."
 
@@ -20,23 +20,29 @@ class Lags(click.ParamType):
             return value
         lags = [int(lag) if re.fullmatch("[0-9]{1,9}", lag.strip()) else 0 for lag in value.split(",")]
         if min(lags) < 2 or lags != sorted(set(lags)):
-            self.fail(f"expected growing whole numbers of at least 2, such as 5,10,20, found '{value}'", param, ctx)
+            self.fail(f"expected increasing whole numbers of at least 2, such as 5,10,20, found '{value}'", param, ctx)
         return lags
 
 
 @click.command()
 @click.option("--task", "tasks", type=click.Choice(["adding", "copy"]), multiple=True, help="Repeatable.  [both]")
-@click.option("--lags", type=Lags(), default="5,10,20,40,80,160", help="Steps to look back.")
-@click.option("--updates", type=click.IntRange(1), default=1000, help="At most so many at each lag; full: 5000.")
-@click.option("--units", type=click.IntRange(4), default=24, help="Of tanh; others get as many parameters.")
-@click.option("--cell", "chosen", multiple=True, metavar="NAME", help="Only this one; repeatable.  [all]")
-@click.option("--seed", type=click.IntRange(0), default=1, help="Of weights and problems.")
-@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw the last lags into this file, too.")
+@click.option("--lags", type=Lags(), default="5,10,20,40,80,160", help="Time steps to remember.")
+@click.option(
+    "--updates", type=click.IntRange(1), default=1000, help="Most updates at each lag; 5000 for a full comparison."
+)
+@click.option(
+    "--units", type=click.IntRange(4), default=24, help="Units of the tanh cell; others get as many parameters."
+)
+@click.option("--cell", "chosen", multiple=True, metavar="NAME", help="Cell to train; repeatable.  [all]")
+@click.option("--seed", type=click.IntRange(0), default=1, help="Seed of weights and problems.")
+@click.option(
+    "--plot", type=click.Path(path_type=Path, dir_okay=False), help="Also draw the longest lags into this file."
+)
 def command(tasks, lags, updates, units, chosen, seed, plot):
-    """Train cells of equal size on the adding problem and the copy problem at growing lag.
+    """Train cells of equal size on the adding problem and the copy problem at increasing lag.
 
-    The table shows after how many updates each solves the problem, which means less than a tenth of the error of
-    guessing. A cell that does not solve it at one lag is not tried at the next.
+    The table shows after how many updates each cell solves the problem: its error is below a tenth of that of guessing.
+    A cell that fails at one lag is not tried at the next.
     """
     from rnnlm.show import memory
 
@@ -44,7 +50,7 @@ def command(tasks, lags, updates, units, chosen, seed, plot):
         raise UsageError(f"--cell: '{min(unknown)}' is unknown", f"known: {'; '.join(memory.CELLS)}")
     if plot:
         pyplot = _pyplot()
-        _save(pyplot.figure(), plot)  # a place that cannot be written is better found before than after
+        _save(pyplot.figure(), plot)  # fail before the work, not after it
     makers = {name: make for name, make in memory.CELLS.items() if not chosen or name in chosen}
     width, reached = max(map(len, makers)), {}
     for name in tasks or memory.TASKS:
@@ -81,7 +87,7 @@ def _pyplot():
 
 
 def _draw(pyplot, reached, lags, path):
-    """Bars: the last lag that each cell solved, one group for each cell, one colour for each task."""
+    """Bar chart of the longest lag that each cell solved: a group for each cell, a colour for each task."""
     tasks, kinds = (list(dict.fromkeys(names)) for names in zip(*reached))
     figure, axes = pyplot.subplots(figsize=(8, 4), layout="constrained")
     for i, task in enumerate(tasks):

@@ -1,1 +1,1 @@
-"""Look into a network: what the `show` commands compute."""
+"""Summaries of networks and runs, for the commands that show them."""

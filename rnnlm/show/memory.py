@@ -1,4 +1,4 @@
-"""How far back a cell remembers: the adding problem and the copy problem at growing lag.
+"""Memory of recurrent cells: whether they learn the adding problem and the copy problem at growing lag.
 
 Letters: T time steps, B sequences, H hidden units, D inputs.
 """
@@ -16,11 +16,11 @@ from rnnlm.nn.ops import rows
 from rnnlm.nn.params import Parameters, Spec
 from rnnlm.training.optim import Adam, clip_norm, gradient_norm
 
-BATCH, TEST = 32, 500  # sequences of an update, and of a look at whether the problem is solved
-EVERY = 50  # updates from look to look
-SOLVED = 0.1  # of the error of guessing
+BATCH, TEST = 32, 500  # sequences of an update, and of the test whether the problem is solved
+EVERY = 50  # updates between tests
+SOLVED = 0.1  # error, relative to guessing, below which a problem is solved
 
-CELLS: dict[str, Callable[[int], Cell]] = {  # from the number of units
+CELLS: dict[str, Callable[[int], Cell]] = {  # from the number of units to the cell
     "tanh, orthogonal": lambda H: Vanilla(size=H),
     "tanh, 0.5 orthogonal": lambda H: Vanilla(size=H, init_W=Orthogonal(0.5)),
     "tanh, timescales": lambda H: Vanilla(size=H, init_W=TimeScales()),
@@ -34,17 +34,17 @@ CELLS: dict[str, Callable[[int], Cell]] = {  # from the number of units
 
 
 class Adding:
-    """The sum of the two marked numbers among T = lag: x_t = (number, mark), one mark in each half.
+    """Adding problem (Hochreiter & Schmidhuber 1997): the sum of the two marked numbers among T = lag.
 
-    (Hochreiter & Schmidhuber 1997.) Guessing the mean, 1, has a mean square error of 1/6.
+    x_t = (number, mark), with one mark in each half. Guessing the mean, 1, has a mean square error of 1/6.
     """
 
     n_in: ClassVar[int] = 2
     n_out: ClassVar[int] = 1
-    answers: ClassVar[int] = 1  # steps at the end where an output is asked for
+    answers: ClassVar[int] = 1  # steps at the end at which an output is wanted
 
     def draw(self, lag: int, B: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Inputs (T, B, 2) and the sums (1, B)."""
+        """Random inputs (T, B, 2) and their sums (1, B)."""
         x, n = np.zeros((lag, B, 2), np.float32), np.arange(B)
         x[..., 0] = rng.random((lag, B))
         marked = rng.integers(0, lag // 2, B), rng.integers(lag // 2, lag, B)
@@ -53,18 +53,19 @@ class Adding:
         return x, sum(x[t, n, 0] for t in marked)[None]
 
     def gradient(self, o: np.ndarray, target: np.ndarray) -> np.ndarray:
-        """Of the mean square error, by o (1, B, 1)."""
+        """Gradient of the mean square error by the outputs o (1, B, 1)."""
         return (2 / o.size) * (o - target[..., None])
 
     def error(self, o: np.ndarray, target: np.ndarray) -> float:
-        """Relative to guessing."""
+        """Mean square error, relative to guessing."""
         return float(np.mean((o[..., 0] - target) ** 2)) * 6
 
 
 class Copy:
-    """Three symbols out of four, `lag` blanks, and then the three again, in their order, one at each signal.
+    """Copy problem (after Hochreiter & Schmidhuber 1997): repeat three symbols, each one of four, after a long pause.
 
-    (After Hochreiter & Schmidhuber 1997.) Guessing is wrong three times in four.
+    The inputs are the symbols, `lag` blanks, and three signals; at each signal one symbol is wanted, in order. Guessing
+    is wrong three times in four.
     """
 
     symbols: ClassVar[int] = 4
@@ -73,20 +74,20 @@ class Copy:
     n_out: ClassVar[int] = symbols
 
     def draw(self, lag: int, B: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Inputs (3 + lag + 3, B, 6) and the symbols (3, B)."""
+        """Random inputs (3 + lag + 3, B, 6) and their symbols (3, B)."""
         symbols = rng.integers(0, self.symbols, (self.answers, B))
         rest = np.full((lag + self.answers, B), self.symbols)
         rest[lag:] += 1
         return np.eye(self.n_in, dtype=np.float32)[np.concatenate([symbols, rest])], symbols
 
     def gradient(self, o: np.ndarray, target: np.ndarray) -> np.ndarray:
-        """Of the mean cross-entropy, by o (3, B, 4)."""
+        """Gradient of the mean cross-entropy by the outputs o (3, B, 4)."""
         p = np.exp(o - o.max(axis=-1, keepdims=True))
         p /= p.sum(axis=-1, keepdims=True)
         return (p - np.eye(self.symbols, dtype=o.dtype)[target]) / target.size
 
     def error(self, o: np.ndarray, target: np.ndarray) -> float:
-        """Relative to guessing."""
+        """Share of wrong symbols, relative to guessing."""
         return float(np.mean(o.argmax(axis=-1) != target)) * self.symbols / (self.symbols - 1)
 
 
@@ -95,7 +96,7 @@ TASKS: dict[str, Task] = {"adding": Adding(), "copy": Copy()}
 
 
 class Learner:
-    """A cell with an affine output, o_t = c + V h_t, at the last steps."""
+    """Cell with an output layer o_t = c + V h_t at the last steps."""
 
     def __init__(self, cell: Cell, task: Task, rng: np.random.Generator, dtype: Any = np.float32):
         self.cell, self.task, self.dtype = cell, task, dtype
@@ -109,10 +110,10 @@ class Learner:
             rng,
         )
         self.g = self.p.zeros_like()
-        self._works: dict[tuple[int, int], Any] = {}  # a workspace for each shape of windows
+        self._works: dict[tuple[int, int], Any] = {}  # workspaces by (T, B)
 
     def forward(self, x: np.ndarray) -> np.ndarray:
-        """x (T, B, D) -> o (answers, B, n_out)."""
+        """Outputs (answers, B, n_out) of the last steps, for inputs x (T, B, D)."""
         T, B, _ = x.shape
         if (T, B) not in self._works:
             self._works[T, B] = self.cell.workspace(self.p["cell"], T, B, lambda *size: np.empty(size, self.dtype))
@@ -122,7 +123,7 @@ class Learner:
         return self._y[-self.task.answers :] @ self.p["V"] + self.p["c"]
 
     def backward(self, do: np.ndarray) -> None:
-        """The gradient, into g. do (answers, B, n_out)."""
+        """Backward pass: write the gradient into `g`. do (answers, B, n_out): gradient by the outputs."""
         p, g, answers = self.p, self.g, self.task.answers
         g.flat[...] = 0
         dy = np.zeros_like(self._y)
@@ -133,7 +134,7 @@ class Learner:
 
 
 def updates_to_solve(cell: Cell, task: Task, lag: int, most: int, seed: int, lr: float = 1e-2) -> int | None:
-    """How many updates of Adam it takes the cell to solve the task at this lag; None: it does not within `most`."""
+    """Number of Adam updates after which a cell solves a task at this lag; None if it does not within `most`."""
     rng = np.random.default_rng([seed, lag])
     learner, optimizer = Learner(cell, task, rng), Adam(lr=lr)
     theta, grad = learner.p.trainable, learner.g.trainable
@@ -152,7 +153,7 @@ def updates_to_solve(cell: Cell, task: Task, lag: int, most: int, seed: int, lr:
 
 
 def sized(make: Callable[[int], Cell], n_in: int, budget: int) -> Cell:
-    """The largest cell of a kind with no more than `budget` parameters, frozen ones counted."""
+    """Largest cell of a kind with at most `budget` parameters, frozen ones counted."""
     H = 1
     while number_of_parameters(make(H + 1), n_in) <= budget:
         H += 1
@@ -160,5 +161,5 @@ def sized(make: Callable[[int], Cell], n_in: int, budget: int) -> Cell:
 
 
 def number_of_parameters(cell: Cell, n_in: int) -> int:
-    """Of the cell alone."""
+    """Number of parameters of a cell with D = n_in inputs."""
     return Parameters(cell.specs(n_in)).flat.size

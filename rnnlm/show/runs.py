@@ -14,7 +14,7 @@ from rnnlm.training.run import differences
 
 
 class RunSummary(NamedTuple):
-    """A run directory: its configuration, and where its log.jsonl ends."""
+    """Configuration and results of a run directory."""
 
     path: Path
     config: dict[str, Any]
@@ -22,17 +22,17 @@ class RunSummary(NamedTuple):
 
 
 def summarize(path: Path) -> RunSummary:
-    """Read config.yaml and log.jsonl of a run directory. The results, None before the first validation:
+    """Read config.yaml and log.jsonl of a run directory. Its results, None before the first validation:
 
-    valid_nats  the best validation's cross-entropy per token
-    valid_ppl   the best validation perplexity; None for a model that has none
-    best_epoch  passes over the training text before it
-    train_ppl   the training perplexity reported with it
-    epochs      passes so far
-    seconds     spent training so far
-    diverged    how many times training went back because it diverged
+    valid_nats  cross-entropy per token of the best validation
+    valid_ppl   perplexity of the best validation; None for a model without one
+    best_epoch  epochs before the best validation
+    train_ppl   training perplexity reported with it
+    epochs      epochs so far
+    seconds     training time so far
+    diverged    number of times that training diverged and went back to a checkpoint
 
-    Raises UsageError for what is no run directory, DataError for a log that is broken.
+    Raises UsageError if `path` is no run directory, DataError if its log is broken.
     """
     if not path.is_dir():
         raise UsageError(
@@ -73,7 +73,7 @@ def _read_log(path: Path) -> list[dict[str, Any]]:
 
 
 def settings_that_differ(runs: Sequence[RunSummary]) -> dict[str, list[Any]]:
-    """{dotted path: its value in each run} for every setting that is not the same in all; None: not there."""
+    """Settings that are not the same in all runs: {dotted path: value in each run, None where there is none}."""
     paths = [path for run in runs[1:] for path, _ in differences(runs[0].config, run.config)]
     return {path: [_value(run.config, path) for run in runs] for path in dict.fromkeys(paths)}
 
