@@ -1,4 +1,7 @@
-"""Mixtures of models: p(w | h) = sum_i weight_i p_i(w | h), of networks, n-gram models and mixtures alike."""
+"""Mixtures of language models: p(w | h) = sum_i weight_i p_i(w | h), of networks, n-gram models and mixtures.
+
+Dimension letters: M models, K words of the vocabulary, n words of a sentence.
+"""
 
 from __future__ import annotations
 
@@ -17,20 +20,19 @@ PRECISION = 1e-8  # EM ends when no weight moves by more
 
 
 class Mixture:
-    """The `rnnlm.lm.scorer.Scorer` of a mixture.
+    """Mixture of language models, itself a `rnnlm.lm.scorer.Scorer`.
 
-    Its vocabulary is the union of those of its models. A model gives words that it lacks, but that another knows,
+    The vocabulary is the union of the models' vocabularies. A model gives words that it lacks, but that another knows,
     probability zero, and reads them as `<unk>`; `<unk>` stands for what none of them knows. So the probabilities of
     the mixture add up to one if those of each model do. A model whose vocabulary lacks much gets little weight.
 
-    weights: one per model, not negative, their sum 1. Raises UsageError for other weights, and for models of
-    characters mixed with models of words; where one of them lowercases its text, all do.
+    weights: one per model, not negative, with sum 1; equal by default. If one model lowercases its text, all do.
+    Raises UsageError for other weights, and for models of characters mixed with models of words.
     """
 
     kind = "mix"
 
     def __init__(self, scorers: Sequence[Scorer], weights: Sequence[float] | None = None):
-        """Without `weights` all are equal."""
         self.scorers = list(scorers)
         M = len(self.scorers)
         self.weights = np.full(M, 1 / M) if weights is None else np.array(weights, float)
@@ -47,28 +49,28 @@ class Mixture:
 
     @property
     def differences(self) -> list[int]:
-        """How many words each model lacks that another knows."""
+        """Number of words that each model lacks and another knows."""
         return list(map(len, self._lacks))
 
     def log_probs(self, sentences: Iterable[Sequence[str]]) -> Iterator[np.ndarray]:
-        """See `rnnlm.lm.scorer.Scorer`."""
+        """Log-probabilities of the words of sentences: see `rnnlm.lm.scorer.Scorer`."""
         return map(self.mix, self.parts(sentences))
 
     def parts(self, sentences: Iterable[Sequence[str]]) -> Iterator[np.ndarray]:
-        """Per sentence of n words the log-probabilities under each model, (M, n + 1)."""
+        """Log-probabilities of the words of sentences under each model, (M, n + 1) per sentence."""
         own, *texts = itertools.tee(sentences, 1 + len(self.scorers))
         parts = (scorer.log_probs(text) for scorer, text in zip(self.scorers, texts))
         return (self._table(words, rows) for words, *rows in zip(own, *parts))
 
     def alternatives(self, lists: Iterable[Sequence[Sequence[str]]]) -> Iterator[list[np.ndarray]]:
-        """See `rnnlm.lm.scorer.Scorer`."""
+        """Log-probabilities of n-best lists: see `rnnlm.lm.scorer.Scorer`."""
         own, *texts = itertools.tee(lists, 1 + len(self.scorers))
         parts = (scorer.alternatives(text) for scorer, text in zip(self.scorers, texts))
         for sentences, *columns in zip(own, *parts):
             yield [self.mix(self._table(words, rows)) for words, *rows in zip(sentences, *columns)]
 
     def _table(self, words: Sequence[str], rows: Sequence[np.ndarray]) -> np.ndarray:
-        """The models' log-probabilities of a sentence, as they count here: (M, n + 1)."""
+        """Each model's log-probabilities of a sentence, (M, n + 1): -inf for words that it lacks and another knows."""
         table = np.array(rows, float)
         for lacks, row in zip(self._lacks, table):
             if lacks:
@@ -76,50 +78,51 @@ class Mixture:
         return table
 
     def mix(self, parts: np.ndarray) -> np.ndarray:
-        """Log-probabilities (M, n) of the models -> those of the mixture, (n,)."""
+        """Log-probabilities of the mixture, (n,), from those of the models, (M, n)."""
         with np.errstate(divide="ignore"):  # a weight may be zero
             return np.logaddexp.reduce(parts + np.log(self.weights)[:, None], axis=0)
 
     def distributions(self, sentences: Iterable[Sequence[str]]) -> Iterator[np.ndarray]:
-        """See `rnnlm.lm.scorer.Scorer`."""
+        """Log-probabilities of the whole vocabulary: see `rnnlm.lm.scorer.Scorer`."""
         texts = itertools.tee(sentences, len(self.scorers))
         parts = (scorer.distributions(text) for scorer, text in zip(self.scorers, texts))
         return map(self.combine, zip(*parts))
 
     def combine(self, rows: Iterable[np.ndarray]) -> np.ndarray:
-        """Each model's log-probabilities of its words -> the mixture's, (K,)."""
+        """Log-probabilities of the mixture's vocabulary, (K,), from each model's of its own."""
         parts = np.full((len(self.scorers), len(self.vocab)), -np.inf)
         for part, ids, row in zip(parts, self._ids, rows):
             part[ids] = row
         return self.mix(parts)
 
     def walk(self) -> Walk:
-        """See `rnnlm.lm.scorer.Scorer`."""
+        """The beginning of a sentence: see `rnnlm.lm.scorer.Scorer`."""
         return MixtureWalk(self, tuple(scorer.walk() for scorer in self.scorers))
 
 
 @dataclass(frozen=True)
 class MixtureWalk:
-    """See `rnnlm.lm.scorer.Walk`."""
+    """A sentence read so far by the models of a mixture: see `rnnlm.lm.scorer.Walk`."""
 
     mixture: Mixture
     walks: tuple[Walk, ...]
 
     @property
     def log_p(self) -> np.ndarray:
-        """See `rnnlm.lm.scorer.Walk`."""
+        """Log-probabilities of the next word: see `rnnlm.lm.scorer.Walk`."""
         return self.mixture.combine(walk.log_p for walk in self.walks)
 
     def after(self, word: str) -> MixtureWalk:
-        """See `rnnlm.lm.scorer.Walk`."""
+        """The sentence with one more word: see `rnnlm.lm.scorer.Walk`."""
         return MixtureWalk(self.mixture, tuple(walk.after(word) for walk in self.walks))
 
 
 def fit(mixture: Mixture, sentences: Iterable[Sequence[str]]) -> np.ndarray:
-    """The weights (M,) under which a text is most probable, words that no model knows left out.
+    """Weights (M,) under which a text is most probable, words that no model knows left out.
 
-    Found by expectation maximization, from equal weights: w_i becomes the mean of w_i p_i / sum_j w_j p_j, until no
-    weight moves by more than PRECISION. The likelihood has one maximum, so the start makes no difference.
+    Expectation maximization from equal weights: w_i becomes the mean of w_i p_i / sum_j w_j p_j over the tokens, until
+    no weight moves by more than PRECISION. The likelihood has one maximum, so the start makes no difference. Memory: M
+    numbers per token.
     """
     texts = itertools.tee(sentences)
     index = mixture.vocab.index
@@ -139,7 +142,7 @@ def fit(mixture: Mixture, sentences: Iterable[Sequence[str]]) -> np.ndarray:
 
 
 def _union(vocabularies: Sequence[Vocabulary]) -> Vocabulary:
-    """Every word of these vocabularies, in the order of the first, the second, ..."""
+    """The vocabulary of every word of these, in the order of the first, the second, ... Counts are the first's."""
     first = vocabularies[0]
     for other in vocabularies:
         if other.level != first.level:

@@ -1,6 +1,10 @@
-"""Log-probabilities of sentences under a recurrent network.
+"""A recurrent network as a language model: log-probabilities of sentences, side by side or in their order.
 
-Dimension letters: T time steps, B sequences side by side, K words of the vocabulary.
+`NetworkScorer` reads independent sentences side by side, which is fast. `SequentialScorer` reads a text in its order,
+window by window, and shows the hidden vectors: dynamic evaluation and the neural cache are built on it.
+
+Dimension letters: T time steps, B sequences side by side, K words of the vocabulary, D hidden units, n words of a
+sentence.
 """
 
 from __future__ import annotations
@@ -8,51 +12,73 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, TypeVar
+from typing import NamedTuple, NoReturn, TypeVar
 
 import numpy as np
 
+from rnnlm.errors import UsageError
 from rnnlm.nn.network import Network
 from rnnlm.nn.ops import check_numbers
 from rnnlm.nn.state import State, joined, taken
-from rnnlm.text.vocab import BOS, EOS, OOV, UNK, Vocabulary
-from rnnlm.text.windows import Batch
+from rnnlm.text.vocab import BOS, EOS, OOV, Vocabulary, readable
+from rnnlm.text.windows import Batch, padded, shifted
 
 TOKENS = 4096  # predicted at once: wide enough for fast products, also through time
-LOGITS = 10 << 20  # but so many scores at most, so that memory is bounded for any vocabulary
-BLOCK = 8  # sentences are taken in, and sorted, so many times TOKENS at a time
+WINDOW = 256  # predicted at once by a network that reads in order
+LOGITS = 10 << 20  # the most logits at once, so that memory is bounded for any vocabulary
+BLOCK = 8  # sentences are taken in, and sorted by length, BLOCK * TOKENS tokens at a time
 Item = TypeVar("Item")
 
 
-class NetworkScorer:
-    """The scorer of a network.
-
-    stream: the network was trained on one continuous text, in which `</s>` stands before a sentence; otherwise on
-    sentences, each beginning with `<s>`. This is the input that predicts a first word, `start`.
-    carried: the state goes on from sentence to sentence; otherwise each begins from the initial state.
-    """
+class _Base:
+    """Common part of both scorers: the network, the start symbol, text as token ids and as batches."""
 
     kind = "rnn"
 
-    def __init__(self, network: Network, stream: bool, carried: bool = False):
-        self.network, self.carried = network, carried
+    def __init__(self, network: Network, stream: bool, carried: bool, tokens: int):
+        self.network, self.stream, self.carried = network, stream, carried
         self.start = EOS if stream else BOS
-        self.tokens = max(1, min(TOKENS, LOGITS // len(network.vocab)))
+        self.tokens = max(1, min(tokens, LOGITS // len(network.vocab)))
 
     @property
     def vocab(self) -> Vocabulary:
-        """The network's."""
+        """The network's vocabulary."""
         return self.network.vocab
 
+    def ids(self, words: Sequence[str]) -> np.ndarray:
+        """Token ids of a sentence with its end, (n + 1,) int32; OOV for words out of the vocabulary."""
+        return np.array([*self.vocab.ids(words), EOS], np.int32)
+
+    def _batch(self, targets: np.ndarray, before: int, fresh: bool) -> Batch:
+        """A batch that predicts targets (T, B), which follow the token `before`; sentences begin with `start`."""
+        targets = readable(targets)
+        inputs = shifted(targets, before)
+        return Batch(np.where(inputs == EOS, np.int32(self.start), inputs), targets, fresh=fresh)
+
+
+class NetworkScorer(_Base):
+    """A network as a `rnnlm.lm.scorer.Scorer`: independent sentences are read side by side.
+
+    stream: the network was trained on one continuous text, in which `</s>` stands before a sentence; otherwise on
+    sentences, each beginning with `<s>`. This symbol, `start`, predicts a first word.
+    carried: the hidden state is carried on from sentence to sentence; otherwise each begins from the initial state.
+    """
+
+    def __init__(self, network: Network, stream: bool, carried: bool = False):
+        super().__init__(network, stream, carried, TOKENS)
+
     def log_probs(self, sentences: Iterable[Sequence[str]]) -> Iterator[np.ndarray]:
-        """See `Scorer`."""
-        for nats in self.nats(map(self._ids, sentences)):
+        """Log-probabilities of the words of sentences: see `rnnlm.lm.scorer.Scorer`."""
+        for nats in self.nats(map(self.ids, sentences)):
             check_numbers(nats)
             yield -nats
 
     def alternatives(self, lists: Iterable[Sequence[Sequence[str]]]) -> Iterator[list[np.ndarray]]:
-        """See `Scorer`. What sentences have in common at their beginning is computed once: see `_tree`."""
-        encoded = ([self._ids(words) for words in sentences] for sentences in lists)
+        """Log-probabilities of n-best lists: see `rnnlm.lm.scorer.Scorer`.
+
+        Common beginnings of sentences are computed once: see `_tree`.
+        """
+        encoded = ([self.ids(words) for words in sentences] for sentences in lists)
         groups = ([ids] for ids in encoded) if self.carried else _blocks(encoded, _tokens, BLOCK * self.tokens)
         state = None
         for group in groups:
@@ -64,19 +90,19 @@ class NetworkScorer:
             yield from ([-found for found in islice(each, len(sentences))] for sentences in group)
 
     def nats(self, sentences: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """Per sentence of ids, EOS at its end, -log p of each: both (n + 1,)."""
+        """-log p of each token of sentences of ids, (n + 1,) each, EOS at the end."""
         state = None
         for block in _blocks(sentences, len, BLOCK * self.tokens):
             if self.carried:
-                nats, state = self._window(np.concatenate(block)[:, None], state)
+                nats, state = self._columns(np.concatenate(block)[:, None], state)
                 yield from np.split(nats[:, 0], np.cumsum([len(ids) for ids in block[:-1]]))
             else:
                 yield from self._independent(block)
 
     def likeliest(self, words: Sequence[str], k: int) -> Iterator[list[tuple[str, float]]]:
-        """Before the first word and after each: the k likeliest next words and their probabilities, likeliest first.
+        """The k most likely next words and their probabilities, before the first word and after each word.
 
-        `<s>` is never among them, since it follows nothing.
+        The most likely word comes first. `<s>` is never among them, since it follows nothing.
         """
         for row in self.distributions([words]):
             row[BOS] = -np.inf
@@ -85,51 +111,42 @@ class NetworkScorer:
             yield [(self.vocab.words[i], float(np.exp(row[i]))) for i in best]
 
     def distributions(self, sentences: Iterable[Sequence[str]]) -> Iterator[np.ndarray]:
-        """See `Scorer`."""
+        """Log-probabilities of the whole vocabulary: see `rnnlm.lm.scorer.Scorer`."""
         state = self.network.initial_state(1)
         for words in sentences:
             state = state if self.carried else self.network.initial_state(1)
-            ids = np.array([self.start, *self.vocab.ids(words)], np.int32)
-            ids[ids == OOV] = UNK
+            ids = np.array([self.start, *self.vocab.read(words)], np.int32)
             for first in range(0, len(ids), self.tokens):
                 log_p, state = self.network.log_probs(ids[first : first + self.tokens, None], state)
                 check_numbers(log_p[..., -1])
                 yield from log_p[:, 0]
 
     def walk(self) -> NetworkWalk:
-        """See `Scorer`."""
+        """The beginning of a sentence: see `rnnlm.lm.scorer.Scorer`."""
         return NetworkWalk.step(self.network, self.start, self.network.initial_state(1))
-
-    def _ids(self, words: Sequence[str]) -> np.ndarray:
-        return np.array([*self.network.vocab.ids(words), EOS], np.int32)
 
     def _independent(self, block: list[np.ndarray]) -> list[np.ndarray]:
         """-log p of each sentence's ids, sentences of similar length side by side."""
+        ids, lengths = np.concatenate(block), np.array(list(map(len, block)))
+        starts = np.cumsum(lengths) - lengths
         nats = [np.empty(0)] * len(block)
-        order = sorted(range(len(block)), key=lambda i: -len(block[i]))
-        while order:
-            T = len(block[order[0]])
-            n = max(1, self.tokens // T)
+        order = np.argsort(-lengths, kind="stable")
+        while len(order):
+            n = max(1, self.tokens // int(lengths[order[0]]))
             batch, order = order[:n], order[n:]
-            targets = np.full((T, len(batch)), EOS, np.int32)
+            columns, _ = self._columns(padded(ids, starts[batch], lengths[batch])[0], None)
             for b, i in enumerate(batch):
-                targets[: len(block[i]), b] = block[i]
-            columns, _ = self._window(targets, None)
-            for b, i in enumerate(batch):
-                nats[i] = columns[: len(block[i]), b]
+                nats[i] = columns[: lengths[i], b]
         return nats
 
-    def _window(self, targets: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
+    def _columns(self, targets: np.ndarray, state: State | None) -> tuple[np.ndarray, State]:
         """-log p of targets (T, B) that begin with a sentence, and the state after them; state None: the initial one.
 
         A sentence longer than `tokens` is read in pieces, so memory is bounded.
         """
-        T, B = targets.shape
-        targets = np.where(targets == OOV, UNK, targets)
-        before = np.concatenate([np.full((1, B), EOS, np.int32), targets[:-1]])
-        inputs = np.where(before == EOS, np.int32(self.start), before)
+        inputs, targets, *_ = self._batch(targets, EOS, fresh=True)
         nats = np.empty(targets.shape, self.network.params.flat.dtype)
-        for first in range(0, T, step := max(1, self.tokens // B)):
+        for first in range(0, len(targets), step := max(1, self.tokens // targets.shape[1])):
             part = slice(first, first + step)
             nats[part], state = self.network.nats(Batch(inputs[part], targets[part], fresh=state is None), state)
         return nats, state
@@ -141,7 +158,7 @@ class NetworkScorer:
         is computed for all. So the distinct beginnings are the rows of one batch, from step to step, as branches of a
         tree: a row goes on from the state of the row that it was a step before.
         """
-        block = [np.where(ids == OOV, UNK, ids) for ids in block]
+        block = list(map(readable, block))
         order = sorted(range(len(block)), key=lambda i: block[i].tolist())
         T, n = max(map(len, block), default=0), len(block)
         targets = np.full((T, n), OOV, np.int32)  # columns sorted, OOV behind the end of a sentence
@@ -151,7 +168,7 @@ class NetworkScorer:
         leftmost = np.concatenate([np.ones((T, min(n, 1)), bool), differs], axis=1) & (targets != OOV)
         nats = np.empty((T, n), self.network.params.flat.dtype)
         inputs, after = np.full(n, self.start, np.int32), state
-        row = np.zeros(n, int)  # which one computes a sentence's beginning
+        row = np.zeros(n, int)  # which row computes each sentence's beginning
         for t in range(T):
             new = np.flatnonzero(leftmost[t])
             before = None if state is None else taken(state, row[new])
@@ -175,8 +192,110 @@ class NetworkScorer:
         return np.concatenate(nats), joined(states)
 
 
+@dataclass(frozen=True)
+class NetworkWalk:
+    """A sentence read so far by a network: see `rnnlm.lm.scorer.Walk`."""
+
+    network: Network
+    log_p: np.ndarray  # (K,)
+    state: State
+
+    @classmethod
+    def step(cls, network: Network, i: int, state: State) -> NetworkWalk:
+        """The walk after token id i, read in a state."""
+        log_p, state = network.log_probs(np.array([[i]], np.int32), state)
+        check_numbers(log_p[..., -1])
+        return cls(network, log_p[0, 0].copy(), state)
+
+    def after(self, word: str) -> NetworkWalk:
+        """The sentence with one more word: see `rnnlm.lm.scorer.Walk`."""
+        (i,) = self.network.vocab.read([word])
+        return self.step(self.network, i, self.state)
+
+
+class Window(NamedTuple):
+    """T consecutive tokens of a text and their predictions. Arrays are valid until the next window is read."""
+
+    targets: np.ndarray  # (T,) token ids; EOS ends a sentence
+    nats: np.ndarray  # (T,) -log p of each
+    hidden: np.ndarray  # (T, D) the input of the output layer that predicted them
+    log_p: Callable[[], np.ndarray]  # computes the log-probabilities of the whole vocabulary at each step, (T, K)
+
+
+class SequentialScorer(_Base):
+    """A network that reads a text in its order, in windows of up to `tokens` tokens of one sequence (B = 1).
+
+    stream, carried: as in `NetworkScorer`. If the state is carried, a window ends anywhere; otherwise no window has
+    tokens of two sentences, and a sentence longer than `tokens` is cut into pieces of equal length. A
+    `rnnlm.lm.scorer.Scorer`, except for `alternatives` and `walk`, which raise UsageError.
+    """
+
+    def __init__(self, network: Network, stream: bool, carried: bool = False, tokens: int = WINDOW):
+        super().__init__(network, stream, carried, tokens)
+
+    def log_probs(self, sentences: Iterable[Sequence[str]]) -> Iterator[np.ndarray]:
+        """Log-probabilities of the words of sentences: see `rnnlm.lm.scorer.Scorer`."""
+        return _by_sentence((window.targets, -window.nats) for window in self.windows(map(self.ids, sentences)))
+
+    def distributions(self, sentences: Iterable[Sequence[str]]) -> Iterator[np.ndarray]:
+        """Log-probabilities of the whole vocabulary: see `rnnlm.lm.scorer.Scorer`."""
+        for window in self.windows(map(self.ids, sentences)):
+            yield from window.log_p()
+
+    def alternatives(self, lists: Iterable[Sequence[Sequence[str]]]) -> NoReturn:
+        """Raises UsageError: see `walk`."""
+        self.walk()
+
+    def walk(self) -> NoReturn:
+        """Raises UsageError: a text is read once, in its order, without branches."""
+        raise UsageError(f"a model of kind {self.kind} reads a text in its order", "use the model as it was trained")
+
+    def windows(self, sentences: Iterable[np.ndarray]) -> Iterator[Window]:
+        """The windows of sentences of token ids, EOS at the end of each."""
+        state = None
+        for batch in self.batches(sentences):
+            window, state = read_window(self.network, batch, state)
+            yield window
+
+    def batches(self, sentences: Iterable[np.ndarray]) -> Iterator[Batch]:
+        """The windows of sentences of token ids as the network takes them in, (T, 1)."""
+        before, fresh = EOS, True
+        for targets in self._stretches(sentences) if self.carried else self._pieces(sentences):
+            batch = self._batch(targets[:, None], before, fresh)
+            yield batch
+            before = int(batch.targets[-1, 0])
+            fresh = before == EOS and not self.carried
+
+    def _stretches(self, sentences: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """The text in pieces of `tokens` tokens, wherever sentences end."""
+        rest = np.empty(0, np.int32)
+        for ids in sentences:
+            rest = np.concatenate([rest, ids])
+            while len(rest) >= self.tokens:
+                yield rest[: self.tokens]
+                rest = rest[self.tokens :]
+        if len(rest):
+            yield rest
+
+    def _pieces(self, sentences: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """Each sentence, cut into pieces of at most `tokens` tokens and equal length."""
+        for ids in sentences:
+            yield from np.array_split(ids, -(-len(ids) // self.tokens))
+
+
+def read_window(network: Network, batch: Batch, state: State | None) -> tuple[Window, State]:
+    """Predict a batch of one sequence, (T, 1): its window, and the state after it."""
+    before = network.initial_state(1) if batch.fresh else state
+    nats, after = network.nats(batch, before)
+
+    def log_p() -> np.ndarray:
+        return network.log_probs(batch.inputs, before)[0][:, 0]
+
+    return Window(batch.targets[:, 0], nats[:, 0], network.hidden(batch)[:, 0], log_p), after
+
+
 def _blocks(items: Iterable[Item], size: Callable[[Item], int], limit: int) -> Iterator[list[Item]]:
-    """Items in lists of `limit` tokens, or as many more as the last of them has."""
+    """Lists of items of `limit` tokens, or as many more as the last item has."""
     block: list[Item] = []
     total = 0
     for item in items:
@@ -193,22 +312,12 @@ def _tokens(sentences: Sequence[np.ndarray]) -> int:
     return sum(map(len, sentences))
 
 
-@dataclass(frozen=True)
-class NetworkWalk:
-    """See `Walk`."""
-
-    network: Network
-    log_p: np.ndarray
-    state: Any
-
-    @classmethod
-    def step(cls, network: Network, i: int, state: Any) -> NetworkWalk:
-        """After word number i, read in `state`."""
-        log_p, state = network.log_probs(np.array([[i]], np.int32), state)
-        check_numbers(log_p[..., -1])
-        return cls(network, log_p[0, 0].copy(), state)
-
-    def after(self, word: str) -> NetworkWalk:
-        """See `Walk`."""
-        (i,) = self.network.vocab.ids([word])
-        return self.step(self.network, UNK if i == OOV else i, self.state)
+def _by_sentence(windows: Iterable[tuple[np.ndarray, np.ndarray]]) -> Iterator[np.ndarray]:
+    """The values of each sentence, (n + 1,), from the (targets, values) of consecutive windows, both (T,)."""
+    begun: list[np.ndarray] = []
+    for targets, values in windows:
+        *ended, rest = np.split(values, np.flatnonzero(targets == EOS) + 1)
+        for end in ended:
+            yield np.concatenate([*begun, end])
+            begun = []
+        begun.append(rest.copy())

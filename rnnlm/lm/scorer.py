@@ -1,8 +1,10 @@
 """Language models as evaluation, rescoring and mixtures see them: the protocols `Scorer` and `Walk`.
 
-    scorer = load_scorer("runs/demo")
+    scorer = rnnlm.load("runs/demo")
     for log_p in scorer.log_probs([["the", "cat", "sat"]]):
         print(log_p)  # four numbers: one per word, and one for </s>
+
+Sentences are lists of words. A string in place of such a list is a `rnnlm.errors.UsageError`.
 
 Dimension letters: K words of the vocabulary, n words of a sentence.
 """
@@ -18,25 +20,25 @@ from rnnlm.text.vocab import Vocabulary
 
 
 class Walk(Protocol):
-    """A place in a sentence: the words so far decide what comes next. It never changes, so walks may branch."""
+    """A sentence read so far, and the distribution of its next word. Immutable, so a search may branch from it."""
 
     @property
     def log_p(self) -> np.ndarray:
-        """(K,) natural log-probability of each word of `Scorer.vocab` to come next, by its number."""
+        """Natural log-probability of each word of `Scorer.vocab` to come next, (K,), indexed by token id."""
         ...
 
     def after(self, word: str) -> Walk:
-        """The place after one more word; a word out of the vocabulary is read as `<unk>`."""
+        """The sentence with one more word; a word out of the vocabulary is read as `<unk>`."""
         ...
 
 
 class Scorer(Protocol):
-    """A model of text.
+    """A language model: natural log-probabilities of the words of sentences.
 
-    vocab    the words that it knows, and how it cuts a line into words (`vocab.split`)
-    kind     what a listing calls it: rnn, ngram, mix
-    start    the number of the word before the first: BOS, or EOS where it was trained on one continuous text
-    carried  whether what was read before a sentence has a say in it
+    vocab    its vocabulary; `vocab.split` cuts a line into words
+    kind     its name in listings: rnn, ngram, mix
+    start    the token id that predicts a first word: BOS, or EOS for a network trained on one continuous text
+    carried  whether the hidden state is carried on from sentence to sentence
     """
 
     @property
@@ -52,26 +54,27 @@ class Scorer(Protocol):
     def carried(self) -> bool: ...
 
     def log_probs(self, sentences: Iterable[Sequence[str]]) -> Iterator[np.ndarray]:
-        """Per sentence of n words, in order, the natural log-probability of each word and of `</s>`, (n + 1,).
+        """Natural log-probability of each word and of `</s>`, (n + 1,), sentence by sentence in order.
 
-        A word outside the vocabulary has that of `<unk>`. Sentences are read as they are needed, some ahead.
+        A word out of the vocabulary has the log-probability of `<unk>`. Sentences are consumed as needed, some ahead.
         """
         ...
 
     def alternatives(self, lists: Iterable[Sequence[Sequence[str]]]) -> Iterator[list[np.ndarray]]:
-        """The same for lists of sentences of which one holds, such as the n best hypotheses of a recogniser.
+        """Log-probabilities of alternatives (n-best lists): per list, those of each sentence as in `log_probs`.
 
-        A model whose state is carried from sentence to sentence carries that of the first of each list.
+        Every sentence of a list begins in the same state. A model that carries its state goes on from the first
+        sentence of each list.
         """
         ...
 
     def distributions(self, sentences: Iterable[Sequence[str]]) -> Iterator[np.ndarray]:
-        """Per word and `</s>` of all sentences, in order, the natural log-probabilities (K,) of every word instead.
+        """Natural log-probabilities of the whole vocabulary, (K,), for each word and `</s>` of all sentences in order.
 
-        An array may be overwritten when the next one is asked for.
+        An array is valid until the next one is requested.
         """
         ...
 
     def walk(self) -> Walk:
-        """The beginning of a sentence, before which nothing was read."""
+        """The beginning of a sentence with nothing before it."""
         ...

@@ -14,7 +14,7 @@ from rnnlm.show.runs import settings_that_differ, summarize
 from rnnlm.text.vocab import Vocabulary
 from rnnlm.training.run import record_divergence
 from rnnlm.training.trainer import Divergence
-from tests.lm.test_network import WORDS, network
+from tests.lm.examples import WORDS, network
 
 TEXT = [[WORDS[0], WORDS[1]], [WORDS[0]], [], [WORDS[2], "unheard", WORDS[0]]]
 

@@ -11,11 +11,11 @@ from rnnlm.lm.kneser_ney import estimate
 from rnnlm.lm.mixture import Mixture, fit
 from rnnlm.lm.network import NetworkScorer
 from rnnlm.lm.ngram import Ngram, Order
-from rnnlm.nn.network import Network
 from rnnlm.text.vocab import EOS, OOV, SPECIALS, UNK, Vocabulary
-from tests.kinds import MODELS, VOCAB
+from tests.kinds import VOCAB
+from tests.lm.examples import WORDS
+from tests.lm.examples import network as small_network
 
-WORDS = VOCAB.words[3:]
 SENTENCES = [
     [WORDS[0], WORDS[1], WORDS[2]],
     [],
@@ -26,9 +26,7 @@ SENTENCES = [
 
 
 def network(carried=False, stream=True):
-    model = Network(MODELS["embedding"], VOCAB, np.float64)
-    model.params.flat[...] = np.random.default_rng(2).uniform(-1, 1, model.params.flat.shape)
-    return NetworkScorer(model, stream, carried)
+    return NetworkScorer(small_network(), stream, carried)
 
 
 def ngram(words=WORDS, seed=3):

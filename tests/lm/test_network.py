@@ -3,40 +3,12 @@ import itertools
 import numpy as np
 import pytest
 
+from rnnlm.errors import UsageError
 from rnnlm.lm import network as scoring
-from rnnlm.lm.network import NetworkScorer
-from rnnlm.nn.network import Network
+from rnnlm.lm.network import NetworkScorer, SequentialScorer
 from rnnlm.text.vocab import BOS, EOS, UNK
 from tests.kinds import MODELS, VOCAB
-
-WORDS = VOCAB.words[3:]
-SENTENCES = [
-    [WORDS[0], WORDS[1], WORDS[2]],
-    [],
-    [WORDS[3]],
-    ["unheard", WORDS[1], "<unk>", "<s>", "</s>"],
-    WORDS * 5,
-    [WORDS[0]],
-]
-
-
-def network(name="embedding", dtype=np.float64):
-    model = Network(MODELS[name], VOCAB, dtype, np.random.default_rng(1))
-    model.params.flat[...] = np.random.default_rng(2).uniform(-1, 1, model.params.flat.shape)
-    return model
-
-
-def naive(model, stream, carried, sentences):
-    """The definition: one word after the other."""
-    state = model.initial_state(1)
-    for words in sentences:
-        state = state if carried else model.initial_state(1)
-        before, log_p = EOS if stream else BOS, []
-        for i in [*(VOCAB.index.get(word, UNK) for word in words), EOS]:
-            scores, state = model.log_probs(np.array([[before]]), state)
-            log_p.append(scores[0, 0, i])
-            before = i
-        yield np.array(log_p)
+from tests.lm.examples import SENTENCES, TEXT, WORDS, naive, naive_windows, network
 
 
 @pytest.mark.parametrize("tokens", [1, 3, 1024])
@@ -140,3 +112,52 @@ def test_memory_of_scores_is_bounded_for_any_vocabulary(monkeypatch):
     assert NetworkScorer(network(), stream=True).tokens == 5
     monkeypatch.setattr(scoring, "LOGITS", 5)
     assert NetworkScorer(network(), stream=True).tokens == 1
+
+
+# --- in order, window by window ---
+
+
+@pytest.mark.parametrize("tokens", [1, 3, 1024])
+@pytest.mark.parametrize("carried", [False, True])
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("name", ["one-hot", "tied projection", "tied adaptive", "all dropouts"])
+def test_in_order_scores_are_the_definition(name, stream, carried, tokens):
+    model = network(name)
+    found = list(SequentialScorer(model, stream, carried, tokens).log_probs(iter(TEXT)))
+    expected = list(naive(model, stream, carried, TEXT))
+    assert [len(log_p) for log_p in found] == [len(words) + 1 for words in TEXT]
+    np.testing.assert_allclose(np.concatenate(found), np.concatenate(expected), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(("stream", "carried"), [(True, True), (False, False)])
+@pytest.mark.parametrize("T", [1, 4, 7])
+def test_windows(stream, carried, T):
+    scorer = SequentialScorer(network(), stream, carried, T)
+    found = list(scorer.batches(map(scorer.ids, TEXT)))
+    expected = list(naive_windows(stream, carried, T))
+    assert [(b.inputs[:, 0].tolist(), b.targets[:, 0].tolist(), b.fresh) for b in found] == expected
+
+
+def test_hidden_is_what_the_head_sees():
+    for name in ("embedding", "tied projection", "output dropout"):
+        model = network(name)
+        scorer = SequentialScorer(model, True, True, 5)
+        for window in scorer.windows([scorer.ids(WORDS)]):
+            log_p = model.model.head.log_probs(model.p["head"], window.hidden)
+            np.testing.assert_allclose(-log_p[np.arange(len(log_p)), window.targets], window.nats, atol=1e-12)
+
+
+def test_no_branches():
+    scorer = SequentialScorer(network(), True)
+    for call in (scorer.walk, lambda: scorer.alternatives([])):
+        with pytest.raises(UsageError) as error:
+            call()
+        assert "rnn" in error.value.message
+
+
+def test_an_endless_text_is_read_window_by_window():
+    read = itertools.count()
+    endless = (WORDS[: 1 + next(read) % 3] for _ in itertools.repeat(None))
+    scorer = SequentialScorer(network(), True, True, tokens=10)
+    assert len(list(itertools.islice(scorer.log_probs(endless), 300))) == 300
+    assert next(read) <= 300 + 10

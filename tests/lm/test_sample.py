@@ -8,6 +8,7 @@ from rnnlm.lm.sample import GROUP, Choosing, Sample, pick, sample
 from rnnlm.nn.network import Network
 from rnnlm.text.vocab import BOS, EOS, OOV, SPECIALS, UNK, Vocabulary, build, count
 from tests.kinds import MODELS, VOCAB
+from tests.lm import examples
 
 P = np.array([0.3, 0.1, 0.2, 0.05, 0.15, 0.2])  # of <s>, </s>, <unk> and three words
 
@@ -87,9 +88,7 @@ def test_words_of_probability_zero_are_never_drawn():
 
 @pytest.fixture
 def network():
-    model = Network(MODELS["embedding"], VOCAB, np.float64, np.random.default_rng(1))
-    model.params.flat[...] = np.random.default_rng(2).uniform(-1, 1, model.params.flat.shape)
-    return model
+    return examples.network()
 
 
 def words(one):

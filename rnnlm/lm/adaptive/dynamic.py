@@ -1,7 +1,7 @@
-"""Dynamic evaluation: the network goes on learning from the text that it is tested on, after it has predicted it.
+"""Dynamic evaluation: a network that goes on learning from the text that it is tested on.
 
 Each window of T tokens is scored with the weights that the windows before it left, and only then changes them. So no
-probability depends on its own word or on what follows. The loaded weights are never touched: every text begins with a
+probability depends on its own word or on a later one. The trained weights stay as they are: every text begins with a
 copy of them.
 """
 
@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from rnnlm.errors import NumericalError
-from rnnlm.lm.reader import Reader, Window, read
+from rnnlm.lm.network import SequentialScorer, Window, read_window
 from rnnlm.nn.network import Network
 from rnnlm.nn.ops import blocks, in_parallel
 from rnnlm.text.windows import Batch
@@ -23,23 +23,23 @@ EPS = 1.0
 
 
 class Rule(Protocol):
-    """How the weights follow the text."""
+    """Update rule of dynamic evaluation."""
 
     lr: float
 
     def step(self, theta: np.ndarray, grad: np.ndarray) -> None:
-        """Change theta (n,) in place, given the gradient (n,) of the summed -log p of a window's tokens."""
+        """Update theta (n,) in place by the gradient (n,) of the sum of -log p over the tokens of a window."""
         ...
 
 
 class Descent:
-    """theta <- theta - lr g: stochastic gradient descent, as in training (Mikolov et al. 2010)."""
+    """Stochastic gradient descent, theta <- theta - lr g (Mikolov et al. 2010)."""
 
     def __init__(self, lr: float):
         self.lr = lr
 
     def step(self, theta: np.ndarray, grad: np.ndarray) -> None:
-        """See `Rule`."""
+        """Update theta (n,) in place: see `Rule`."""
 
         def step(part):
             for b in blocks(part, width=2):
@@ -49,11 +49,13 @@ class Descent:
 
 
 class Anchored:
-    """theta <- theta - lr g / (s + eps) + min(decay s / mean(s), 1) (theta_0 - theta)  (Krause et al. 2018).
+    """Scaled gradient descent with decay towards the trained weights (Krause et al. 2018).
 
-    theta_0 are the trained weights and s (n,) the root mean square of the gradient by each of them on a training text
-    (see `gradient_rms`): weights that the training text hardly moved are free to stay where the test text takes them.
-    eps is EPS times the mean of s, so that lr means the same for all networks.
+        theta <- theta - lr g / (s + eps) + min(decay s / mean(s), 1) (theta_0 - theta)
+
+    theta_0 (n,) are the trained weights and s (n,) is the root mean square of the gradient by each of them on a
+    training text (see `gradient_rms`): weights that the training text hardly moved are free to stay where the test text
+    takes them. eps is EPS times the mean of s, so that lr means the same for all networks.
     """
 
     def __init__(self, trained: np.ndarray, s: np.ndarray, lr: float, decay: float):
@@ -63,7 +65,7 @@ class Anchored:
         self.pull = np.minimum(s * (decay / mean), 1)
 
     def step(self, theta: np.ndarray, grad: np.ndarray) -> None:
-        """See `Rule`."""
+        """Update theta (n,) in place: see `Rule`."""
 
         def step(part):
             for b in blocks(part, width=2):
@@ -76,9 +78,10 @@ class Anchored:
 
 
 def gradient_rms(network: Network, batches: Iterable[Batch]) -> np.ndarray:
-    """The root mean square of the gradient of a token's -log p by each trainable weight, (n,).
+    """Root mean square of the gradient of a token's -log p by each trainable weight, (n,).
 
-    That of a batch of m tokens is taken for m times the square of their mean gradient, as if tokens were independent.
+    The sum of squares over the m tokens of a batch is taken for m times the square of their mean gradient, as if tokens
+    were independent.
     """
     state, number = None, 0
     squares = np.zeros_like(network.params.trainable)
@@ -91,8 +94,8 @@ def gradient_rms(network: Network, batches: Iterable[Batch]) -> np.ndarray:
     return np.sqrt(squares / number)
 
 
-class DynamicScorer(Reader):
-    """A network that learns as it reads: scores, then steps by `rule`, window by window."""
+class DynamicScorer(SequentialScorer):
+    """A network under dynamic evaluation: scores a window of `tokens` tokens, then updates its weights by `rule`."""
 
     kind = "rnn+dynamic"
 
@@ -101,13 +104,13 @@ class DynamicScorer(Reader):
         self.rule = rule
 
     def windows(self, sentences: Iterable[np.ndarray]) -> Iterator[Window]:
-        """See `Reader`. Raises NumericalError when the steps are so large that the network breaks."""
+        """The windows of sentences of ids: see `SequentialScorer`. Raises NumericalError if the weights diverge."""
         own = Network(self.network.model, self.network.vocab, self.network.params.flat.dtype)
         own.params.flat[...] = self.network.params.flat
         state, tokens = None, 0
         for batch in self.batches(sentences):
-            with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is looked at
-                window, state = read(own, batch, state)
+            with np.errstate(over="ignore", invalid="ignore"):  # the result is checked
+                window, state = read_window(own, batch, state)
             tokens += len(window.nats)
             if not np.isfinite(window.nats).all():
                 raise NumericalError(

@@ -9,7 +9,7 @@ from rnnlm.lm.adaptive import adapt as module
 from rnnlm.lm.adaptive.adapt import Adaptation, adapt
 from rnnlm.lm.adaptive.cache import CacheScorer
 from rnnlm.lm.adaptive.dynamic import Anchored, Descent, DynamicScorer, gradient_rms
-from rnnlm.lm.reader import Reader
+from rnnlm.lm.network import SequentialScorer
 from rnnlm.loading import load_text_model
 from rnnlm.text.corpus import encode
 from rnnlm.text.lines import lines
@@ -102,7 +102,7 @@ def test_a_given_theta_is_kept(model, valid):
     assert adapted.facts["cache"]["theta"] == 0.7
     assert len(said) == 1
     assert isinstance(adapted.scorer, CacheScorer)
-    assert type(adapted.scorer.reader) is Reader
+    assert type(adapted.scorer.scorer) is SequentialScorer
 
 
 def test_nothing_to_tune_on(model):
@@ -165,7 +165,7 @@ def test_cache_at_its_options(rnnlm, trained, model):
     path = trained["test.txt"]
     flags = ("--cache", "50", "--cache-theta", "0.4", "--cache-lambda", "0.3", "--independent", "--check-sums")
     facts = json.loads(rnnlm("eval", trained["stream"], path, *flags, "--json")[1])
-    log_p = score(CacheScorer(Reader(model.scorer.network, True, False), 50, 0.4, 0.3), path)
+    log_p = score(CacheScorer(SequentialScorer(model.scorer.network, True, False), 50, 0.4, 0.3), path)
     assert facts["ppl_unk"] == pytest.approx(math.exp(-log_p.mean()), rel=1e-6)
 
 

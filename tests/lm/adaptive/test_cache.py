@@ -5,19 +5,18 @@ import pytest
 
 from rnnlm.lm.adaptive.cache import CacheScorer, tune
 from rnnlm.lm.adaptive.dynamic import Descent, DynamicScorer
-from rnnlm.lm.reader import Reader
-from rnnlm.text.vocab import EOS, OOV, UNK
-from tests.lm.adaptive.test_dynamic import TEXT, start_probability
-from tests.lm.test_network import WORDS, naive, network
+from rnnlm.lm.network import SequentialScorer
+from rnnlm.text.vocab import EOS, OOV, UNK, readable
+from tests.lm.examples import TEXT, WORDS, naive, network, start_probability
 
 SIZE, THETA, LAM = 7, 0.4, 0.3
 
 
-def reader(name="tied adaptive", stream=True, carried=True, tokens=5, dynamic=False):
+def source_of(name="tied adaptive", stream=True, carried=True, tokens=5, dynamic=False):
     model = network(name)
     if dynamic:
         return DynamicScorer(model, stream, carried, Descent(0.05), tokens)
-    return Reader(model, stream, carried, tokens)
+    return SequentialScorer(model, stream, carried, tokens)
 
 
 def definition(source, size, theta, lam, text):
@@ -39,7 +38,7 @@ def definition(source, size, theta, lam, text):
 @pytest.mark.parametrize("dynamic", [False, True])
 @pytest.mark.parametrize("tokens", [2, 64])
 def test_the_cache_is_its_definition(size, stream, carried, dynamic, tokens):
-    source = reader(stream=stream, carried=carried, dynamic=dynamic, tokens=tokens)
+    source = source_of(stream=stream, carried=carried, dynamic=dynamic, tokens=tokens)
     found = list(CacheScorer(source, size, THETA, LAM).log_probs(TEXT))
     assert [len(log_p) for log_p in found] == [len(words) + 1 for words in TEXT]
     expected = definition(source, size, THETA, LAM, TEXT)
@@ -48,13 +47,13 @@ def test_the_cache_is_its_definition(size, stream, carried, dynamic, tokens):
 
 def test_a_long_text_keeps_what_matters():
     text = [WORDS[i % 4 :] for i in range(200)]
-    source = reader(tokens=64)
+    source = source_of(tokens=64)
     found = np.concatenate(list(CacheScorer(source, SIZE, THETA, LAM).log_probs(text)))
     np.testing.assert_allclose(-found, definition(source, SIZE, THETA, LAM, text), rtol=0, atol=1e-12)
 
 
 def test_the_first_token_is_the_networks_alone():
-    source = reader()
+    source = source_of()
     (log_p,) = CacheScorer(source, SIZE, THETA, LAM).log_probs([WORDS])
     (without,) = naive(source.network, True, True, [WORDS])
     assert log_p[0] == pytest.approx(without[0], abs=1e-12)
@@ -63,7 +62,7 @@ def test_the_first_token_is_the_networks_alone():
 
 @pytest.mark.parametrize("dynamic", [False, True])
 def test_probabilities_add_up_to_one(dynamic):
-    scorer = CacheScorer(reader(dynamic=dynamic), SIZE, THETA, LAM)
+    scorer = CacheScorer(source_of(dynamic=dynamic), SIZE, THETA, LAM)
     before = [*TEXT[:4], [WORDS[0]]]
     p = [np.exp(list(scorer.log_probs([*TEXT[:4], [WORDS[0], word]]))[4][1]) for word in [*WORDS, "<unk>"]]
     end = np.exp(list(scorer.log_probs(before))[4][1])
@@ -72,10 +71,10 @@ def test_probabilities_add_up_to_one(dynamic):
 
 @pytest.mark.parametrize("dynamic", [False, True])
 def test_distributions(dynamic):
-    scorer = CacheScorer(reader(dynamic=dynamic), SIZE, THETA, LAM)
+    scorer = CacheScorer(source_of(dynamic=dynamic), SIZE, THETA, LAM)
     rows = np.array([row.copy() for row in scorer.distributions(TEXT)])
     np.testing.assert_allclose(np.exp(rows).sum(axis=1), 1, rtol=0, atol=1e-12)
-    targets = np.where((ids := np.concatenate(list(map(scorer.ids, TEXT)))) == OOV, UNK, ids)
+    targets = readable(np.concatenate(list(map(scorer.ids, TEXT))))
     expected = np.concatenate(list(scorer.log_probs(TEXT)))
     np.testing.assert_allclose(rows[np.arange(len(rows)), targets], expected, rtol=0, atol=1e-12)
 
@@ -83,14 +82,14 @@ def test_distributions(dynamic):
 def test_extreme_vectors():
     model = network(dtype=np.float32)
     model.params.flat *= 100
-    source = Reader(model, True, True, 5)
+    source = SequentialScorer(model, True, True, 5)
     (log_p,) = CacheScorer(source, 10, 1e4, 0.5).log_probs([WORDS * 5])
     assert log_p.dtype == np.float32
     assert not np.isnan(log_p).any()
 
 
 def test_tune_is_evaluation_at_every_point():
-    source = reader()
+    source = source_of()
     thetas, lams = (0.0, 0.3, 2.0), (0.1, 0.5)
     found = tune(source, map(source.ids, TEXT), SIZE, thetas, lams)
     for i, theta in enumerate(thetas):
@@ -102,12 +101,12 @@ def test_tune_is_evaluation_at_every_point():
 def test_what_was_said_before_gets_likelier():
     model = network()
     text = [[WORDS[0], WORDS[5]], [WORDS[0], WORDS[5]]]
-    first, second = CacheScorer(Reader(model, False), 100, 0.3, 0.5).log_probs(text)
+    first, second = CacheScorer(SequentialScorer(model, False), 100, 0.3, 0.5).log_probs(text)
     assert (second > first).all()
 
 
 def test_out_of_vocabulary_words_are_unk():
-    source = reader()
+    source = source_of()
     unheard, literal = (list(CacheScorer(source, SIZE, THETA, LAM).log_probs([[w, w, w]])) for w in ("x", "<unk>"))
     np.testing.assert_array_equal(unheard, literal)
     assert source.ids(["x", "<unk>"]).tolist() == [OOV, UNK, EOS]

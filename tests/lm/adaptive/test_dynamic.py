@@ -3,17 +3,13 @@ import itertools
 import numpy as np
 import pytest
 
-from rnnlm.errors import NumericalError, UsageError
+from rnnlm.errors import NumericalError
 from rnnlm.lm.adaptive import dynamic
 from rnnlm.lm.adaptive.dynamic import Anchored, Descent, DynamicScorer, gradient_rms
-from rnnlm.lm.network import NetworkScorer
-from rnnlm.lm.reader import Reader
-from rnnlm.text.vocab import BOS, EOS, UNK
+from rnnlm.lm.network import NetworkScorer, SequentialScorer
+from rnnlm.text.vocab import readable
 from rnnlm.text.windows import Batch
-from tests.kinds import VOCAB
-from tests.lm.test_network import SENTENCES, WORDS, naive, network
-
-TEXT = SENTENCES * 2
+from tests.lm.examples import TEXT, WORDS, naive_windows, network, start_probability
 
 
 def rule(name, model):
@@ -24,87 +20,6 @@ def rule(name, model):
 
 every_rule = pytest.mark.parametrize("name", ["descent", "anchored"])
 both_readings = pytest.mark.parametrize(("stream", "carried"), [(True, True), (False, False)])
-
-
-def naive_windows(stream, carried, T):
-    """(inputs, targets, fresh) of each window, by the definition."""
-    tokens, before = [], EOS
-    for number, words in enumerate(TEXT):
-        ids = [*(VOCAB.index.get(word, UNK) for word in words), EOS]
-        pieces = 1 if carried else -(-len(ids) // T)
-        cuts = {int(part[0]) for part in np.array_split(np.arange(len(ids)), pieces)}
-        for i, target in enumerate(ids):
-            inputs = before if before != EOS or stream else BOS
-            tokens.append((inputs, target, i == 0 and (number == 0 or not carried), i in cuts))
-            before = target
-    starts = range(0, len(tokens), T) if carried else [i for i, token in enumerate(tokens) if token[3]]
-    for start, end in zip(starts, [*starts, len(tokens)][1:]):
-        window = tokens[start:end]
-        yield [t[0] for t in window], [t[1] for t in window], window[0][2]
-
-
-# --- the reader ----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("tokens", [1, 3, 1024])
-@pytest.mark.parametrize("carried", [False, True])
-@pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize("name", ["one-hot", "tied projection", "tied adaptive", "all dropouts"])
-def test_a_reader_scores_as_the_definition(name, stream, carried, tokens):
-    model = network(name)
-    found = list(Reader(model, stream, carried, tokens).log_probs(iter(TEXT)))
-    expected = list(naive(model, stream, carried, TEXT))
-    assert [len(log_p) for log_p in found] == [len(words) + 1 for words in TEXT]
-    np.testing.assert_allclose(np.concatenate(found), np.concatenate(expected), rtol=0, atol=1e-12)
-
-
-@both_readings
-@pytest.mark.parametrize("T", [1, 4, 7])
-def test_the_windows_of_a_reader(stream, carried, T):
-    reader = Reader(network(), stream, carried, T)
-    found = list(reader.batches(reader.ids(words) for words in TEXT))
-    expected = list(naive_windows(stream, carried, T))
-    assert [(b.inputs[:, 0].tolist(), b.targets[:, 0].tolist(), b.fresh) for b in found] == expected
-
-
-def test_hidden_is_what_the_head_sees():
-    for name in ("embedding", "tied projection", "output dropout"):
-        model = network(name)
-        reader = Reader(model, True, True, 5)
-        for window in reader.windows([reader.ids(WORDS)]):
-            log_p = model.model.head.log_probs(model.p["head"], window.hidden)
-            np.testing.assert_allclose(-log_p[np.arange(len(log_p)), window.targets], window.nats, atol=1e-12)
-
-
-@pytest.mark.parametrize("dynamic", [False, True])
-@both_readings
-def test_distributions(stream, carried, dynamic):
-    model = network("all dropouts")
-    scorer = DynamicScorer(model, stream, carried, Descent(0.05), 4) if dynamic else Reader(model, stream, carried, 4)
-    rows = np.array([row.copy() for row in scorer.distributions(TEXT)])
-    np.testing.assert_allclose(np.exp(rows).sum(axis=1), 1, rtol=0, atol=1e-12)
-    targets = np.where((ids := np.concatenate(list(map(scorer.ids, TEXT)))) < 0, UNK, ids)
-    expected = np.concatenate(list(scorer.log_probs(TEXT)))
-    np.testing.assert_allclose(rows[np.arange(len(rows)), targets], expected, rtol=0, atol=1e-12)
-
-
-def test_no_branches():
-    for call in (Reader(network(), True).walk, lambda: Reader(network(), True).alternatives([])):
-        with pytest.raises(UsageError) as error:
-            call()
-        assert error.value.message == "a model of kind rnn reads a text in its order"
-        assert error.value.hint == "use the model as it was trained"
-
-
-def test_a_reader_reads_as_it_is_needed():
-    read = itertools.count()
-    endless = (WORDS[: 1 + next(read) % 3] for _ in itertools.repeat(None))
-    scorer = DynamicScorer(network(), True, True, Descent(0.01), tokens=10)
-    assert len(list(itertools.islice(scorer.log_probs(endless), 300))) == 300
-    assert next(read) <= 300 + 10
-
-
-# --- dynamic evaluation --------------------------------------------------------------------------------------------
 
 
 @every_rule
@@ -154,13 +69,6 @@ def test_no_probability_depends_on_its_own_word_or_on_what_follows(name, stream,
     assert sum(p) + start_probability(scorer, [*TEXT[:4], TEXT[4][:1]]) == pytest.approx(1, abs=1e-12)
 
 
-def start_probability(scorer, sentences):
-    """p(<s>) before the end of the last sentence: no text has that word, so it is put among the ids."""
-    ids = [scorer.ids(words) for words in sentences]
-    ids[-1][-1] = BOS
-    return np.exp(-np.concatenate([w.nats.copy() for w in scorer.windows(ids)])[-1])
-
-
 @every_rule
 def test_the_loaded_weights_stay_and_every_text_begins_with_them(name):
     model = network()
@@ -197,10 +105,32 @@ def test_divergence_is_reported():
 
 def test_gradient_rms():
     model = network()
-    reader = Reader(model, True, True, 3)
-    batches = list(reader.batches(reader.ids(words) for words in TEXT))
+    scorer = SequentialScorer(model, True, True, 3)
+    batches = list(scorer.batches(map(scorer.ids, TEXT)))
     squares, state = [], None
     for batch in batches:
         loss, state = model.loss_and_grad(batch, state)
         squares.append(loss.tokens * model.grads.trainable**2)
     np.testing.assert_allclose(gradient_rms(model, batches), np.sqrt(np.mean(squares, axis=0)), rtol=1e-12)
+
+
+@pytest.mark.parametrize("dynamic", [False, True])
+@both_readings
+def test_distributions(stream, carried, dynamic):
+    model = network("all dropouts")
+    scorer = SequentialScorer(model, stream, carried, 4)
+    if dynamic:
+        scorer = DynamicScorer(model, stream, carried, Descent(0.05), 4)
+    rows = np.array([row.copy() for row in scorer.distributions(TEXT)])
+    np.testing.assert_allclose(np.exp(rows).sum(axis=1), 1, rtol=0, atol=1e-12)
+    targets = readable(np.concatenate(list(map(scorer.ids, TEXT))))
+    expected = np.concatenate(list(scorer.log_probs(TEXT)))
+    np.testing.assert_allclose(rows[np.arange(len(rows)), targets], expected, rtol=0, atol=1e-12)
+
+
+def test_an_endless_text_is_read_window_by_window():
+    read = itertools.count()
+    endless = (WORDS[: 1 + next(read) % 3] for _ in itertools.repeat(None))
+    scorer = DynamicScorer(network(), True, True, Descent(0.01), tokens=10)
+    assert len(list(itertools.islice(scorer.log_probs(endless), 300))) == 300
+    assert next(read) <= 300 + 10
