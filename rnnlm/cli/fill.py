@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
+from rnnlm.cli.options import utf8
 from rnnlm.cli.predict import table
-from rnnlm.cli.sample import utf8
 from rnnlm.errors import UsageError
 
 BLANK, BLANKS = "____", re.compile("_{3,}")

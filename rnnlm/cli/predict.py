@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from rnnlm.cli.sample import utf8
+from rnnlm.cli.options import utf8
 from rnnlm.cli.tables import visible, width
 from rnnlm.errors import UsageError
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from rnnlm.cli.score import load, mix_options
+from rnnlm.cli.options import load, mix_options
 from rnnlm.errors import UsageError
 from rnnlm.files import write_whole
 from rnnlm.lm.rescoring.nbest import FORMATS, UNITS

@@ -9,14 +9,8 @@ from pathlib import Path
 
 import click
 
+from rnnlm.cli.options import utf8
 from rnnlm.errors import UsageError
-
-
-def utf8(context, parameter, text):
-    """The text of an argument. Raises UsageError for bytes that are not UTF-8, for which Python has lone surrogates."""
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        raise UsageError(f"{ascii(text)}: not UTF-8", "convert it, for example with: iconv -f ISO-8859-1 -t UTF-8")
-    return text
 
 
 @click.command()
@@ -109,7 +103,8 @@ def prompt_ids(prompt, vocab):
     """The ids of a prompt, with a sentence end for each line end in it. Words out of the vocabulary are noted."""
     from rnnlm.text.vocab import EOS
 
-    ids, unknown = [], {}
+    ids: list[int] = []
+    unknown: dict[str, None] = {}  # in their order
     for line in prompt.split("\n"):
         words = vocab.split(line)
         ids += [EOS, *vocab.ids(words)]

@@ -1,27 +1,43 @@
-"""Perplexity of a model on text."""
+"""Perplexity of a language model on text: the figures of `rnnlm eval`.
+
+    with open("test.txt", encoding="utf-8") as lines:
+        evaluation = perplexity(rnnlm.load("runs/demo"), lines)
+    print(evaluation.total.ppl, evaluation.total.ppl_unk)
+
+Dimension letters: n words of a sentence, K words of the vocabulary.
+"""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
 
 import numpy as np
 
+from rnnlm.errors import DataError, UsageError
+from rnnlm.lm.mixture import Mixture
 from rnnlm.lm.network import NetworkScorer
 from rnnlm.lm.scorer import Scorer
 from rnnlm.nn.heads.loss import Loss, exp_mean
 from rnnlm.nn.network import Network
 from rnnlm.nn.ops import check_numbers
 from rnnlm.text.corpus import Corpus
+from rnnlm.text.lines import TextPath, lines, text_name
 from rnnlm.text.vocab import BOS, EOS, OOV, UNK, Vocabulary
+
+RANKS = (1, 5, 10)
+LINES = "pass an open file, or a list of strings"
+NO_SENTENCES = "a sentence is a line with at least one word"
 
 
 def loss(network: Network, corpus: Corpus, stream: bool) -> Loss:
     """Cross-entropy of a corpus, read as the network was trained: as a stream with the state carried, or by sentences.
 
-    Sentence ends are counted, and words outside the vocabulary as `<unk>`.
+    Sentence ends are counted, and words out of the vocabulary as `<unk>`.
     """
     starts = np.concatenate([[0], corpus.ends[:-1]])
     sentences = (corpus.ids[start:end] for start, end in zip(starts, corpus.ends))
@@ -29,10 +45,24 @@ def loss(network: Network, corpus: Corpus, stream: bool) -> Loss:
     return sum((Loss(float(n.sum(dtype=float)), len(n)) for n in nats), Loss())
 
 
-class Evaluation(NamedTuple):
-    """The figures of a model on a text, with words out of the vocabulary (OOVs) left out, and counted as `<unk>`.
+def sentences_of(path: TextPath, vocab: Vocabulary) -> Iterator[list[str]]:
+    """Sentences of a text file as lists of words, empty lines skipped. Raises DataError if there are none."""
+    empty = True
+    for words in filter(None, map(vocab.split, lines(path))):
+        empty = False
+        yield words
+    if empty:
+        raise DataError(f"{text_name(path)}: no sentences", NO_SENTENCES)
 
-    Addable: the figures of a text are the sum of those of its sentences.
+
+# --- figures ---
+
+
+class Figures(NamedTuple):
+    """Sums over the tokens of a text, and the perplexities that follow from them.
+
+    Words out of the vocabulary (OOVs) are left out of some figures, and counted as `<unk>` in others. Addable: the
+    figures of a text are the sum of those of its sentences.
     """
 
     sentences: int = 0
@@ -40,21 +70,21 @@ class Evaluation(NamedTuple):
     oovs: int = 0
     zeroprobs: int = 0  # known words, and sentence ends, of probability zero
     characters: int = 0  # of the words, and one after each: a blank or the line's end
-    nats: float = 0.0  # -log p of every token
-    nats_known: float = 0.0  # the same without OOVs and zeroprobs
-    unks: int = 0  # words that were read as `<unk>`: OOVs, and literal ones
+    nats: float = 0.0  # -log p of all tokens
+    nats_known: float = 0.0  # -log p of all tokens but OOVs and zeroprobs
+    unks: int = 0  # words read as `<unk>`: OOVs, and literal ones
 
     def __add__(self, other):  # type: ignore[override]
-        return Evaluation(*(a + b for a, b in zip(self, other)))
+        return Figures(*(a + b for a, b in zip(self, other)))
 
-    def spread(self, types: int) -> Evaluation:
-        """The same where `<unk>` stands for so many types, which share its probability: each has p(<unk>) / types."""
+    def spread(self, types: int) -> Figures:
+        """Figures with `<unk>` for so many types, which share its probability: each has p(<unk>) / types."""
         share = self.unks * math.log(types) if self.unks else 0.0
         return self._replace(nats=self.nats + share, nats_known=self.nats_known + share)
 
     @property
     def tokens(self) -> int:
-        """Words and sentence ends."""
+        """Number of words and sentence ends."""
         return self.words + self.sentences
 
     @property
@@ -69,49 +99,149 @@ class Evaluation(NamedTuple):
 
     @property
     def ppl1(self) -> float:
-        """SRILM's ppl1: the same logprob, but sentence ends not counted in the denominator."""
+        """SRILM's ppl1: 10^(-logprob / (words - OOVs - zeroprobs)), without sentence ends in the denominator."""
         return exp_mean(self.nats_known, self.words - self.oovs - self.zeroprobs)
 
     @property
+    def logprob_unk(self) -> float:
+        """Log-probability of the text, base 10, OOVs as `<unk>`."""
+        return -self.nats / math.log(10)
+
+    @property
     def ppl_unk(self) -> float:
-        """exp of the mean over words and sentence ends, OOVs as `<unk>`: what training reports."""
+        """Perplexity with OOVs as `<unk>`, sentence ends counted: the one that training reports."""
         return exp_mean(self.nats, self.tokens)
 
     @property
     def nats_per_token(self) -> float:
-        """Entropy per word and sentence end, OOVs as `<unk>`."""
+        """Cross-entropy in nats per word and sentence end, OOVs as `<unk>`."""
         return Loss(self.nats, self.tokens).mean
 
     @property
     def bits_per_token(self) -> float:
-        """The same in bits."""
-        return self.nats_per_token / math.log(2)
+        """Cross-entropy in bits per word and sentence end, OOVs as `<unk>`."""
+        return Loss(self.nats, self.tokens).bits
 
     @property
     def bits_per_character(self) -> float:
-        """Bits per character, OOVs as `<unk>`."""
+        """Cross-entropy in bits per character, OOVs as `<unk>`."""
         return Loss(self.nats, self.characters).bits
 
 
-class Scored(NamedTuple):
-    """A sentence of n words under a model."""
+@dataclass
+class Evaluation:
+    """Figures of a language model on a text: see `perplexity`."""
+
+    total: Figures = Figures()
+    models: list[Figures] = field(default_factory=list)  # of each model of a mixture
+    oov_types: int | None = None  # that share p(<unk>); None unless OOVs are spread
+    unknown: int = 0  # words out of the vocabulary, whichever way they are counted
+    blank_lines: int = 0  # empty lines that were skipped
+    ranked: int = 0  # tokens of known rank
+    first: Counter[int] = field(default_factory=Counter)  # n: tokens among the n most likely words
+    sum_error: float = 0.0  # the largest |sum of all probabilities - 1|
+
+    @property
+    def oov_rate(self) -> float:
+        """Share of the words that are out of the vocabulary."""
+        return self.unknown / max(self.total.words, 1)
+
+    def among(self, n: int) -> float:
+        """Share of the tokens that are among the n most likely words, for an n of RANKS."""
+        return self.first[n] / max(self.ranked, 1)
+
+
+# --- evaluation ---
+
+
+class ScoredSentence(NamedTuple):
+    """A sentence of n words, its log-probabilities and figures under a language model."""
 
     words: Sequence[str]
     log_p: np.ndarray  # (n + 1,) natural log; the last is that of </s>
     known: np.ndarray  # (n + 1,) whether the word is in the vocabulary
-    figures: Evaluation
+    figures: Figures
+    models: Sequence[Figures] = ()  # under each model of a mixture
 
 
-def evaluate(
-    scorer: Scorer, vocab: Vocabulary, sentences: Iterable[Sequence[str]], as_unk: bool = False
-) -> Iterator[Scored]:
-    """Each sentence with its figures, in order: see `judge`. Memory does not grow with their number."""
+def perplexity(
+    scorer: Scorer,
+    text: Iterable[str],
+    oov: Literal["both", "unk", "exclude", "spread"] = "both",
+    oov_types: int | None = None,
+    ranks: bool = False,
+    blank_lines: bool = False,
+    name: str = "text",
+    seen: Callable[[ScoredSentence], object] | None = None,
+) -> Evaluation:
+    """Perplexity of a text under a language model, with all figures of `rnnlm eval`. A line is a sentence.
+
+    oov: how words out of the vocabulary are counted. "both" and "exclude": left out of ppl, and as `<unk>` in ppl_unk;
+    "unk": as `<unk>` in all figures; "spread": as one of `oov_types` types that share the probability of `<unk>`
+    (None: as many as the text has). ranks: the rank of every token and the sums of probabilities, too, which takes
+    longer. blank_lines: an empty line is a sentence of a character model; otherwise empty lines are skipped and
+    counted. name: of the text, in messages. seen: called with each sentence once it is scored.
+
+    Memory does not grow with the text. Raises UsageError if it is a string, DataError for a text without
+    sentences, NumericalError if probabilities are not numbers.
+    """
+    if isinstance(text, str):
+        raise UsageError("text: found a string, expected lines of text", LINES)
+    vocab = scorer.vocab
+    types: set[str] = set()
+    blank_lines = blank_lines and vocab.level == "char"
+    evaluation = Evaluation(models=[Figures()] * (len(scorer.scorers) if isinstance(scorer, Mixture) else 0))
+
+    def sentences() -> Iterator[list[str]]:
+        for line in text:
+            if not isinstance(line, str):
+                raise UsageError(f"text: found a {type(line).__name__}, expected lines of text", LINES)
+            words = vocab.split(line.removesuffix("\n"))
+            if words or blank_lines:
+                yield words
+            else:
+                evaluation.blank_lines += 1
+
+    copies = itertools.tee(sentences(), 2 if ranks else 1)  # a copy that nobody reads would hold the whole text
+    examined = examine(scorer, copies[1]) if ranks else itertools.repeat(None)
+    for sentence, found in zip(evaluate(scorer, copies[0], oov in ("unk", "spread")), examined):
+        evaluation.unknown += sum(word not in vocab.index for word in sentence.words)
+        if oov == "spread" and oov_types is None:
+            types.update(word for word in sentence.words if vocab.index.get(word, UNK) == UNK)
+        if seen:
+            seen(sentence)
+        evaluation.total += sentence.figures
+        evaluation.models = [total + model for total, model in zip(evaluation.models, sentence.models)]
+        if found:
+            evaluation.ranked += len(found.ranks)
+            evaluation.first.update({n: int((found.ranks <= n).sum()) for n in RANKS})
+            evaluation.sum_error = max(evaluation.sum_error, found.error)
+    if not evaluation.total.sentences:
+        raise DataError(f"{name}: no sentences ({evaluation.blank_lines} empty lines)", NO_SENTENCES)
+    if oov == "spread":
+        evaluation.oov_types = oov_types or len(types)
+        evaluation.total = evaluation.total.spread(evaluation.oov_types)
+        evaluation.models = [model.spread(evaluation.oov_types) for model in evaluation.models]
+    return evaluation
+
+
+def evaluate(scorer: Scorer, sentences: Iterable[Sequence[str]], as_unk: bool = False) -> Iterator[ScoredSentence]:
+    """Log-probabilities and figures of each sentence, in order; of a mixture also the figures under each model.
+
+    as_unk: words out of the vocabulary count as `<unk>`. Memory does not grow with the number of sentences.
+    """
     own, ahead = itertools.tee(sentences)
-    return (judge(words, log_p, vocab, as_unk) for words, log_p in zip(own, scorer.log_probs(ahead)))
+    if not isinstance(scorer, Mixture):
+        for words, log_p in zip(own, scorer.log_probs(ahead)):
+            yield score(words, log_p, scorer.vocab, as_unk)
+        return
+    for words, rows in zip(own, scorer.parts(ahead)):
+        models = [score(words, log_p, scorer.vocab, as_unk).figures for log_p in rows]
+        yield score(words, scorer.mix(rows), scorer.vocab, as_unk)._replace(models=models)
 
 
-def judge(words: Sequence[str], log_p: np.ndarray, vocab: Vocabulary, as_unk: bool = False) -> Scored:
-    """The figures of a sentence with these log-probabilities. as_unk: OOVs are the word `<unk>`, so there are none.
+def score(words: Sequence[str], log_p: np.ndarray, vocab: Vocabulary, as_unk: bool = False) -> ScoredSentence:
+    """Figures of a sentence of n words from its log-probabilities (n + 1,). as_unk: OOVs are the word `<unk>`.
 
     Raises NumericalError if they are not numbers.
     """
@@ -119,7 +249,7 @@ def judge(words: Sequence[str], log_p: np.ndarray, vocab: Vocabulary, as_unk: bo
     unk = np.array([vocab.index.get(word, UNK) == UNK for word in words] + [False])
     known = np.array([as_unk or word in vocab.index for word in words] + [True])
     zero = known & np.isneginf(log_p)
-    figures = Evaluation(
+    figures = Figures(
         sentences=1,
         words=len(words),
         oovs=int((~known).sum()),
@@ -129,29 +259,40 @@ def judge(words: Sequence[str], log_p: np.ndarray, vocab: Vocabulary, as_unk: bo
         nats_known=-float(log_p[known & ~zero].sum(dtype=float)),
         unks=int(unk.sum()),
     )
-    return Scored(words, log_p, known, figures)
+    return ScoredSentence(words, log_p, known, figures)
+
+
+# --- ranks and sums ---
 
 
 class Examined(NamedTuple):
-    """What the whole distributions tell about a sentence."""
+    """Ranks of a sentence's tokens, and how well its distributions are normalised."""
 
-    ranks: np.ndarray  # of each right word that is in the vocabulary, and of </s>: 1 is the likeliest
+    ranks: np.ndarray  # of `</s>` and of each word that is in the vocabulary
     error: float  # the largest |sum of all probabilities - 1|
 
 
 def examine(scorer: Scorer, sentences: Iterable[Sequence[str]]) -> Iterator[Examined]:
-    """Each sentence's ranks, and how far its distributions are from adding up to one.
+    """Ranks of each sentence's tokens (see `rank`), and how far its distributions are from adding up to one.
 
-    A word's rank is the number of words, itself included, that are at least as probable: of equals none is first.
-    `<s>`, which never follows, is not counted. The time goes with the vocabulary: every word is looked at every time.
+    Every word of the vocabulary is looked at for every token, so the time grows with the vocabulary.
     """
     own, ahead = itertools.tee(sentences)
     rows = scorer.distributions(ahead)
-    vocab = scorer.vocab
     for words in own:
         ranks, error = [], 0.0
-        for i, row in zip([*vocab.ids(words), EOS], rows):
+        for i, row in zip([*scorer.vocab.ids(words), EOS], rows):
             error = max(error, abs(float(np.exp(row, dtype=float).sum()) - 1))
             if i != OOV:
-                ranks.append(int((row >= row[i]).sum()) - int(row[BOS] >= row[i]))
+                ranks.append(rank(row, i))
         yield Examined(np.array(ranks), error)
+
+
+def rank(log_p: np.ndarray, target: np.ndarray | int, never: Sequence[int] = (BOS,)) -> np.ndarray:
+    """Rank of each target among all words: the number of words at least as probable, itself included.
+
+    So the most likely word has rank 1, and of equally likely words none is first. log_p (..., K), target (...) -> (...)
+    int. never: token ids that are never predicted and so not counted.
+    """
+    p = np.take_along_axis(log_p, np.asarray(target)[..., None], axis=-1)
+    return np.count_nonzero(log_p >= p, axis=-1) - np.count_nonzero(log_p[..., list(never)] >= p, axis=-1)

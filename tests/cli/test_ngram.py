@@ -250,7 +250,7 @@ def test_words_out_of_the_vocabulary(rnnlm, models):
          "  hint: name what there is to find on it\n"),
         (("{kn}", "{test}", "--weights", "1"), "--weights without --mix\n  hint: name a model to mix MODEL with\n"),
         (("{kn}", "{test}", "--mix", "{open}", "--weights", "a,b"),
-         "--weights a,b: expected numbers with commas between\n  hint: such as 0.7,0.3\n"),
+         "--weights a,b: expected numbers and commas\n  hint: such as 0.7,0.3\n"),
         (("{kn}", "{test}", "--mix", "{open}", "--weights", "0.5"),
          "weights 0.5: expected 2 of them, not negative, with sum 1\n  hint: one for each model\n"),
         (("{kn}", "{test}", "--mix", "{open}", "--weights", "0.5,0.5", "--dev", "{valid}"),

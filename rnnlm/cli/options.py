@@ -1,0 +1,77 @@
+"""Options that several commands share, and what they make of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from rnnlm.errors import UsageError
+
+
+def mix_options(command):
+    """Options of a mixture: --mix, and --weights (also --mix-weights)."""
+    weights = click.option(
+        "--weights",
+        "--mix-weights",
+        "mix_weights",
+        metavar="W,W...",
+        help="Weights of MODEL and of each --mix, in this order; their sum is 1.  [default: all equal]",
+    )
+    mix = click.option(
+        "--mix",
+        metavar="MODEL",
+        multiple=True,
+        type=click.Path(path_type=Path),
+        help="Another model, a network or an ARPA file, mixed with the first word by word. May be repeated.",
+    )
+    return mix(weights(command))
+
+
+def independent_option(default=None):
+    """Option --independent/--continuous. default: True, or None for each model as it was trained."""
+    shown = "  [default: as the model was trained]" if default is None else ""
+    return click.option(
+        "--independent/--continuous",
+        default=default,
+        help=f"Each sentence from the initial state, or the state carried on from one to the next.{shown}",
+    )
+
+
+def load(models, weights, carried):
+    """The scorer of a model file, or of the mixture of several."""
+    from rnnlm.loading import load_text_model
+
+    loaded = [load_text_model(path, carried) for path in models]
+    return loaded[0].scorer if len(loaded) == 1 and weights is None else mixture(loaded, weights)
+
+
+def mixture(models, weights=None, dev=None):
+    """The mixture of text models, with weights as given, found on the text `dev`, or equal."""
+    from rnnlm.lm.mixture import Mixture, fit
+
+    try:
+        given = [float(weight) for weight in weights.split(",")] if weights is not None else None
+    except ValueError:
+        raise UsageError(f"--weights {weights}: expected numbers and commas", "such as 0.7,0.3") from None
+    scorer = Mixture([model.scorer for model in models], given)
+    scorer.kind += models[0].scorer.kind.removeprefix("rnn") if models[0].data else ""  # such as mix+dynamic
+    for model, missing in zip(models, scorer.differences):
+        if missing:
+            click.echo(
+                f"{model.path}: lacks {missing} words that the others have, gives them probability zero", err=True
+            )
+    if dev:
+        from rnnlm.lm.perplexity import sentences_of
+        from rnnlm.text.lines import text_name
+
+        scorer.weights = fit(scorer, sentences_of(dev, scorer.vocab))
+        click.echo(f"{text_name(dev)}: weights {' '.join(f'{w:.4f}' for w in scorer.weights)}", err=True)
+    return scorer
+
+
+def utf8(context, parameter, text):
+    """The text of an argument. Raises UsageError for bytes that are not UTF-8, for which Python has lone surrogates."""
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise UsageError(f"{ascii(text)}: not UTF-8", "convert it, for example with: iconv -f ISO-8859-1 -t UTF-8")
+    return text
