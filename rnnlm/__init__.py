@@ -1,10 +1,10 @@
 """rnnlm: recurrent-network language models in NumPy.
 
-    model = rnnlm.load("runs/demo")  # or a model file, or an ARPA file
-    (log_p,) = model.log_probs([["the", "cat", "sat"]])  # natural logarithms of the three words and of </s>
+    model = rnnlm.load("runs/demo")  # a run directory, a model file or an ARPA file
+    (log_p,) = model.log_probs([["the", "cat", "sat"]])  # natural logarithms: of the three words and of </s>
 
-`load` and `mix` give a `rnnlm.lm.scorer.Scorer`. Its docstrings, and those of `rnnlm.lm.scorer.Walk`, are the
-reference.
+`load` and `mix` return a `rnnlm.lm.scorer.Scorer`; `perplexity` has the figures of `rnnlm eval`. Sentences are lists of
+words: a string in their place raises `rnnlm.errors.UsageError`.
 """
 
 from __future__ import annotations
@@ -14,22 +14,28 @@ from typing import TYPE_CHECKING
 import rnnlm.nn.threads  # noqa: F401  (first: it must speak before NumPy is loaded)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
+    from typing import Any
 
     from rnnlm.lm.mixture import Mixture
+    from rnnlm.lm.perplexity import Evaluation
     from rnnlm.lm.scorer import Scorer
 
 __version__ = "0.1.0"
-__all__ = ["load", "mix"]
+__all__ = ["load", "mix", "perplexity"]
 
 
 def load(path: str | Path, carried: bool = False) -> Scorer:
     """The language model of a run directory, a model file or an ARPA file.
 
-    carried: a network's state goes on from sentence to sentence; otherwise each sentence stands for itself, as in an
-    n-gram model it always does. Raises `rnnlm.errors.DataError` for a file that is missing, broken or something else,
-    `UsageError` for a model of another kind.
+        model = rnnlm.load("runs/demo")
+        (log_p,) = model.log_probs([["the", "cat", "sat"]])  # four numbers: the last one is that of </s>
+
+    carried: a network carries its hidden state from sentence to sentence; otherwise each sentence begins from the
+    initial state, as in an n-gram model it always does.
+
+    Raises `rnnlm.errors.DataError` for a file that is missing or broken, `UsageError` for a model of another kind.
     """
     from rnnlm.loading import load_scorer
 
@@ -37,12 +43,28 @@ def load(path: str | Path, carried: bool = False) -> Scorer:
 
 
 def mix(models: Sequence[Scorer], weights: Sequence[float] | None = None) -> Mixture:
-    """Mixture of language models: p = sum of weight * p, equal weights by default.
+    """Mixture of language models: p = sum of weight * p, with equal weights by default.
 
-    `rnnlm.lm.mixture.fit` finds the weights that are best for a text.
+        both = rnnlm.mix([rnnlm.load("runs/demo"), rnnlm.load("kn5.arpa")], [0.6, 0.4])
 
-    Raises `rnnlm.errors.UsageError` for weights that are negative or do not add up to one.
+    `rnnlm.lm.mixture.fit` finds the weights under which a text is most probable.
+
+    Raises `rnnlm.errors.UsageError` for weights that are negative or do not add up to one, and for models of words
+    mixed with models of characters.
     """
     from rnnlm.lm.mixture import Mixture
 
     return Mixture(models, weights)
+
+
+def perplexity(model: Scorer, text: Iterable[str], **options: Any) -> Evaluation:
+    """Perplexity of a text, a sentence a line, under a language model, with all figures of `rnnlm eval`.
+
+        with open("test.txt", encoding="utf-8") as text:
+            print(rnnlm.perplexity(model, text).total.ppl)
+
+    options and errors: see `rnnlm.lm.perplexity.perplexity`.
+    """
+    from rnnlm.lm.perplexity import perplexity
+
+    return perplexity(model, text, **options)

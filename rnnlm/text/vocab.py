@@ -138,7 +138,9 @@ class Vocabulary:
         return (" " if self.level == "word" else "").join(words)
 
     def ids(self, tokens: Iterable[str]) -> list[int]:
-        """Ids of tokens, OOV (-1) for one that is not in the vocabulary."""
+        """Ids of tokens, OOV (-1) for one that is not in the vocabulary. Raises UsageError for a string."""
+        if isinstance(tokens, str):  # whose characters would count as tokens
+            raise UsageError(f"{shortened(tokens)}: a string, expected a list of words", "Vocabulary.split makes one")
         return [self.index.get(token, OOV) for token in tokens]
 
     def read(self, tokens: Iterable[str]) -> np.ndarray:
