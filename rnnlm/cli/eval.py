@@ -17,6 +17,7 @@ from rnnlm.cli.srilm import Listing, listing
 from rnnlm.errors import NumericalError, UsageError
 
 ADAPTED = "# adapted to the text, not comparable with static figures: {}"
+RANKS = (1, 5, 10)
 SUM_ERROR = 1e-4  # tolerance of --check-sums: what the six digits of an ARPA file may come to
 COUNTS = ("sentences", "words", "oovs", "zeroprobs", "characters")
 FIGURES = (
@@ -179,7 +180,6 @@ def measure(main, scorer, path, verbosity, oov, oov_types, ranks):
 
 def report(models, scorer, path, found, oov, ranks, check_sums, seconds):
     """Lines of the listing of a text, and in comments what SRILM leaves unsaid."""
-    from rnnlm.lm.perplexity import RANKS
     from rnnlm.text.lines import text_name
 
     total, vocab = found.total, scorer.vocab
@@ -205,7 +205,6 @@ def report(models, scorer, path, found, oov, ranks, check_sums, seconds):
 
 def record(models, scorer, path, found, oov, ranks, check_sums, seconds):
     """The object of --json, whose keys docs/text.md explains."""
-    from rnnlm.lm.perplexity import RANKS
     from rnnlm.nn.heads.loss import finite
     from rnnlm.text.lines import text_name
 

@@ -20,7 +20,7 @@ from rnnlm.errors import UsageError
 from rnnlm.nn.network import Network
 from rnnlm.nn.ops import check_numbers
 from rnnlm.nn.state import State, joined, taken
-from rnnlm.text.vocab import BOS, EOS, OOV, Vocabulary, readable
+from rnnlm.text.vocab import BOS, EOS, OOV, readable
 from rnnlm.text.windows import Batch, padded, shifted
 
 TOKENS = 4096  # predicted at once: wide enough for fast products, also through time
@@ -36,14 +36,9 @@ class _Base:
     kind = "rnn"
 
     def __init__(self, network: Network, stream: bool, carried: bool, tokens: int):
-        self.network, self.stream, self.carried = network, stream, carried
+        self.network, self.vocab, self.stream, self.carried = network, network.vocab, stream, carried
         self.start = EOS if stream else BOS
         self.tokens = max(1, min(tokens, LOGITS // len(network.vocab)))
-
-    @property
-    def vocab(self) -> Vocabulary:
-        """The network's vocabulary."""
-        return self.network.vocab
 
     def ids(self, words: Sequence[str]) -> np.ndarray:
         """Token ids of a sentence with its end, (n + 1,) int32; OOV for words out of the vocabulary."""

@@ -29,7 +29,7 @@ from rnnlm.text.corpus import Corpus
 from rnnlm.text.lines import TextPath, lines, text_name
 from rnnlm.text.vocab import BOS, EOS, OOV, UNK, Vocabulary
 
-RANKS = (1, 5, 10)
+AT_ONCE = 1 << 16  # probabilities looked at together
 LINES = "pass an open file, or a list of strings"
 NO_SENTENCES = "a sentence is a line with at least one word"
 
@@ -137,8 +137,7 @@ class Evaluation:
     oov_types: int | None = None  # that share p(<unk>); None unless OOVs are spread
     unknown: int = 0  # words out of the vocabulary, whichever way they are counted
     blank_lines: int = 0  # empty lines that were skipped
-    ranked: int = 0  # tokens of known rank
-    first: Counter[int] = field(default_factory=Counter)  # n: tokens among the n most likely words
+    ranks: Counter[int] = field(default_factory=Counter)  # number of tokens of each rank
     sum_error: float = 0.0  # the largest |sum of all probabilities - 1|
 
     @property
@@ -147,8 +146,8 @@ class Evaluation:
         return self.unknown / max(self.total.words, 1)
 
     def among(self, n: int) -> float:
-        """Share of the tokens that are among the n most likely words, for an n of RANKS."""
-        return self.first[n] / max(self.ranked, 1)
+        """Share of the tokens that are among the n most likely words."""
+        return sum(self.ranks[i] for i in range(1, n + 1)) / max(self.ranks.total(), 1)
 
 
 # --- evaluation ---
@@ -213,8 +212,7 @@ def perplexity(
         evaluation.total += sentence.figures
         evaluation.models = [total + model for total, model in zip(evaluation.models, sentence.models)]
         if found:
-            evaluation.ranked += len(found.ranks)
-            evaluation.first.update({n: int((found.ranks <= n).sum()) for n in RANKS})
+            evaluation.ranks.update(found.ranks)
             evaluation.sum_error = max(evaluation.sum_error, found.error)
     if not evaluation.total.sentences:
         raise DataError(f"{name}: no sentences ({evaluation.blank_lines} empty lines)", NO_SENTENCES)
@@ -268,7 +266,7 @@ def score(words: Sequence[str], log_p: np.ndarray, vocab: Vocabulary, as_unk: bo
 class Examined(NamedTuple):
     """Ranks of a sentence's tokens, and how well its distributions are normalised."""
 
-    ranks: np.ndarray  # of `</s>` and of each word that is in the vocabulary
+    ranks: list[int]  # of each word that is in the vocabulary, and of `</s>`
     error: float  # the largest |sum of all probabilities - 1|
 
 
@@ -278,21 +276,23 @@ def examine(scorer: Scorer, sentences: Iterable[Sequence[str]]) -> Iterator[Exam
     Every word of the vocabulary is looked at for every token, so the time grows with the vocabulary.
     """
     own, ahead = itertools.tee(sentences)
-    rows = scorer.distributions(ahead)
+    rows, piece = scorer.distributions(ahead), max(1, AT_ONCE // len(scorer.vocab))
     for words in own:
-        ranks, error = [], 0.0
-        for i, row in zip([*scorer.vocab.ids(words), EOS], rows):
-            error = max(error, abs(float(np.exp(row, dtype=float).sum()) - 1))
-            if i != OOV:
-                ranks.append(rank(row, i))
-        yield Examined(np.array(ranks), error)
+        ids, ranks, error = np.array([*scorer.vocab.ids(words), EOS]), [], 0.0
+        for first in range(0, len(ids), piece):
+            targets = ids[first : first + piece]
+            log_p = np.array([row.copy() for _, row in zip(targets, rows)])
+            error = max(error, float(abs(np.exp(log_p, dtype=float).sum(axis=1) - 1).max()))
+            known = targets != OOV
+            ranks += rank(log_p[known], targets[known]).tolist()
+        yield Examined(ranks, error)
 
 
-def rank(log_p: np.ndarray, target: np.ndarray | int, never: Sequence[int] = (BOS,)) -> np.ndarray:
-    """Rank of each target among all words: the number of words at least as probable, itself included.
+def rank(log_p: np.ndarray, targets: np.ndarray, never: Sequence[int] = (BOS,)) -> np.ndarray:
+    """Rank of each target among all words, (n,): the number of words at least as probable, itself included.
 
-    So the most likely word has rank 1, and of equally likely words none is first. log_p (..., K), target (...) -> (...)
-    int. never: token ids that are never predicted and so not counted.
+    So the most likely word has rank 1, and of equally likely words none is first. log_p (n, K), targets (n,) token ids.
+    never: token ids that are never predicted, and not counted.
     """
-    p = np.take_along_axis(log_p, np.asarray(target)[..., None], axis=-1)
-    return np.count_nonzero(log_p >= p, axis=-1) - np.count_nonzero(log_p[..., list(never)] >= p, axis=-1)
+    p = log_p[np.arange(len(targets)), targets][:, None]
+    return (log_p >= p).sum(axis=1) - (log_p[:, never] >= p).sum(axis=1)

@@ -41,17 +41,10 @@ class Scorer(Protocol):
     carried  whether the hidden state is carried on from sentence to sentence
     """
 
-    @property
-    def vocab(self) -> Vocabulary: ...
-
-    @property
-    def kind(self) -> str: ...
-
-    @property
-    def start(self) -> int: ...
-
-    @property
-    def carried(self) -> bool: ...
+    vocab: Vocabulary
+    kind: str
+    start: int
+    carried: bool
 
     def log_probs(self, sentences: Iterable[Sequence[str]]) -> Iterator[np.ndarray]:
         """Natural log-probability of each word and of `</s>`, (n + 1,), sentence by sentence in order.
