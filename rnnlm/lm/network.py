@@ -139,11 +139,12 @@ class NetworkScorer(_Base):
 
         A sentence longer than `tokens` is read in pieces, so memory is bounded.
         """
-        inputs, targets, *_ = self._batch(targets, EOS, fresh=True)
+        whole = self._batch(targets, EOS, fresh=True)
         nats = np.empty(targets.shape, self.network.params.flat.dtype)
         for first in range(0, len(targets), step := max(1, self.tokens // targets.shape[1])):
             part = slice(first, first + step)
-            nats[part], state = self.network.nats(Batch(inputs[part], targets[part], fresh=state is None), state)
+            batch = Batch(whole.inputs[part], whole.targets[part], fresh=state is None)
+            nats[part], state = self.network.nats(batch, state)
         return nats, state
 
     def _tree(self, block: list[np.ndarray], state: State | None) -> tuple[list[np.ndarray], State | None]:
