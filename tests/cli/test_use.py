@@ -18,9 +18,9 @@ from rnnlm.lm.network import NetworkScorer
 from rnnlm.loading import load_model
 from rnnlm.training import checkpoint
 from rnnlm.training.run import Run
+from tests.cli.refused import assert_refused
 
 every_command = pytest.mark.parametrize("command", ["eval", "sample", "predict", "score", "info"])
-NOT_A_MODEL = "  hint: expected a model file or run directory written by `rnnlm train`\n"
 
 
 @pytest.fixture
@@ -78,10 +78,7 @@ def test_eval_takes_the_test_text_of_the_configuration(rnnlm, trained):
 
 
 def test_eval_needs_a_text(rnnlm, trained):
-    assert rnnlm("eval", trained["char"]) == (
-        2, "", f"rnnlm: error: {trained['char']}: no TEXT given, and its configuration names no data.test\n"
-        "  hint: name a text file\n",
-    )  # fmt: skip
+    assert_refused(rnnlm("eval", trained["char"]), 2, f"{trained['char']}: ", "TEXT", "data.test")
 
 
 def test_eval_reads_several_texts_each_from_the_start(rnnlm, trained, text, tmp_path):
@@ -174,28 +171,22 @@ def test_eval_is_what_validation_measured(rnnlm, trained):
         )
 
 
-NO_SENTENCES = "  hint: a sentence is a line with at least one word\n"
-RELATIVE = "  hint: a relative path starts at the working directory\n"
-NOT_UTF8 = "  hint: convert it, for example with: iconv -f ISO-8859-1 -t UTF-8\n"
-
-
 @pytest.mark.parametrize(
-    ("arguments", "status", "error"),
+    ("arguments", "status", "words"),
     [
-        (("gone.txt",), 1, f"gone.txt: no such file (tried {{folder}}/gone.txt)\n{RELATIVE}"),
-        (("empty.txt",), 1, f"empty.txt: no sentences (0 empty lines)\n{NO_SENTENCES}"),
-        (("blank.txt",), 1, f"blank.txt: no sentences (2 empty lines)\n{NO_SENTENCES}"),
-        (("latin.txt",), 1, f"latin.txt:2: byte 9: not UTF-8 (0xe9)\n{NOT_UTF8}"),
-        (("text.txt", "--json", "-v", "1"), 2, "--json and --verbosity exclude each other\n"
-         "  hint: --json has the figures of whole texts only\n"),
+        (("gone.txt",), 1, ("gone.txt: ", "{folder}/gone.txt")),
+        (("empty.txt",), 1, ("empty.txt: ", "no sentences", "0 empty lines")),
+        (("blank.txt",), 1, ("blank.txt: ", "no sentences", "2 empty lines")),
+        (("latin.txt",), 1, ("latin.txt:2: ", "byte 9", "UTF-8", "0xe9")),
+        (("text.txt", "--json", "-v", "1"), 2, ("--json", "--verbosity")),
     ],
-)  # fmt: skip
-def test_eval_errors(rnnlm, trained, text, tmp_path, arguments, status, error):
+)
+def test_eval_errors(rnnlm, trained, text, tmp_path, arguments, status, words):
     (tmp_path / "empty.txt").write_bytes(b"")
     (tmp_path / "blank.txt").write_bytes(b"\n \n")
     (tmp_path / "latin.txt").write_bytes(b"the cat\nf\xe9e\n")
-    error = error.format(folder=tmp_path)
-    assert rnnlm("eval", trained["sentences"], *arguments) == (status, "", f"rnnlm: error: {error}")
+    words = [word.format(folder=tmp_path) for word in words]
+    assert_refused(rnnlm("eval", trained["sentences"], *arguments), status, *words)
 
 
 def sha(path):
@@ -220,19 +211,18 @@ def test_eval_warns_of_a_text_or_a_vocabulary_that_has_changed(rnnlm, tiny, tmp_
         status, _, err = rnnlm("eval", "run", f"{part}.txt", "other.txt")
         then, now = before[part], sha(f"{part}.txt")
         assert status == 0
-        assert err.splitlines()[0] == (
-            f"warning: {part}.txt: has changed since training: sha {then} as data.{part} then, {now} now"
-        )
+        warning = err.splitlines()[0]
+        assert warning.startswith(f"warning: {part}.txt: ")
+        assert [x for x in (f"data.{part}", then, now) if x not in warning] == []
         assert err.count("warning") == 1
     assert rnnlm("eval", "run")[2].splitlines()[0] == err.splitlines()[0]  # the test text, unnamed
     saved = checkpoint.load(run.best)
     saved.figures["vocab_sha256"] = 64 * "0"
     checkpoint.save(run.best, saved)
     _, _, err = rnnlm("eval", "run", "other.txt")
-    now = experiment.vocab.fingerprint[:12]
-    assert err.splitlines()[0] == (
-        f"warning: {run.best.relative_to(tmp_path)}: trained with a vocabulary of sha 000000000000, but it holds {now}"
-    )
+    warning = err.splitlines()[0]
+    assert warning.startswith(f"warning: {run.best.relative_to(tmp_path)}: ")
+    assert [x for x in ("vocabulary", 12 * "0", experiment.vocab.fingerprint[:12]) if x not in warning] == []
 
 
 # --- score ---------------------------------------------------------------------------------------------------------
@@ -286,9 +276,7 @@ def test_a_reader_who_leaves_early_is_no_error(trained, tmp_path):
 
 def test_score_errors(rnnlm, trained, tmp_path):
     (tmp_path / "latin.txt").write_bytes(b"f\xe9e\n")
-    assert rnnlm("score", trained["stream"], "latin.txt") == (
-        1, "", f"rnnlm: error: latin.txt:1: byte 1: not UTF-8 (0xe9)\n{NOT_UTF8}",
-    )  # fmt: skip
+    assert_refused(rnnlm("score", trained["stream"], "latin.txt"), 1, "latin.txt:1: ", "byte 1", "UTF-8", "0xe9")
 
 
 # --- sample --------------------------------------------------------------------------------------------------------
@@ -315,7 +303,8 @@ def test_sample_continues_a_prompt(rnnlm, trained, name):
 def test_sample_with_unknown_words_in_the_prompt(rnnlm, trained):
     status, out, err = rnnlm("sample", trained["stream"], "-n", 2, "--prompt", "the quagga and <s>", "--seed", 1)
     assert status == 0
-    assert err == "note: not in the vocabulary, read as <unk>: 'quagga', 'and', '<s>'\n"
+    assert err.startswith("note: ")
+    assert err.endswith("<unk>: 'quagga', 'and', '<s>'\n")
     assert all(line.startswith("the quagga and <s>") for line in out.splitlines())
 
 
@@ -400,25 +389,20 @@ def test_unk_is_drawn_only_if_allowed(rnnlm, trained):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "error"),
+    ("arguments", "words"),
     [
-        (("--temperature", "0"), "--temperature 0: expected a number above 0\n"
-         "  hint: --greedy always takes the likeliest word\n"),
-        (("--temperature", "nan"), "--temperature nan: expected a number above 0\n"
-         "  hint: --greedy always takes the likeliest word\n"),
-        (("--greedy", "--top-k", "3"), "--greedy and --top-k exclude each other\n"
-         "  hint: --greedy always takes the likeliest word\n"),
-        (("--greedy", "--top-p", "0.5"), "--greedy and --top-p exclude each other\n"
-         "  hint: --greedy always takes the likeliest word\n"),
-        (("--greedy", "--temperature", "2"), "--greedy and --temperature exclude each other\n"
-         "  hint: --greedy always takes the likeliest word\n"),
-        (("--top-p", "0"), "--top-p 0: expected a probability above 0 and at most 1\n  hint: 0.9 is usual\n"),
-        (("--top-p", "90"), "--top-p 90: expected a probability above 0 and at most 1\n  hint: 0.9 is usual\n"),
-        (("--prompt", "f\udce9e"), f"'f\\udce9e': not UTF-8\n{NOT_UTF8}"),
+        (("--temperature", "0"), ("--temperature 0: ",)),
+        (("--temperature", "nan"), ("--temperature nan: ",)),
+        (("--greedy", "--top-k", "3"), ("--greedy", "--top-k")),
+        (("--greedy", "--top-p", "0.5"), ("--greedy", "--top-p")),
+        (("--greedy", "--temperature", "2"), ("--greedy", "--temperature")),
+        (("--top-p", "0"), ("--top-p 0: ", "probability")),
+        (("--top-p", "90"), ("--top-p 90: ", "probability")),
+        (("--prompt", "f\udce9e"), (r"'f\udce9e'", "UTF-8")),
     ],
-)  # fmt: skip
-def test_sample_usage_errors(rnnlm, trained, arguments, error):
-    assert rnnlm("sample", trained["stream"], *arguments) == (2, "", f"rnnlm: error: {error}")
+)
+def test_sample_usage_errors(rnnlm, trained, arguments, words):
+    assert_refused(rnnlm("sample", trained["stream"], *arguments), 2, *words)
 
 
 @pytest.mark.parametrize("arguments", [("--top-k", "0"), ("-n", "0"), ("--max-tokens", "0"), ("--seed", "-1")])
@@ -430,12 +414,9 @@ def test_numbers_out_of_range(rnnlm, trained, arguments):
 
 def test_sample_errors_of_prompt_files(rnnlm, trained, tmp_path):
     (tmp_path / "latin.txt").write_bytes(b"f\xe9e\n")
-    for name, message in {
-        "latin.txt": f"latin.txt:1: byte 1: not UTF-8 (0xe9)\n{NOT_UTF8}",
-        "gone.txt": f"gone.txt: no such file (tried {tmp_path}/gone.txt)\n{RELATIVE}",
-    }.items():
-        found = rnnlm("sample", trained["stream"], "--prompt", f"@{name}")
-        assert found == (1, "", f"rnnlm: error: {message}")
+    found = rnnlm("sample", trained["stream"], "--prompt", "@latin.txt")
+    assert_refused(found, 1, "latin.txt:1: ", "byte 1", "UTF-8", "0xe9")
+    assert_refused(rnnlm("sample", trained["stream"], "--prompt", "@gone.txt"), 1, "gone.txt: ", f"{tmp_path}/gone.txt")
 
 
 # --- predict -------------------------------------------------------------------------------------------------------
@@ -484,16 +465,13 @@ def test_predict_as_json(rnnlm, trained):
 
 def test_predict_more_words_than_there_are(rnnlm, trained):
     number = len(load_model(trained["stream"]).vocab) - 1
-    assert rnnlm("predict", trained["stream"], "the", "-k", number + 1) == (
-        2, "", f"rnnlm: error: -k {number + 1}: only {number} words of the vocabulary can come next\n"
-        "  hint: ask for fewer\n",
-    )  # fmt: skip
+    assert_refused(
+        rnnlm("predict", trained["stream"], "the", "-k", number + 1), 2, f"-k {number + 1}: ", f"{number} words"
+    )
 
 
 def test_predict_after_bytes_that_are_no_text(rnnlm, trained):
-    assert rnnlm("predict", trained["stream"], "\udcff") == (
-        2, "", f"rnnlm: error: '\\udcff': not UTF-8\n{NOT_UTF8}"
-    )  # fmt: skip
+    assert_refused(rnnlm("predict", trained["stream"], "\udcff"), 2, r"'\udcff'", "UTF-8")
 
 
 def test_columns_stand_under_each_other_in_chinese():
@@ -570,16 +548,10 @@ def test_what_is_no_model(rnnlm, trained, tmp_path, command):
     (tmp_path / "half.npz").write_bytes(whole[: len(whole) // 2])
     np.savez(tmp_path / "other.npz", a=np.zeros(3))
     np.save(tmp_path / "array.npy", np.zeros(3))
-    for name, message in {
-        "gone": f"gone: no such model (looked in {tmp_path}/gone)\n{NOT_A_MODEL}",
-        "text.txt": f"text.txt: not a model file, or a damaged one\n{NOT_A_MODEL}",
-        "zero.npz": f"zero.npz: not a model file, or a damaged one\n{NOT_A_MODEL}",
-        "half.npz": f"half.npz: not a model file, or a damaged one\n{NOT_A_MODEL}",
-        "other.npz": f"other.npz: not a model file, or a damaged one\n{NOT_A_MODEL}",
-        "array.npy": f"array.npy: not a model file, or a damaged one\n{NOT_A_MODEL}",
-        "empty": "empty: no model in this directory\n  hint: expected a run directory of `rnnlm train`\n",
-    }.items():
-        assert rnnlm(command, name) == (1, "", f"rnnlm: error: {message}")
+    assert_refused(rnnlm(command, "gone"), 1, "gone: ", f"{tmp_path}/gone")
+    for name in ("text.txt", "zero.npz", "half.npz", "other.npz", "array.npy"):
+        assert_refused(rnnlm(command, name), 1, f"{name}: ", "not a model file")
+    assert_refused(rnnlm(command, "empty"), 1, "empty: ", "no model", "directory")
 
 
 def test_a_run_directory_can_be_moved(rnnlm, trained, tmp_path):

@@ -57,10 +57,8 @@ def test_probabilities_that_are_not_numbers(greedy):
     """As large weights make them."""
     with pytest.raises(NumericalError) as error, np.errstate(invalid="ignore"):
         drawn(Choosing(greedy=greedy), 3, np.full(6, np.nan))
-    assert error.value.message == (
-        "the model's probabilities: found some that are not numbers, expected that they add up to 1"
-    )
-    assert error.value.hint == "its weights are too large: train again, with a lower learning rate"
+    assert "not numbers" in error.value.message
+    assert "learning rate" in error.value.hint
 
 
 @pytest.mark.parametrize("K", [1, 5, GROUP, GROUP + 1, 5 * GROUP - 3])

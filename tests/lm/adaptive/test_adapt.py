@@ -14,6 +14,7 @@ from rnnlm.loading import load_text_model
 from rnnlm.text.corpus import encode
 from rnnlm.text.lines import lines
 from rnnlm.text.windows import Stream
+from tests.cli.refused import assert_refused
 
 
 @pytest.fixture
@@ -108,8 +109,8 @@ def test_a_given_theta_is_kept(model, valid):
 def test_nothing_to_tune_on(model):
     with pytest.raises(UsageError) as error:
         adapt(model.scorer, model.data.train, model.data.blank_lines, Adaptation(dynamic=True), print)
-    assert error.value.message == "--dynamic tune: nothing to tune the learning rate on"
-    assert error.value.hint == "name a text with --dev"
+    assert "--dynamic tune" in error.value.message
+    assert "--dev" in error.value.hint
 
 
 def test_defaults_without_a_development_text(model):
@@ -169,25 +170,22 @@ def test_cache_at_its_options(rnnlm, trained, model):
     assert facts["ppl_unk"] == pytest.approx(math.exp(-log_p.mean()), rel=1e-6)
 
 
-@pytest.mark.parametrize(("flags", "message", "hint"), [
-    (("--dynamic", "fast"), "--dynamic fast: expected a learning rate above 0, or tune", "such as --dynamic 0.0003"),
-    (("--dynamic", "-1"), "--dynamic -1: expected a learning rate above 0, or tune", "such as --dynamic 0.0003"),
-    (("--dynamic", "nan"), "--dynamic nan: expected a learning rate above 0, or tune", "such as --dynamic 0.0003"),
-    (("--dynamic", "tune"), "--dynamic tune: nothing to tune the learning rate on", "name a text with --dev"),
-    (("--dynamic-rule", "rms"), "--dynamic-rule without --dynamic", "give the learning rate with --dynamic"),
-    (("--dynamic", "1", "--dynamic-decay", "0.1"), "--dynamic-decay with --dynamic-rule sgd",
-     "it goes with --dynamic-rule rms"),
-    (("--cache-theta", "1"), "--cache-theta without --cache", "give the number of positions with --cache"),
-    (("--cache", "9", "--cache-theta", "nan"), "--cache-theta nan: expected a finite number", "leave it out"),
-    (("--cache", "9", "--cache-theta", "inf"), "--cache-theta inf: expected a finite number", "leave it out"),
-    (("--cache", "9", "--cache-lambda", "nan"), "--cache-lambda nan: expected a finite number", "leave it out"),
-    (("--dynamic", "1", "--dynamic-rule", "rms", "--dynamic-decay", "nan"),
-     "--dynamic-decay nan: expected a finite number", "leave it out"),
-    (("--cache", "9", "--dev", "-"), "--dev -: the development text is read more than once", "name a file"),
+@pytest.mark.parametrize(("flags", "words"), [
+    (("--dynamic", "fast"), ("--dynamic fast: ", "learning rate")),
+    (("--dynamic", "-1"), ("--dynamic -1: ", "above 0")),
+    (("--dynamic", "nan"), ("--dynamic nan: ",)),
+    (("--dynamic", "tune"), ("--dynamic tune: ", "--dev")),
+    (("--dynamic-rule", "rms"), ("--dynamic-rule without --dynamic",)),
+    (("--dynamic", "1", "--dynamic-decay", "0.1"), ("--dynamic-decay", "--dynamic-rule sgd")),
+    (("--cache-theta", "1"), ("--cache-theta without --cache",)),
+    (("--cache", "9", "--cache-theta", "nan"), ("--cache-theta nan: ", "finite")),
+    (("--cache", "9", "--cache-theta", "inf"), ("--cache-theta inf: ", "finite")),
+    (("--cache", "9", "--cache-lambda", "nan"), ("--cache-lambda nan: ", "finite")),
+    (("--dynamic", "1", "--dynamic-rule", "rms", "--dynamic-decay", "nan"), ("--dynamic-decay nan: ", "finite")),
+    (("--cache", "9", "--dev", "-"), ("--dev -: ", "more than once")),
 ])  # fmt: skip
-def test_wrong_options(rnnlm, trained, flags, message, hint):
-    found = rnnlm("eval", trained["stream"], trained["test.txt"], *flags)
-    assert found == (2, "", f"rnnlm: error: {message}\n  hint: {hint}\n")
+def test_wrong_options(rnnlm, trained, flags, words):
+    assert_refused(rnnlm("eval", trained["stream"], trained["test.txt"], *flags), 2, *words)
 
 
 @pytest.mark.parametrize("flags", [("--cache", 9), ("--dynamic", "tune"), ("--mix", "{stream}")])
@@ -195,9 +193,7 @@ def test_a_development_text_without_sentences(rnnlm, trained, tmp_path, flags):
     (tmp_path / "empty").write_text("\n")
     flags = [str(flag).format(**trained) for flag in flags]
     found = rnnlm("eval", trained["stream"], trained["test.txt"], *flags, "--dev", "empty")
-    assert found == (
-        1, "", "rnnlm: error: empty: no sentences\n  hint: a sentence is a line with at least one word\n",
-    )  # fmt: skip
+    assert_refused(found, 1, "empty: ", "no sentences")
 
 
 def test_an_ngram_model_cannot_be_adapted(rnnlm, trained, tmp_path):
@@ -206,14 +202,9 @@ def test_an_ngram_model_cannot_be_adapted(rnnlm, trained, tmp_path):
 
     with open(tmp_path / "kn.arpa", "wb") as file:
         write(estimate(*read([trained["test.txt"]]), 2), file)
-    assert rnnlm("eval", "kn.arpa", trained["test.txt"], "--cache", 9) == (
-        2, "", "rnnlm: error: kn.arpa: an n-gram model has no weights or hidden vectors to adapt\n"
-        "  hint: leave out --dynamic and --cache, or name a network first\n",
-    )  # fmt: skip
+    assert_refused(rnnlm("eval", "kn.arpa", trained["test.txt"], "--cache", 9), 2, "kn.arpa: ", "n-gram")
 
 
 def test_a_large_rate_diverges(rnnlm, trained):
-    status, out, err = rnnlm("eval", trained["stream"], trained["test.txt"], "--dynamic", "1e38")
-    assert (status, out) == (3, "")
-    assert err.startswith("rnnlm: error: dynamic evaluation diverged within ")
-    assert err.endswith(" at a learning rate of 1e+38\n  hint: lower the rate; --dynamic tune --dev FILE finds one\n")
+    found = rnnlm("eval", trained["stream"], trained["test.txt"], "--dynamic", "1e38")
+    assert_refused(found, 3, "diverged", "1e+38")

@@ -99,8 +99,8 @@ def test_divergence_is_reported():
     model = network(dtype=np.float32)
     with pytest.raises(NumericalError) as error:
         list(DynamicScorer(model, True, True, Descent(1e38), tokens=4).log_probs(TEXT))
-    assert error.value.message == "dynamic evaluation diverged within 12 tokens at a learning rate of 1e+38"
-    assert error.value.hint == "lower the rate; --dynamic tune --dev FILE finds one"
+    assert [word for word in ("diverged", "12 tokens", "1e+38") if word not in error.value.message] == []
+    assert "--dev" in error.value.hint
 
 
 def test_gradient_rms():
