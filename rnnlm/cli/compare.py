@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from rnnlm.cli.options import independent_option
 from rnnlm.cli.tables import table
 from rnnlm.errors import UsageError
 
@@ -18,11 +19,7 @@ from rnnlm.errors import UsageError
 @click.option("--words", type=click.IntRange(min=0), default=10, help="Show so many words on which they differ most.")
 @click.option("--resamples", type=click.IntRange(100, 100_000), default=1000, help="Resampled texts for the intervals.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, help="Seed of the resampling.")
-@click.option(
-    "--independent/--continuous",
-    default=None,
-    help="As in `rnnlm eval`.  [default: each model as it was trained]",
-)
+@independent_option()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, on one line: see docs/text.md, docs/runs.md.")
 def command(models, text, words, resamples, seed, independent, as_json):
     """Compare two or more MODELs (run directories, model files, ARPA files) on a text, or runs without one.

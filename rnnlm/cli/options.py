@@ -30,7 +30,7 @@ def mix_options(command):
 
 def independent_option(default=None):
     """Option --independent/--continuous. default: True, or None for each model as it was trained."""
-    shown = "  [default: as the model was trained]" if default is None else ""
+    shown = "  [default: as each model was trained]" if default is None else ""
     return click.option(
         "--independent/--continuous",
         default=default,

@@ -15,48 +15,49 @@ from rnnlm.errors import UsageError
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("-n", "number", type=click.IntRange(min=1), help="How many samples.  [default: 10; with --greedy 1]")
+@click.option("-n", "number", type=click.IntRange(min=1), help="Number of samples.  [default: 10; with --greedy 1]")
 @click.option(
     "--unit",
     type=click.Choice(["sentences", "tokens"]),
     help="A sample ends with its sentence, or after --max-tokens.  [default: sentences; of a character model tokens]",
 )
-@click.option("--max-tokens", type=click.IntRange(min=1), default=200, help="Longest sample, the prompt not counted.")
+@click.option("--max-tokens", type=click.IntRange(min=1), default=200, help="Longest sample, without the prompt.")
 @click.option(
     "--prompt",
     metavar="TEXT|@FILE|-",
     callback=utf8,
     default="",
     show_default=False,
-    help="Text that each sample continues.",
+    help="Text that every sample continues.",
 )
 @click.option("--temperature", type=float, default=1.0, help="Below 1: more predictable; above 1: more surprising.")
-@click.option("--top-k", type=click.IntRange(min=1), metavar="K", help="Draw from the K likeliest words only.")
+@click.option("--top-k", type=click.IntRange(min=1), metavar="K", help="Draw from the K most likely words only.")
 @click.option("--top-p", type=float, metavar="P", help="Draw from the fewest words with probability P together.")
-@click.option("--greedy", is_flag=True, help="Always take the likeliest word.")
-@click.option("--seed", type=click.IntRange(min=0), help="Draw the same text again.  [default: a new one, reported]")
-@click.option("--allow-unk", is_flag=True, help="Let <unk> be drawn.")
+@click.option("--greedy", is_flag=True, help="Always take the most likely word.")
+@click.option("--seed", type=click.IntRange(min=0), help="Seed of the draws.  [default: a new one, which is shown]")
+@click.option("--allow-unk", is_flag=True, help="Draw <unk>, too.")
 @click.option("--logprob", is_flag=True, help="The log-probability (base 10) and a tab before each sample.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per sample, on one line.")
 def command(
     model, number, unit, max_tokens, prompt, temperature, top_k, top_p, greedy, seed, allow_unk, logprob, as_json
 ):
-    """Draw text from MODEL (a model file, or a run directory).
+    """Sample text from MODEL, a model file or a run directory.
 
-    A sample is a line; where samples can have several, a line `---` stands between them. A prompt is printed as part of
-    its samples. It is cut into words as the model's training text was; words that the model does not know are read as
-    <unk>, with a note.
+    A sample is a line; if samples can have several lines, a line `---` stands between them. The prompt is printed as
+    part of its samples. It is cut into words as the training text was; words out of the vocabulary are read as <unk>,
+    with a note.
 
-    --logprob is that of the words drawn, under the model itself whatever the temperature, and without the prompt.
+    --logprob shows the log-probability of the words drawn, without the prompt, under the model itself whatever the
+    temperature.
 
     Keys of --json: text, prompt, tokens (drawn, </s> included), logprob (base 10), finished (ended with </s>), seed.
     """
     if greedy:
         given = {"--temperature": temperature != 1, "--top-k": top_k, "--top-p": top_p}
         for option in [name for name, value in given.items() if value]:
-            raise UsageError(f"--greedy and {option} exclude each other", "--greedy always takes the likeliest word")
+            raise UsageError(f"--greedy and {option} exclude each other", "--greedy always takes the most likely word")
     if not 0 < temperature < math.inf:
-        hint = "--greedy always takes the likeliest word"
+        hint = "--greedy always takes the most likely word"
         raise UsageError(f"--temperature {temperature:g}: expected a number above 0", hint)
     if top_p is not None and not 0 < top_p <= 1:
         raise UsageError(f"--top-p {top_p:g}: expected a probability above 0 and at most 1", "0.9 is usual")
@@ -91,7 +92,7 @@ def command(
 
 
 def read_prompt(prompt, vocab):
-    """The prompt's text as the vocabulary sees it: case, and white space between words, are normalised."""
+    """The text of a prompt, with case and white space as the vocabulary has them."""
     from rnnlm.text.lines import lines
 
     in_file = prompt == "-" or prompt.startswith("@")
@@ -100,7 +101,7 @@ def read_prompt(prompt, vocab):
 
 
 def prompt_ids(prompt, vocab):
-    """The ids of a prompt, with a sentence end for each line end in it. Words out of the vocabulary are noted."""
+    """Token ids of a prompt, EOS for each line end in it. Prints a note of words out of the vocabulary."""
     from rnnlm.text.vocab import EOS
 
     ids: list[int] = []
@@ -116,6 +117,6 @@ def prompt_ids(prompt, vocab):
 
 
 def joined(prompt, text, vocab):
-    """The prompt and what follows it."""
+    """The prompt and the sampled text after it, with a blank between words."""
     between = prompt and text and not prompt.endswith("\n") and not text.startswith("\n")
     return prompt + (vocab.join(["", ""]) if between else "") + text
