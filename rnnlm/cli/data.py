@@ -45,10 +45,10 @@ def list_(names, folder):
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 @directory
 @click.option(
-    "--from", "source", metavar="DIR|URL", default="", show_default=False, help="A folder or a mirror that has them."
+    "--from", "source", metavar="DIR|URL", default="", show_default=False, help="Folder or mirror that has the files."
 )
 @click.option("--force", is_flag=True, help="Replace the files that are there.")
-@click.option("--digits", type=click.IntRange(1, 9), default=3, help="Of the numbers of `addition`.")
+@click.option("--digits", type=click.IntRange(1, 9), default=3, help="Largest number of digits in `addition`.")
 def fetch(names, folder, source, force, digits):
     """Download or build corpora into DIR/NAME/; every file is verified.
 
@@ -61,7 +61,8 @@ def fetch(names, folder, source, force, digits):
     names = [f"addition-{digits}" if name == "addition" else name for name in names]
     for corpus in [catalogue.find(name) for name in names]:
         # disable=None: no bar unless stderr is a terminal.
-        with tqdm(desc=corpus.name, unit=corpus.unit, unit_scale=True, disable=None, leave=False) as bar:
+        unit = " files" if corpus.build else "B"
+        with tqdm(desc=corpus.name, unit=unit, unit_scale=True, disable=None, leave=False) as bar:
 
             def show(done, total, bar=bar):
                 bar.total = total

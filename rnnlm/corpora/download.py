@@ -21,12 +21,17 @@ NETWORK = f"check the network and try again, or {ELSEWHERE}"
 
 
 class File(NamedTuple):
-    """Name, size and checksum of a file; `also` are other names that local copies of it go by."""
+    """Name, size and checksum of a file; `also` is another name that local copies of it go by."""
 
     name: str
     size: int  # bytes
     sha256: str
-    also: tuple[str, ...] = ()
+    also: str = ""
+
+    @property
+    def names(self) -> list[str]:
+        """Both names, or the only one."""
+        return [self.name, self.also] if self.also else [self.name]
 
 
 def fetch(file: File, source: str, path: Path, progress: Callable[[int], object]) -> None:

@@ -28,13 +28,13 @@ import os
 import re
 import sysconfig
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from rnnlm.corpora import PARTS, Progress
 from rnnlm.errors import DataError
 
-PARTS = ("train", "valid", "test")
 TOPICS, TOPICS_OF = "pydoc_data/topics", "topics"
 PACKAGE, DOCUMENT = 5, 5  # least documents of a package, and sentences of a document, for `packages`
 LEFT_OUT = {"__pycache__", "_bundled", "dist-packages", "idle_test", "lib-dynload", "site-packages", "test", "tests"}
@@ -69,9 +69,7 @@ class PythonDocs(NamedTuple):
     notes: list[str]  # what was not there or could not be read, a line each
 
 
-def build(
-    library: str | Path | None = None, progress: Callable[[int, int], None] = lambda done, total: None
-) -> PythonDocs:
+def build(library: str | Path | None = None, progress: Progress = lambda done, total: None) -> PythonDocs:
     """Corpus of the source files in the folder `library`, by default that of the running interpreter.
 
     `progress(done, total)` is told of every file. Raises DataError when there is nothing to read.
@@ -83,9 +81,7 @@ def build(
     return PythonDocs(parts, notes)
 
 
-def packages(
-    library: str | Path | None = None, progress: Callable[[int, int], None] = lambda done, total: None
-) -> PythonDocs:
+def packages(library: str | Path | None = None, progress: Progress = lambda done, total: None) -> PythonDocs:
     """Sentences of python-docs, each with the package that it comes from in front: `package<TAB>sentence`.
 
     Only packages of PACKAGE or more documents with DOCUMENT or more sentences are in it, and no topics. In the order of
@@ -113,7 +109,7 @@ def packages(
     return PythonDocs(parts, notes)
 
 
-def read(library: str | Path | None, progress: Callable[[int, int], None]) -> tuple[dict[str, list[str]], list[str]]:
+def read(library: str | Path | None, progress: Progress) -> tuple[dict[str, list[str]], list[str]]:
     """Texts of each document by its name, and notes. Raises DataError when there is nothing to read."""
     library = Path(library or sysconfig.get_path("stdlib"))
     documents: dict[str, list[str]] = {}

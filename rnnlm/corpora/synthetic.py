@@ -6,7 +6,8 @@ import io
 import math
 import random
 
-PARTS = ("train", "valid", "test")
+from rnnlm.corpora import PARTS
+
 SMALL = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
     "eighteen nineteen - - twenty thirty forty fifty sixty seventy eighty ninety"

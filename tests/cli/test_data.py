@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from rnnlm.corpora import catalogue
-from rnnlm.corpora.catalogue import Downloaded, Generated
+from rnnlm.corpora.catalogue import Corpus
 from rnnlm.corpora.download import File
 
 TEXT = b"one two three\n\nfour five\n"
@@ -23,8 +23,8 @@ def corpora(tmp_path, monkeypatch):
     """Two small corpora instead of the real ones, a working directory of one's own, and a copy of the text in it."""
     file = File("toy.txt", len(TEXT), hashlib.sha256(TEXT).hexdigest())
     url = "https://example.invalid"
-    toy = Downloaded("toy", "a text", 0.5, 12.25, "free", "nowhere", url=url, files=(file,))
-    made = Generated("made", "four lines", 1.25, 6.0, "free as well", "here", build=build)
+    toy = Corpus("toy", "a text", 0.5, 12.25, "free", "nowhere", url=url, files=(file,))
+    made = Corpus("made", "four lines", 1.25, 6.0, "free as well", "here", build=build)
     monkeypatch.setattr(catalogue, "CORPORA", {corpus.name: corpus for corpus in (toy, made)})
     monkeypatch.chdir(tmp_path)
     tmp_path.joinpath("toy.txt").write_bytes(TEXT)

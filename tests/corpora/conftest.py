@@ -5,7 +5,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from rnnlm.corpora.catalogue import Downloaded
+from rnnlm.corpora.catalogue import Corpus
 from rnnlm.corpora.download import File
 
 SIZE = 200_000  # bytes: several blocks
@@ -75,8 +75,8 @@ def toy():
 
     def toy(url="https://example.invalid/toy"):
         files = [File(name, len(data), hashlib.sha256(data).hexdigest()) for name, data in CONTENTS.items()]
-        files[0] = files[0]._replace(also=("toy.train.tokens",))
-        return Downloaded("toy", "noise", 0.2, 0.2, "none", "nowhere", url=url, files=tuple(files))
+        files[0] = files[0]._replace(also="toy.train.tokens")
+        return Corpus("toy", "noise", 0.2, 0.2, "none", "nowhere", url=url, files=tuple(files))
 
     return toy
 

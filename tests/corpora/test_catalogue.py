@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rnnlm.corpora.catalogue import CORPORA, Downloaded, Generated, check, count, fetch, find, hint, state
+from rnnlm.corpora.catalogue import CORPORA, Corpus, check, count, fetch, find, hint, state
 from rnnlm.errors import DataError, UsageError
 
 
@@ -58,7 +58,7 @@ def test_what_arrived_before_a_failure_stays(tmp_path, toy, whole, tree, server)
     assert "404" in refusal(DataError, toy(server.url), tmp_path)
     assert tree(tmp_path) == {name: whole[name] for name in ["toy/train.txt"]}
     server.contents["test.txt"] = test
-    assert fetch(toy(server.url), tmp_path).written == [tmp_path / "toy/test.txt"]
+    assert fetch(toy(server.url), tmp_path)[0] == [tmp_path / "toy/test.txt"]
     assert tree(tmp_path) == whole
 
 
@@ -84,8 +84,8 @@ def test_other_protocols_are_refused(tmp_path, toy, address):
 
 def test_what_is_there_and_right_is_left_alone(tmp_path, toy, contents, put, server):
     put(tmp_path / "toy", {"train.txt": contents["train.txt"]})
-    assert fetch(toy(server.url), tmp_path).written == [tmp_path / "toy/test.txt"]
-    assert fetch(toy(server.url), tmp_path).written == []
+    assert fetch(toy(server.url), tmp_path)[0] == [tmp_path / "toy/test.txt"]
+    assert fetch(toy(server.url), tmp_path)[0] == []
     assert server.asked == ["/test.txt"]
 
 
@@ -122,7 +122,7 @@ def test_a_corpus_in_a_word(tmp_path, toy, contents, put):
 
 def made(lines=("one two three",), notes=()):
     parts = {"train": list(lines), "valid": ["a valid line"], "test": ["a test line"]}
-    return Generated("made", "text", 0.001, 0.001, "none", "here", build=lambda progress: (parts, list(notes)))
+    return Corpus("made", "text", 0.001, 0.001, "none", "here", build=lambda progress: (parts, list(notes)))
 
 
 def test_a_generated_corpus_is_written_with_its_checksums(tmp_path, tree):
@@ -133,7 +133,7 @@ def test_a_generated_corpus_is_written_with_its_checksums(tmp_path, tree):
     sums = "".join(f"{digest(text)}  {name}\n" for name, text in texts.items())
     assert tree(home) == {**texts, "SHA256SUMS": sums.encode()}
     assert state(made(), tmp_path) == "verified"
-    assert fetch(made(), tmp_path).written == []  # another text now, but what is there is whole
+    assert fetch(made(), tmp_path)[0] == []  # another text now, but what is there is whole
 
 
 def test_a_damaged_generated_corpus(tmp_path, put):
@@ -191,7 +191,7 @@ def test_a_missing_file_names_the_command_that_brings_it(path, expected):
     assert hint(path) == expected
 
 
-DOWNLOADED = [corpus for corpus in CORPORA.values() if isinstance(corpus, Downloaded)]
+DOWNLOADED = [corpus for corpus in CORPORA.values() if not corpus.build]
 
 
 @pytest.mark.parametrize("corpus", DOWNLOADED, ids=lambda corpus: corpus.name)

@@ -79,9 +79,9 @@ def test_sums_of_any_number_of_digits_are_fetched(tmp_path, monkeypatch, capsys)
 
 
 def test_files_beside_the_texts_are_checked_too(tmp_path):
-    fetched = catalogue.fetch(catalogue.find("numbers"), tmp_path)
+    written, _ = catalogue.fetch(catalogue.find("numbers"), tmp_path)
     home = tmp_path / "numbers"
-    assert sorted(path.name for path in fetched.written) == sorted(
+    assert sorted(path.name for path in written) == sorted(
         [*(f"{part}.txt" for part in PARTS), *(f"{part}.npy" for part in PARTS)]
     )
     assert catalogue.state(catalogue.find("numbers"), tmp_path) == "verified"
