@@ -5,15 +5,15 @@ Letters: K words of the vocabulary, N the order, T tokens.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 
-from rnnlm.errors import DataError, UsageError
+from rnnlm.errors import UsageError
 from rnnlm.lm.ngram import Ngram, Order
-from rnnlm.text.lines import TextPath, blocks, text_name
-from rnnlm.text.vocab import BOS, EOS, Counts, Vocabulary, build
+from rnnlm.text.corpus import encode
+from rnnlm.text.lines import TextPath
+from rnnlm.text.vocab import BOS, EOS, OpenVocabulary, Vocabulary, build, readable
 
 FALLBACK = (0.5, 1.0, 1.5)  # discounts for a text too small to estimate them from
 
@@ -22,30 +22,16 @@ def read(paths: Sequence[TextPath], vocab: Vocabulary | None = None) -> tuple[np
     """Token ids of texts, (T,) int32 with EOS after every sentence, and the vocabulary.
 
     vocab: read the texts with these words, others as `<unk>`; None: make a vocabulary of every word of the texts.
-    Empty lines are skipped. Raises DataError as `rnnlm.text.lines.lines`, and for a text without sentences.
+    Empty lines are skipped. Raises DataError as `rnnlm.text.corpus.encode`.
     """
-    # A text is read once, because it may be standard input: words are numbered in the order of their first occurrence,
-    # and renumbered when the vocabulary is known. `rnnlm.text.corpus` encodes with a vocabulary that exists before.
-    types: dict[str, int] = {}
-    numbers: list[np.ndarray] = []  # -1 ends a sentence
-    sentences = blank = 0
-    for path in paths:
-        for block in blocks(path):
-            tokens = [line.lower().split() if vocab and vocab.lower else line.split() for line in block]
-            tokens = [words for words in tokens if words]
-            blank += len(block) - len(tokens)
-            sentences += len(tokens)
-            ends = np.cumsum([len(words) for words in tokens], dtype=np.int64)
-            flat = (types.setdefault(word, len(types)) for words in tokens for word in words)
-            numbers.append(np.insert(np.fromiter(flat, np.int32), ends, -1))
-    if not sentences:
-        name = " + ".join(map(text_name, paths))
-        raise DataError(f"{name}: no sentences ({blank} empty lines)", "a sentence is a line with at least one word")
-    text = np.concatenate(numbers)
-    if vocab is None:
-        counts = np.bincount(text[text >= 0], minlength=len(types)).tolist()
-        vocab = build(Counts(Counter(dict(zip(types, counts))), sentences, blank, "word", False))
-    return np.append(vocab.read(types), np.int32(EOS))[text], vocab
+    if vocab is not None:
+        return readable(encode(paths, vocab).ids), vocab
+    every = OpenVocabulary()  # a text is read once, because it may be standard input
+    text = encode(paths, every)
+    vocab = build(text.counts(every))
+    ids = vocab.read(every.words)
+    ids[EOS] = EOS
+    return ids[text.ids], vocab
 
 
 def estimate(ids: np.ndarray, vocab: Vocabulary, order: int = 5, prune: Sequence[int] = ()) -> Ngram:

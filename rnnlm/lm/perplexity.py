@@ -39,9 +39,7 @@ def loss(network: Network, corpus: Corpus, stream: bool) -> Loss:
 
     Sentence ends are counted, and words out of the vocabulary as `<unk>`.
     """
-    starts = np.concatenate([[0], corpus.ends[:-1]])
-    sentences = (corpus.ids[start:end] for start, end in zip(starts, corpus.ends))
-    nats = NetworkScorer(network, stream, carried=stream).nats(sentences)
+    nats = NetworkScorer(network, stream, carried=stream).nats(corpus)
     return sum((Loss(float(n.sum(dtype=float)), len(n)) for n in nats), Loss())
 
 

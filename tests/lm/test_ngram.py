@@ -168,7 +168,8 @@ def test_a_text_without_sentences(tmp_path):
     (tmp_path / "empty.txt").write_text("\n \n")
     with pytest.raises(DataError) as error:
         read([tmp_path / "empty.txt"])
-    assert error.value.message == f"{tmp_path}/empty.txt: no sentences (2 empty lines)"
+    assert error.value.message.startswith(f"{tmp_path}/empty.txt: no sentences")
+    assert "2 empty lines" in error.value.message
 
 
 # --- ARPA files ----------------------------------------------------------------------------------------------------
