@@ -150,11 +150,11 @@ class Vocabulary:
     def encode(self, lines: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Ids of the tokens of all lines on end, (n,) int32, and the number per line, (len(lines),) int64."""
         if self.lower:
-            lines = [line.lower() for line in lines]
+            lines = list(map(str.lower, lines))
         if self.level == "char":
             codes = np.frombuffer("".join(lines).encode("utf-32-le"), np.dtype("<u4"))
             return self._id_of_code[codes], np.fromiter(map(len, lines), np.int64, len(lines))
-        words = [line.split() for line in lines]
+        words = list(map(str.split, lines))
         lengths = np.fromiter(map(len, words), np.int64, len(words))
         ids = map(self.index.get, chain.from_iterable(words), repeat(OOV))
         return np.fromiter(ids, np.int32, lengths.sum()), lengths

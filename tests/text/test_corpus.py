@@ -204,8 +204,8 @@ def test_memory_does_not_grow_with_the_text(write, blocks_of, level):
         finally:
             tracemalloc.stop()
 
-    peak(2_500)  # whatever is loaded at the first use
-    assert peak(24_000) < 1.1 * peak(3_000)
+    peak(1_250)  # whatever is loaded at the first use
+    assert peak(12_000) < 1.1 * peak(1_500)
 
 
 # --- split ---------------------------------------------------------------------------------------------------------
