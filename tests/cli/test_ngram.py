@@ -91,7 +91,7 @@ def test_the_vocabulary_is_that_of_a_model(models):
          "  hint: name a file, or - for standard output\n"),
         (("{train}", "-o", ""), 2, ".: is a directory, a pipe or a device, not a file\n"
          "  hint: name a file, or - for standard output\n"),
-        (("empty.txt", "-o", "a.arpa"), 1, "empty.txt: no sentences (1 empty lines)\n"
+        (("empty.txt", "-o", "a.arpa"), 1, "empty.txt: no sentences (1 bytes, 1 empty lines)\n"
          "  hint: a sentence is a line with at least one word\n"),
         (("{train}", "-o", "a.arpa", "--vocab", "empty.txt"), 1, "empty.txt:1: found '', wanted a word, a tab and its "
          "count\n  hint: is this a vocabulary file? `rnnlm vocab` builds one\n"),
