@@ -1,15 +1,16 @@
 """The flags of Mikolov's RNNLM toolkit: `rnnlm -rnnlm MODEL -test FILE ...` answers as that program does.
 
-    -rnnlm FILE    the model: one of ours, a run directory or an ARPA file
-    -test FILE     the text; `-`: standard input
+    -rnnlm FILE    model file, run directory or ARPA file
+    -test FILE     text; `-`: standard input
     -independent   each sentence from the initial state; otherwise the state is carried on
-    -nbest         the text is a list of `ID words...`: a log-probability (base 10) per line, -5 for a word out of the
-                   vocabulary; a carried state is that after the first hypothesis of the ID before
+    -nbest         the text is an n-best list of `ID words...`: prints a log-probability (base 10) per line, -5 for a
+                   word out of the vocabulary. The state is carried on from the first hypothesis of each ID.
     -debug N       0: nothing but the lines of -nbest; 1, the default: also the log-probability and the perplexity of
-                   the text, without -nbest leaving words out of the vocabulary out; 2: also, without -nbest, every word
+                   the text, which without -nbest leave words out of the vocabulary out; 2: also, without -nbest, every
+                   word
 
-Flags of training change nothing where a model is tested, as there; -train, -gen, -dynamic and -lm-prob are refused. An
-empty line is a sentence of `</s>` alone, and with -nbest, too, every line has its answer.
+Flags of training have no effect on a test, as in the original; -train, -gen, -dynamic and -lm-prob are refused. An
+empty line is a sentence of `</s>` alone, also with -nbest, so that every line has its answer.
 """
 
 from __future__ import annotations
@@ -33,17 +34,19 @@ INSTEAD = {
     "-dynamic": "use 'rnnlm eval --dynamic'",
     "-lm-prob": "use 'rnnlm eval --mix'",
 }
-FLAGS = SWITCHES | VALUES | set(INSTEAD)
 
 
 def run(argv):
-    """Answer a command line that begins with one of FLAGS."""
+    """Answer a command line that begins with one of these flags."""
     flags = parse(argv)
     from rnnlm.loading import load_text_model
+    from rnnlm.text.lines import lines
 
     scorer = load_text_model(flags["-rnnlm"], carried="-independent" not in flags).scorer
-    debug = int(flags["-debug"])
-    logp, number = nbest(scorer, flags["-test"]) if "-nbest" in flags else text(scorer, flags["-test"], debug)
+    debug, path = int(flags["-debug"]), flags["-test"]
+    logp, number = nbest(scorer, lines(path)) if "-nbest" in flags else text(scorer, lines(path), debug > 1)
+    if not number and "-nbest" not in flags:
+        raise DataError(f"{path}: no words that the model knows, and no line", "a sentence a line is expected")
     if debug > 0:
         ppl = f"{10 ** (-logp / number):.6f}" if number and -logp / number < 308 else "inf" if number else "nan"
         click.echo(f"\ntest log probability: {logp:.6f}\n\nPPL net: {ppl}")
@@ -55,12 +58,13 @@ def parse(argv):
     for flag in words:
         if flag in INSTEAD:
             raise UsageError(f"{flag}: not among the old flags that are understood", INSTEAD[flag])
-        if flag not in FLAGS:
-            known = ", ".join(sorted(FLAGS - set(INSTEAD)))
+        if flag not in SWITCHES | VALUES:
+            known = ", ".join(sorted(SWITCHES | VALUES))
             raise UsageError(f"{flag}: unknown old flag (known: {known})", "try 'rnnlm --help' for today's commands")
-        flags[flag] = next(words, None) if flag in VALUES else "yes"
-        if flags[flag] is None:
+        value = next(words, None) if flag in VALUES else "yes"
+        if value is None:
             raise UsageError(f"{flag}: expected a value behind it", "such as -rnnlm MODEL -test TEXT")
+        flags[flag] = value
     for flag, hint in (("-rnnlm", "name a model"), ("-test", "name a text, or '-'")):
         if flag not in flags:
             raise UsageError(f"{flag} is missing", hint)
@@ -69,18 +73,14 @@ def parse(argv):
     return flags
 
 
-def nbest(scorer, path):
-    """Print the score of each line; -> their sum, and the number of words and sentence ends."""
-    from rnnlm.text.lines import lines
-
+def nbest(scorer, lines):
+    """Print the score of each line. Returns their sum, and the number of words and sentence ends."""
     total, number = 0.0, 0
-    rows = (line.strip().partition(" ")[::2] for line in (line.replace("\t", " ") for line in lines(path)))
-    lists = (
-        [scorer.vocab.split(text) for _, text in group] for _, group in itertools.groupby(rows, lambda row: row[0])
-    )
-    lists, ahead = itertools.tee(lists)
-    for sentences, scores in zip(lists, scorer.alternatives(ahead)):
-        for words, log_p in zip(sentences, scores):
+    rows = (line.replace("\t", " ").strip().partition(" ")[::2] for line in lines)
+    groups = itertools.groupby(rows, lambda row: row[0])
+    lists, ahead = itertools.tee([scorer.vocab.split(words) for _, words in group] for _, group in groups)
+    for sentences, log_probs in zip(lists, scorer.alternatives(ahead)):
+        for words, log_p in zip(sentences, log_probs):
             row = log10(scorer, words, log_p)
             score = sum(OOV_PENALTY if x is None else x for x in row)
             click.echo(f"{score:.6f}")
@@ -88,23 +88,19 @@ def nbest(scorer, path):
     return total, number
 
 
-def text(scorer, path, debug):
-    """The sum of log-probabilities of known words and sentence ends, and their number; debug > 1 shows a table."""
-    from rnnlm.text.lines import lines
-
-    if debug > 1:
+def text(scorer, lines, table):
+    """Log-probability of the known words and sentence ends, and their number; `table` prints each word."""
+    if table:
         click.echo("Index   P(NET)          Word\n" + "-" * 34)
     total, number = 0.0, 0
-    texts = itertools.tee(map(scorer.vocab.split, lines(path)))
-    for words, log_p in zip(texts[0], scorer.log_probs(texts[1])):
+    sentences, ahead = itertools.tee(map(scorer.vocab.split, lines))
+    for words, log_p in zip(sentences, scorer.log_probs(ahead)):
         for word, x in zip([*words, "</s>"], log10(scorer, words, log_p)):
-            if debug > 1:
+            if table:
                 index = 0 if word == "</s>" else scorer.vocab.index.get(word, 0) - 1  # theirs begin with </s>
                 click.echo("-1\t0\t\tOOV" if x is None else f"{index}\t{10**x:.10f}\t{word}")
             if x is not None:
                 total, number = total + x, number + 1
-    if not number:
-        raise DataError(f"{path}: no words that the model knows, and no line", "a sentence a line is expected")
     return total, number
 
 

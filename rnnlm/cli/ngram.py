@@ -1,10 +1,11 @@
-"""`rnnlm ngram`: an n-gram model from text."""
+"""`rnnlm ngram`: estimate an n-gram model from text."""
 
 from __future__ import annotations
 
-import sys
 import time
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 
@@ -27,27 +28,28 @@ from rnnlm.errors import UsageError
     "--vocab",
     metavar="FILE|MODEL",
     type=click.Path(path_type=Path),
-    help="Vocabulary file, run directory, model file or ARPA file whose words to use; others are read as <unk>.  "
+    help="Use the words of a vocabulary file, run directory, model file or ARPA file, and read others as <unk>.  "
     "[default: every word of TEXT]",
 )
 @click.option(
     "--prune",
     metavar="N,N...",
     default="0",
-    help="Drop n-grams of length 1, 2, ... that occur at most so many times; the last number holds for all longer.",
+    help="Drop n-grams of order 1, 2, ... that occur at most so many times; the last number holds for longer ones.",
 )
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 def command(texts, output, order, vocab, prune, force):
     """Estimate an n-gram model from TEXT: interpolated modified Kneser-Ney (Chen & Goodman 1998), as an ARPA file.
 
-    TEXT has a sentence a line, `-` is standard input, gzipped or not; several texts are read as one. The file is read
-    by SRILM and KenLM, and by every command here that only scores: eval, score, ... To mix it with a network, give it
-    the network's vocabulary with --vocab. A literal <unk> in TEXT is the word <unk>.
+    TEXT has a sentence a line, gzipped or not; `-` is standard input; several texts are read as one. SRILM, KenLM and
+    every command here that only scores (eval, score, ...) read the file. To mix it with a network, give it the
+    network's vocabulary with --vocab. A literal <unk> in TEXT is the word <unk>.
     """
     from rnnlm.files import write_whole
     from rnnlm.lm import arpa
     from rnnlm.lm.kneser_ney import estimate, read
     from rnnlm.text.lines import text_name
+    from rnnlm.text.vocab import EOS
 
     output = new_file(output, force)
     try:
@@ -71,10 +73,10 @@ def command(texts, output, order, vocab, prune, force):
             arpa.write(model, file)
 
     if output == "-":
-        write(sys.stdout.buffer)
+        write(SimpleNamespace(write=partial(click.echo, nl=False)))
     else:
         write_whole(Path(output), write)
-    sentences = int((ids == 1).sum())
+    sentences = int((ids == EOS).sum())
     click.echo(f"{' + '.join(map(text_name, texts))}: {sentences} sentences, {len(ids) - sentences} words", err=True)
     for n, (listed, (discounts, own)) in enumerate(zip(model.orders, model.discounts), 1):
         note = "" if own else "  (the text is too small or too even to have its own)"
@@ -85,7 +87,7 @@ def command(texts, output, order, vocab, prune, force):
 
 
 def vocabulary(path):
-    """The vocabulary that a path means."""
+    """Vocabulary from a vocabulary file, run directory, model file or ARPA file."""
     from rnnlm.lm import arpa
     from rnnlm.loading import model_file
     from rnnlm.text.vocab import Vocabulary
