@@ -45,7 +45,6 @@ def command(texts, output, order, vocab, prune, force):
     every command here that only scores (eval, score, ...) read the file. To mix it with a network, give it the
     network's vocabulary with --vocab. A literal <unk> in TEXT is the word <unk>.
     """
-    from rnnlm.files import write_whole
     from rnnlm.lm import arpa
     from rnnlm.lm.kneser_ney import estimate, read
     from rnnlm.text.lines import text_name
@@ -64,18 +63,10 @@ def command(texts, output, order, vocab, prune, force):
     started = time.perf_counter()
     ids, words = read(texts, words)
     model = estimate(ids, words, order, thresholds)
-
-    def write(file):
-        if output.endswith(".gz"):
-            with arpa.gzipped(file) as stream:
-                arpa.write(model, stream)
-        else:
-            arpa.write(model, file)
-
     if output == "-":
-        write(SimpleNamespace(write=partial(click.echo, nl=False)))
+        arpa.write(model, SimpleNamespace(write=partial(click.echo, nl=False)))
     else:
-        write_whole(Path(output), write)
+        arpa.save(model, output)
     sentences = int((ids == EOS).sum())
     click.echo(f"{' + '.join(map(text_name, texts))}: {sentences} sentences, {len(ids) - sentences} words", err=True)
     for n, (listed, (discounts, own)) in enumerate(zip(model.orders, model.discounts), 1):

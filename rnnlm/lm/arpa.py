@@ -21,16 +21,17 @@ import contextlib
 import gzip
 import io
 import math
+import os
 import re
 import zlib
 from collections.abc import Iterator
 from itertools import repeat
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, BinaryIO, NoReturn, cast
 
 import numpy as np
 
 from rnnlm.errors import DataError
-from rnnlm.files import shortened
+from rnnlm.files import shortened, write_whole
 from rnnlm.lm.ngram import Ngram, Order, find
 from rnnlm.text.lines import GZIP_MAGIC, STDIN, TextPath, blocks, text_name
 from rnnlm.text.vocab import BOS, SPECIALS, Vocabulary
@@ -59,8 +60,24 @@ def is_arpa(path: TextPath) -> bool:
 # --- writing -------------------------------------------------------------------------------------------------------
 
 
-def write(model: Ngram, file: BinaryIO) -> None:
-    """Write a model to a binary stream as an ARPA file, words in the order of the vocabulary."""
+def save(model: Ngram, path: str | os.PathLike[str]) -> None:
+    """Write an ARPA file, whole or not at all; gzipped if its name ends in .gz, always the same bytes for a model.
+
+    Raises DataError if it cannot be written.
+    """
+
+    def content(file: BinaryIO) -> None:
+        if str(path).endswith(".gz"):
+            with io.BufferedWriter(cast(Any, gzip.GzipFile("", "wb", 6, file, 0)), 1 << 20) as stream:
+                write(model, stream)
+        else:
+            write(model, file)
+
+    write_whole(path, content)
+
+
+def write(model: Ngram, file: Any) -> None:
+    """Write a model in the ARPA format with `file.write`, which takes bytes; words in the order of the vocabulary."""
     counts = "".join(f"ngram {n}={len(order.keys)}\n" for n, order in enumerate(model.orders, 1))
     file.write(f"\\data\\\n{counts}".encode())
     for n, order in enumerate(model.orders, 1):
@@ -75,11 +92,6 @@ def write(model: Ngram, file: BinaryIO) -> None:
                 lines = [f"{p:.7f}\t{g}\n" for p, g in zip(log_p, words)]
             file.write("".join(lines).encode())
     file.write(b"\n\\end\\\n")
-
-
-def gzipped(file: BinaryIO) -> Any:
-    """Binary stream that writes gzip into `file`; the same model always gives the same bytes."""
-    return io.BufferedWriter(gzip.GzipFile("", "wb", 6, file, 0), 1 << 20)
 
 
 def _words(model: Ngram, n: int, keys: np.ndarray) -> list[str]:
