@@ -146,13 +146,7 @@ class _Reader:
             if (line := self.next(f"\\{n}-grams:")) != f"\\{n}-grams:":
                 self.fail(line, f"expected \\{n}-grams:")
             self.at += 1
-            parts = list(self.section(n, number, index, len(promised)))
-            ids = np.concatenate([np.empty((n, 0), np.int64), *(part[0] for part in parts)], axis=1)
-            lines, log_p, backoff = (
-                np.concatenate([np.empty(0, dtype), *(part[i] for part in parts)])
-                for i, dtype in enumerate((np.int64, float, float), 1)
-            )
-            del parts
+            ids, lines, log_p, backoff = self.section(n, number, index, len(promised))
             if len(lines) != number:
                 self.fail(self.next(r"\end\ "), f"expected {number} {n}-grams as \\data\\ says, found {len(lines)}")
             if n == 1:
@@ -179,11 +173,12 @@ class _Reader:
             self.fail(line, "expected 'ngram 1=' and a number")
         return promised
 
-    def section(self, n: int, number: int, index: dict[bytes, int], N: int) -> Iterator[tuple[np.ndarray, ...]]:
-        """N-grams up to the next line that begins with a backslash, block by block: ids (n, m), line numbers, log p,
-        log backoff. The ids are those of `index`, where unigrams are added as they come.
+    def section(self, n: int, number: int, index: dict[bytes, int], N: int) -> Iterator[np.ndarray]:
+        """N-grams up to the next line that begins with a backslash: ids (n, m), line numbers, log p, log backoff.
+
+        The ids are those of `index`, where unigrams are added as they come.
         """
-        found = 0
+        found, parts = 0, [(np.empty((n, 0), np.int64), np.empty(0, np.int64), np.empty(0), np.empty(0))]
         while (line := self.peek()) is not None and not line.startswith("\\"):
             text = "\n".join(self.lines[self.at :])
             end = re.search(r"^[ \t]*\\", text, re.MULTILINE)
@@ -213,8 +208,9 @@ class _Reader:
                 self.refuse(ids.min(axis=0) < 0, numbers, "expected words that are among the 1-grams")
             log_p, backoff = (np.where(x > ZERO, x * LN10, -np.inf) for x in (p, b))
             found += len(numbers)
-            yield ids, numbers + self.number, log_p, backoff
+            parts.append((ids, numbers + self.number, log_p, backoff))
             self.at += len(lengths)
+        return (np.concatenate(column, axis=-1) for column in zip(*parts))
 
     def vocabulary(self, index: dict[bytes, int]) -> tuple[Vocabulary, np.ndarray]:
         """The vocabulary, and the id in it of each word of `index`. The ids in `index` become the same."""
@@ -280,11 +276,11 @@ class _Reader:
         """Numbers from a column of texts. Raises DataError, for the first of them that is none."""
         texts = column.tolist()
         try:
+            if b"_" in b"".join(texts):  # Python's numbers may have it
+                raise ValueError
             values = np.fromiter(map(float, texts), float, len(texts))
         except ValueError:
-            values = np.array([float(x) if _is_number(x) else math.nan for x in texts])
-        if b"_" in b"".join(texts):  # Python's numbers may have it
-            values[[b"_" in x for x in texts]] = math.nan
+            values = np.array(list(map(_number, texts)))
         self.refuse(np.isnan(values) | (values == math.inf), numbers, f"expected a number for {what}")
         return values
 
@@ -312,9 +308,8 @@ def _fields(text: bytes) -> tuple[np.ndarray, np.ndarray]:
     return np.array([*text.split(), b""], object), lengths if not text.endswith(b"\n") else lengths[:-1]
 
 
-def _is_number(text: bytes) -> bool:
+def _number(text: bytes) -> float:
     try:
-        float(text)
+        return math.nan if b"_" in text else float(text)
     except ValueError:
-        return False
-    return True
+        return math.nan

@@ -1,4 +1,7 @@
-"""Models side by side: on a text, with what chance allows for; or runs, by their configurations and results."""
+"""Comparison of models on a text: perplexities on the tokens they share, with bootstrap confidence intervals.
+
+Letters: M models, S sentences.
+"""
 
 from __future__ import annotations
 
@@ -12,43 +15,44 @@ import numpy as np
 from rnnlm.errors import DataError, UsageError
 from rnnlm.lm.scorer import Scorer
 
-GROUPS = 10_000  # sentences drawn one by one; of a longer text, neighbours are drawn together
-DRAWS = 64  # resampled texts at a time, so that memory stays small
+GROUPS = 10_000  # units of resampling at most: sentences, or in a longer text runs of neighbouring sentences
+DRAWS = 64  # resampled texts at a time, to bound memory
 
 
 @dataclass
 class Comparison:
-    """M models on a text of S sentences. Only tokens that every model knows, and holds possible, are compared."""
+    """Figures of models on a text, for the tokens that every model knows and gives a probability above zero."""
 
-    nats: np.ndarray  # (M, S) -log p of the compared tokens of each sentence
-    tokens: np.ndarray  # (S,) how many they are
-    left_out: int  # tokens that are not compared
-    oovs: list[int]  # of each model
-    zeroprobs: list[int]  # of each model: known words, and sentence ends, of probability zero
+    nats: np.ndarray  # (M, S) -log p of each sentence's compared tokens
+    tokens: np.ndarray  # (S,) number of compared tokens
+    left_out: int  # number of tokens that are not compared
+    oovs: list[int]  # per model, words out of its vocabulary
+    zeroprobs: list[int]  # per model, known words and sentence ends of probability zero
     words: dict[str, Word] = field(default_factory=dict)
 
     @property
     def ppl(self) -> np.ndarray:
-        """(M,) perplexities."""
+        """Perplexity of the compared tokens under each model, (M,)."""
         return np.exp(self.nats.sum(axis=1) / self.tokens.sum())
 
     def most_different(self, n: int) -> list[tuple[str, Word]]:
-        """The n words for which the models' -log p, summed over the text, lie farthest apart."""
+        """The n words whose -log p, summed over the text, differs most between models."""
         return sorted(self.words.items(), key=lambda item: (-np.ptp(item[1].nats), item[0]))[:n]
 
 
 @dataclass
 class Word:
-    """A word of a text, or `</s>`."""
+    """Figures of a word of a text, or of `</s>`."""
 
     count: int
-    nats: np.ndarray  # (M,) summed over its occurrences
+    nats: np.ndarray  # (M,) -log p, summed over its occurrences
 
 
 def compare(scorers: Sequence[Scorer], sentences: Iterable[Sequence[str]], name: str = "text") -> Comparison:
-    """Score a text, which messages call `name`, with every model. Memory grows with its sentences and types alone.
+    """Score a text with every model. name: what messages call it. Memory grows with its sentences and types alone.
 
-    Raises UsageError for models of words beside models of characters, DataError for a text with nothing to compare.
+    Raises UsageError for models of different levels, words and characters, and DataError for a text with no token that
+    all models know.
     """
     if len({scorer.vocab.level for scorer in scorers}) > 1:
         raise UsageError("a model of words cannot be compared with one of characters", "compare models of one level")
@@ -77,25 +81,25 @@ def compare(scorers: Sequence[Scorer], sentences: Iterable[Sequence[str]], name:
 
 
 class Interval(NamedTuple):
-    """Where 95 % of resampled texts lie."""
+    """Interval that holds 95 % of the resampled texts."""
 
     low: float
     high: float
 
 
 class Bootstrap(NamedTuple):
-    """What the choice of sentences may have to do with the perplexities of M models."""
+    """Confidence intervals of each model's perplexity, and of its comparison with the first model."""
 
-    ppl: list[Interval]  # of each model
-    against: list[Interval]  # of each model's perplexity divided by that of the first, on the same sentences
-    better: list[float]  # share of the texts on which a model's perplexity is below that of the first
+    ppl: list[Interval]  # perplexity
+    against: list[Interval]  # perplexity divided by that of the first model on the same sentences
+    better: list[float]  # share of resampled texts on which the perplexity is below that of the first model
 
 
 def bootstrap(comparison: Comparison, resamples: int = 1000, seed: int = 1) -> Bootstrap:
-    """Draw sentences with replacement, as many as the text has, `resamples` times (Efron 1979).
+    """Paired bootstrap (Efron 1979, Koehn 2004): texts of as many sentences, drawn with replacement.
 
-    The same draws serve all models, so differences are paired (Koehn 2004). Sentences count as independent, which those
-    of an article are not quite: true intervals are wider.
+    All models are compared on the same draws. Sentences count as independent; those of one article are not quite, so
+    true intervals are wider.
     """
     S = len(comparison.tokens)
     starts = np.unique(np.arange(min(S, GROUPS)) * S // min(S, GROUPS))

@@ -16,7 +16,7 @@ import itertools
 import math
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from rnnlm.errors import DataError
@@ -95,17 +95,21 @@ def read(
     Raises DataError, with file and line, for a malformed line, for scores that do not belong to the hypotheses line by
     line, for an utterance that comes twice, and for a file without hypotheses.
     """
-    rows = _hypotheses(paths, form, ac, old, UNITS[unit or FORMATS[form].unit])
+    factor = UNITS[unit or FORMATS[form].unit]
+    rows = _rows(paths, form)
+    for kind, path in (("ac", ac), ("old", old)):
+        if path is not None:
+            rows = _with_scores(rows, kind, path)
     seen: set[str] = set()
-    for (_, id), group in itertools.groupby(rows, key=lambda row: row[:2]):
+    for (_, id), group in itertools.groupby(rows, key=lambda row: (row.file, row.id)):
         hypotheses: dict[int, Hypothesis] = {}
-        for *_, line, hypothesis in group:
-            number = int(hypothesis.key[len(id) + 1 :]) if form == "kaldi" else len(hypotheses)
+        for *_, line, h in group:
+            number = int(h.key[len(id) + 1 :]) if form == "kaldi" else len(hypotheses)
             if id in seen:
                 raise line.error("another utterance, as that of this line had its list before")
             if number in hypotheses:
-                raise line.error(f"another number, as {hypothesis.key!r} was there before")
-            hypotheses[number] = hypothesis
+                raise line.error(f"another number, as {h.key!r} was there before")
+            hypotheses[number] = h._replace(ac=h.ac * factor, old=h.old * factor)
         seen.add(id)
         yield NBest(id, [hypotheses[number] for number in sorted(hypotheses)])
 
@@ -146,58 +150,53 @@ def _lines(path: TextPath) -> Iterator[_Line]:
     return (_Line(f"{name}:{number}", line.strip()) for number, line in enumerate(lines(path), 1))
 
 
-def _hypotheses(paths, form, ac, old, unit) -> Iterator[tuple[int, str, _Line, Hypothesis]]:
-    """Hypotheses, each with the number of its file, its utterance's id and its line."""
-    columns = {score: _Scores(path) for score, path in (("ac", ac), ("old", old)) if path is not None}
+class _Row(NamedTuple):
+    """Hypothesis with its utterance's id, its line and the number of its file."""
+
+    file: int
+    id: str
+    line: _Line
+    hypothesis: Hypothesis
+
+
+def _rows(paths: Sequence[TextPath], form: str) -> Iterator[_Row]:
+    """Hypotheses of all files, in order, with the scores in their lines."""
     for file, path in enumerate(paths):
         line = None
         for line in _lines(path):
-            id, found = _parse(line, form, _utterance(path))
-            values = {"ac": found.ac, "old": found.old} | {k: column.next(found, line) for k, column in columns.items()}
-            yield file, id, line, found._replace(ac=values["ac"] * unit, old=values["old"] * unit)
+            yield _Row(file, *_parse(line, form, path))
         if line is None:
             raise DataError(f"{text_name(path)}: no hypotheses", f"expected lines of '{FORMATS[form].line}'")
-    for column in columns.values():
-        column.end()
 
 
-def _parse(line: _Line, form: str, utterance: str) -> tuple[str, Hypothesis]:
-    """Utterance's id and hypothesis of a line, with the scores in it. utterance: the id for a line without one."""
+def _parse(line: _Line, form: str, path: TextPath) -> tuple[str, _Line, Hypothesis]:
+    """Utterance's id, line, and hypothesis. The file's name has the id of a line without one."""
     match = FORMATS[form].pattern.fullmatch(line.text)
     if not match:
         raise line.error(f"'{FORMATS[form].line}'", FORMATS[form].hint)
-    found = {"id": utterance, **match.groupdict()}
+    named = re.sub(r"(\.nbest|\.score)?(\.gz)?$", "", os.path.basename(text_name(path)))
+    found = {"id": named, **match.groupdict()}
     words = found["words"].split()
     if not FORMATS[form].scored:
-        return found["id"], Hypothesis(found["key"], words)
+        return found["id"], line, Hypothesis(found["key"], words)
     words = [word for word in words if word not in UNSPOKEN]
     if len(words) != int(found["nwords"]):
         raise line.error(f"as many words as it says: {found['nwords']}, not {len(words)}", FORMATS[form].hint)
-    return found["id"], Hypothesis(found["id"], words, float(found["ac"]), float(found["old"]))
+    return found["id"], line, Hypothesis(found["id"], words, float(found["ac"]), float(found["old"]))
 
 
-def _utterance(path: TextPath) -> str:
-    """Id of the utterance that a file is named after: its name without folder, .gz and .nbest or .score."""
-    return re.sub(r"(\.nbest|\.score)?(\.gz)?$", "", os.path.basename(text_name(path)))
-
-
-class _Scores:
-    """File of scores, read line by line together with the hypotheses."""
-
-    def __init__(self, path: TextPath):
-        self.name, self.lines = text_name(path), _lines(path)
-
-    def next(self, hypothesis: Hypothesis, line: _Line) -> float:
-        """Score of a hypothesis. line: where the hypothesis was found. Raises DataError if it is missing."""
-        key, row = hypothesis.key, next(self.lines, None)
-        if row is None:
-            raise DataError(f"{self.name}: ends before the score of {key!r} ({line.place})", ALIGNED)
-        match = re.fullmatch(rf"(?:(\S+)\s+)?({_NUMBER})", row.text)
+def _with_scores(rows: Iterable[_Row], kind: str, path: TextPath) -> Iterator[_Row]:
+    """Hypotheses with scores from a file of their own. kind: the field of Hypothesis that they are."""
+    scores = _lines(path)
+    for row in rows:
+        key, place, score = row.hypothesis.key, row.line.place, next(scores, None)
+        if score is None:
+            raise DataError(f"{text_name(path)}: ends before the score of {key!r} ({place})", ALIGNED)
+        match = re.fullmatch(rf"(?:(\S+)\s+)?({_NUMBER})", score.text)
         if not match or (match[1] or key) != key:
-            raise row.error(f"'{key} value' or a value, the score of {line.place}", ALIGNED)
-        return float(match[2])
-
-    def end(self) -> None:
-        """Raise DataError if there are more scores than hypotheses."""
-        if row := next(self.lines, None):
-            raise row.error("the end, as the hypotheses have ended", ALIGNED)
+            raise score.error(f"'{key} value' or a value, the score of {place}", ALIGNED)
+        value = float(match[2])
+        hypothesis = row.hypothesis._replace(ac=value) if kind == "ac" else row.hypothesis._replace(old=value)
+        yield row._replace(hypothesis=hypothesis)
+    if score := next(scores, None):
+        raise score.error("the end, as the hypotheses have ended", ALIGNED)
