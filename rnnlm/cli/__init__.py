@@ -11,7 +11,7 @@ import re
 import sys
 import traceback
 import warnings
-from typing import NoReturn, TextIO
+from typing import Any, NoReturn
 
 import click
 
@@ -75,8 +75,9 @@ def main(argv: list[str] | None = None) -> NoReturn:
     When the reader of standard output has gone (`| head`) it ends quietly, with status 1.
     """
     argv = sys.argv[1:] if argv is None else argv
-    if isinstance(sys.stderr, io.TextIOWrapper):
-        sys.stderr.reconfigure(encoding="utf-8")  # as all text here, whatever the locale
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8")  # as all text here, whatever the locale
     warnings.simplefilter("ignore", RuntimeWarning)  # where NumPy warns of overflow, NumericalError says more
     try:
         with contextlib.redirect_stdout(named(sys.stdout)) as output:
@@ -133,11 +134,13 @@ class Output(io.FileIO):
             raise OSError(error.errno, error.strerror, STDOUT) from None
 
 
-def named(stdout: TextIO | None) -> TextIO | None:
-    """Standard output by way of `Output`, in UTF-8 as all text here, whatever the locale."""
-    if not isinstance(stdout, io.TextIOWrapper):  # a program that calls `main` has put something else there
+def named(stdout: Any) -> Any:
+    """Standard output by way of `Output`; unchanged where it is none, or no file but something in a program."""
+    try:
+        number = stdout.fileno()
+    except (AttributeError, OSError):
         return stdout
-    buffer = io.BufferedWriter(Output(stdout.fileno(), "w", closefd=False))
+    buffer = io.BufferedWriter(Output(number, "w", closefd=False))
     return io.TextIOWrapper(buffer, "utf-8", line_buffering=stdout.line_buffering)
 
 

@@ -116,20 +116,14 @@ def time_limit(text: str | None) -> float | None:
 
 def as_set(train: Sequence[str], valid: str | None, seed: int | None) -> Iterator[str]:
     """The flags as --set has them. JSON is YAML, whatever the names of files contain."""
+    from rnnlm.config import number
+
     if train:
         yield f"data.train={json.dumps(train, ensure_ascii=False)}"
     if valid is not None:
-        yield f"data.valid={valid if is_number(valid) else json.dumps(valid, ensure_ascii=False)}"
+        yield f"data.valid={json.dumps(valid, ensure_ascii=False) if number(valid) is None else valid}"
     if seed is not None:
         yield f"seed={seed}"
-
-
-def is_number(text: str) -> bool:
-    """Whether `text` is a share such as 0.1 or 1e-1, and not the name of a file."""
-    try:
-        return math.isfinite(float(text))
-    except ValueError:
-        return False
 
 
 def introduce(experiment: Experiment, say: Screen) -> None:

@@ -1,11 +1,11 @@
 """Model and checkpoint files: one .npz each, without pickle, that replaces its predecessor only when it is whole.
 
 A model file holds the weights, the vocabulary, the configuration and the figures of training, so that nothing else is
-needed to use it. A checkpoint holds besides what the next step depends on: optimizer slots, hidden state, progress and
-the state of every random stream.
+needed to use it. A checkpoint also holds everything that the next step depends on: optimizer slots, hidden state,
+progress and the state of every random stream.
 
-A file may come from a stranger, so it is read by what is written here and by nothing else: an archive of uncompressed
-arrays of bytes and floats. Reading one takes no more memory than it takes on the disk.
+A file may come from a stranger. So nothing is read but an archive of uncompressed arrays of bytes and floats, whose
+sizes fit the file: reading it takes no more memory than it takes on the disk.
 """
 
 from __future__ import annotations
@@ -43,22 +43,22 @@ HINT = "expected a model file or run directory written by `rnnlm train`"
 
 @dataclass
 class Checkpoint:
-    """What a file holds: a model file the first four, a checkpoint all."""
+    """Content of a model file, which has the first four fields, or of a checkpoint, which has all."""
 
     config: dict[str, Any]
     vocab: bytes  # the vocabulary file
     weights: dict[str, np.ndarray]
     figures: dict[str, Any] = field(default_factory=dict)  # how far training was, and on which text
     slots: dict[str, np.ndarray] = field(default_factory=dict)  # of the optimizer
-    best: dict[str, np.ndarray] = field(default_factory=dict)  # weights of the best validation and recent ones
+    best: dict[str, np.ndarray] = field(default_factory=dict)  # "flat": weights of the best validation
     state: list[np.ndarray] = field(default_factory=list)  # hidden, as carried to the next window
-    progress: dict[str, Any] = field(default_factory=dict)  # see `rnnlm.training.trainer.Progress`
+    progress: dict[str, Any] = field(default_factory=dict)  # see `rnnlm.training.progress.save`
 
 
 def save(path: Path, checkpoint: Checkpoint, previous: Path | None = None) -> None:
-    """Write a temporary file beside `path`, flush it to the disk, and rename it: `path` is whole at every moment.
+    """Write a model file or checkpoint; `path` is whole at every moment, and the file before it is kept as `previous`.
 
-    What stood at `path` before is kept as `previous`.
+    Raises DataError when it cannot be written.
     """
     meta = {
         "format": FORMAT, "version": VERSION,
@@ -123,7 +123,7 @@ def load(path: Path, shapes: Callable[[dict[str, Any], bytes], Shapes] | None = 
 
 
 def compare(path: Path, found: Shapes, expected: Shapes) -> None:
-    """Raises DataError naming the first weight of the file `path` whose shape is not the expected one."""
+    """Raise DataError naming the first weight of the file `path` whose shape is not the expected one."""
     for name in dict(expected) | dict(found):
         if found.get(name) != expected.get(name):
             shown = name if name.isprintable() else ascii(name)
@@ -134,7 +134,7 @@ def compare(path: Path, found: Shapes, expected: Shapes) -> None:
 
 
 class _Pieces(io.FileIO):
-    """A file that gives at most PIECE bytes at once: zipfile asks for as many as the archive says its directory has."""
+    """A file that gives at most PIECE bytes at once: zipfile asks for as many as the archive claims to hold."""
 
     def read(self, size=-1, /):
         return super().read(PIECE if size is None or size < 0 else min(size, PIECE))
@@ -196,10 +196,10 @@ def _text(text: str) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Figures:
-    """What a model file tells of its training."""
+    """Facts about the training of a model, as its file tells them."""
 
     rnnlm: str  # the version that wrote it
-    train_sha256: str  # of the texts, and the vocabulary's fingerprint
+    train_sha256: str  # of the text, as the other three
     valid_sha256: str | None
     vocab_sha256: str
     step: int
@@ -216,7 +216,7 @@ class Figures:
 
 
 def read_figures(saved: Checkpoint, file: Path) -> dict[str, Any]:
-    """The figures of a file, those listed above checked. Raises DataError."""
+    """The figures of a file, after a check of those in `Figures`. Raises DataError."""
     known = {field.name: saved.figures[field.name] for field in fields(Figures) if field.name in saved.figures}
     try:
         return saved.figures | config.plain(config.build(Figures, known, f"{file}: figures"))

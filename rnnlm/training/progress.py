@@ -64,17 +64,17 @@ class Progress:
 
 
 class Divergence(NamedTuple):
-    """A loss, a gradient or a validation entropy that is not finite, and how training went on."""
+    """A loss, a gradient or a validation entropy that is not finite; also a line of log.jsonl, with the same keys."""
 
-    epoch: float
-    step: int  # updates made before
-    what: str  # which numbers were found
-    lr: float  # of the step that failed, or of the last one before the validation
-    back: str | None = None  # to which weights training went; None: there are no retries left
+    epoch: float  # passes over the training text before it, with a fraction within an epoch
+    step: int  # updates before it
+    lr: float  # learning rate of the update that failed, or of the last one before the validation
+    diverged: str  # which numbers were found: the loss, and the norms of the gradient and of the weights
+    back: str | None = None  # to which weights training went; None: no retry is left, and training ends
     next_lr: float | None = None  # learning rate from there on; None likewise
 
     def __str__(self) -> str:
-        return f"training diverged after {self.step} steps: {self.what}, learning rate {self.lr:.4g}"
+        return f"training diverged after {self.step} steps: {self.diverged}, learning rate {self.lr:.4g}"
 
 
 class Diverged(NumericalError):
@@ -84,7 +84,7 @@ class Diverged(NumericalError):
         times = f" (halved {halved} times)" if halved else ""
         super().__init__(
             f"{divergence}{times}",
-            "lower optimizer.lr, or set training.clip_norm (1 is usual); the last checkpoint is untouched",
+            "lower optimizer.lr, or set training.clip_norm (1 is usual)",
         )
         self.divergence = divergence
 

@@ -31,7 +31,7 @@ ADJUSTABLE = (
     "data.test", "training.epochs", "training.patience", "training.save_every", "training.samples", "training.retries",
 )  # fmt: skip
 LOGS = ("log.jsonl", "samples.txt")  # a resumed run removes from them the validations that it will repeat
-EMPTY = ("command.txt", "best.npz", "last.npz", "previous.npz", "log.jsonl", "train.log", "samples.txt")  # by --force
+WRITTEN = ("command.txt", "best.npz", "last.npz", "previous.npz", "log.jsonl", "train.log", "samples.txt")
 
 
 class Experiment(Protocol):
@@ -55,7 +55,7 @@ class Run:
 
     config.yaml command.txt vocab.txt env.json   what was asked for, and where it ran
     best.npz last.npz previous.npz               the best model, the state to resume from, and that before it
-    log.jsonl                                    one JSON object per validation (see `record`) and divergence
+    log.jsonl                                    one JSON object per validation (see `record`) and per `Divergence`
     train.log samples.txt                        what was reported, and the sampled lines
     .lock                                        locked while a training runs
     """
@@ -105,7 +105,7 @@ class Run:
 
     def clear(self) -> None:
         """Remove the files of an earlier training, and nothing else."""
-        for name in EMPTY:
+        for name in WRITTEN:
             (self.path / name).unlink(missing_ok=True)
 
     def begin(self, experiment: Experiment, command: list[str], resume: bool = False, force: bool = False) -> list[str]:
@@ -125,8 +125,9 @@ class Run:
 
     def describe(self, experiment: Experiment, command: list[str]) -> None:
         """Write configuration, vocabulary and environment; command.txt gets a line for every continuation."""
-        self._write("config.yaml", config.dump(experiment.config))
-        self._write("env.json", json.dumps(environment() | fingerprints(experiment), indent=1) + "\n")
+        env = json.dumps(environment() | fingerprints(experiment), indent=1) + "\n"
+        write_whole(self.path / "config.yaml", config.dump(experiment.config).encode())
+        write_whole(self.path / "env.json", env.encode())
         experiment.vocab.save(self.path / "vocab.txt")
         self.append("command.txt", shlex.join(["rnnlm", *command]))
 
@@ -167,11 +168,11 @@ class Run:
             except Diverged as error:
                 divergence = error.divergence
                 if trainer.progress.halved >= trainer.settings.retries:
-                    self.log(record_divergence(divergence))
+                    self.log(divergence._asdict())
                     raise
                 back = self._go_back(experiment, again)
                 divergence = divergence._replace(back=back, next_lr=trainer.lr)
-                self.log(record_divergence(divergence))
+                self.log(divergence._asdict())
                 self.save_last(experiment, previous=False)  # so that --resume, too, has half the rate
                 again = True
                 yield divergence
@@ -292,9 +293,6 @@ class Run:
         plain, weights = config.plain(experiment.config), experiment.trainer.network.params.named
         return Checkpoint(plain, experiment.vocab.to_bytes(), weights, figures, **resume)
 
-    def _write(self, name: str, text: str) -> None:
-        write_whole(self.path / name, text.encode())
-
 
 def start_from(experiment: Experiment, path: Path) -> None:
     """Start from the weights of another model. Raises DataError unless it has the same shapes and words."""
@@ -314,20 +312,6 @@ def fingerprints(experiment: Experiment) -> dict[str, str | None]:
         "test_sha256": experiment.test_sha256,
         "vocab_sha256": experiment.vocab.fingerprint,
     }
-
-
-def record_divergence(divergence: Divergence) -> dict[str, Any]:
-    """A divergence as a line of log.jsonl, told by its key `diverged`. These keys are stable:
-
-    epoch     passes over the training text before it, with a fraction within one
-    step      updates before it
-    lr        learning rate of the update that failed
-    diverged  what was found: the loss, and the norms of the gradient and of the weights
-    back      to which weights training went; null: no retry was left, and training ended
-    next_lr   learning rate from there on; likewise
-    """
-    d = divergence
-    return {"epoch": d.epoch, "step": d.step, "lr": d.lr, "diverged": d.what, "back": d.back, "next_lr": d.next_lr}
 
 
 def record(validation: Validation, ppl: str = "ppl") -> dict[str, Any]:

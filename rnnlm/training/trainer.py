@@ -200,4 +200,4 @@ class Trainer:
         with np.errstate(over="ignore"):
             squares = sum(np.square(w, dtype=float).sum() for w in self.network.params.named.values())
         what = f"{what}, norm of the weights {math.sqrt(squares):.4g}"
-        return Diverged(Divergence(self.passes, self.progress.step, what, lr), self.progress.halved)
+        return Diverged(Divergence(self.passes, self.progress.step, lr, what), self.progress.halved)

@@ -17,8 +17,7 @@ import pytest
 from rnnlm.errors import DataError, UsageError
 from rnnlm.nn.heads import Loss
 from rnnlm.training import checkpoint
-from rnnlm.training.progress import Divergence
-from rnnlm.training.run import LOGS, Run, differences, record, record_divergence
+from rnnlm.training.run import LOGS, Run, differences, record
 from rnnlm.training.trainer import Update, Validation
 
 
@@ -74,14 +73,6 @@ def test_a_validation_as_a_record():
         "valid_nats": 800.0, "valid_ppl": None, "best": True, "rolled_back": False, "seconds": 1.23,
     }  # fmt: skip
     assert all(f"\n{key} " in inspect.getdoc(record) for key in record(looked))
-
-
-def test_a_divergence_as_a_record():
-    found = Divergence(1.5, 30, "loss inf", 0.1, None, None)
-    assert json.loads(json.dumps(record_divergence(found))) == {
-        "epoch": 1.5, "step": 30, "lr": 0.1, "diverged": "loss inf", "back": None, "next_lr": None,
-    }  # fmt: skip
-    assert all(f"\n{key} " in inspect.getdoc(record_divergence) for key in record_divergence(found))
 
 
 # --- who may write -------------------------------------------------------------------------------------------------
