@@ -82,32 +82,31 @@ def test_a_group_without_a_command_shows_its_help(rnnlm, group):
 def test_debug_shows_the_traceback_of_an_error(rnnlm, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     plain = rnnlm("train", "none.yaml")
-    assert plain == (
-        2, "", f"rnnlm: error: none.yaml: no such file (tried {tmp_path}/none.yaml)\n"
-        "  hint: a relative path starts at the working directory\n",
-    )  # fmt: skip
+    assert plain[:2] == (2, "")
+    assert plain[2].startswith("rnnlm: error: none.yaml: no such file")
     status, out, err = rnnlm("--debug", "train", "none.yaml")
     assert (status, out) == plain[:2]
     assert err.startswith("Traceback (most recent call last):\n")
-    assert err.endswith(f"\nrnnlm.errors.UsageError: none.yaml: no such file (tried {tmp_path}/none.yaml)\n{plain[2]}")
+    assert "\nrnnlm.errors.UsageError: none.yaml: no such file" in err
+    assert err.endswith(plain[2])
 
 
 def test_a_name_that_no_file_can_have(rnnlm):
     for command in ("eval", "info", "gradcheck"):
-        assert rnnlm(command, 5000 * "x", *["text"][: command == "eval"]) == (
-            1, "", f"rnnlm: error: {200 * 'x'}...: File name too long\n"
-            "  hint: check the name, and the permissions of its folder\n",
-        )  # fmt: skip
+        status, out, err = rnnlm(command, 5000 * "x", *["text"][: command == "eval"])
+        assert (status, out) == (1, "")
+        assert err.startswith(f"rnnlm: error: {200 * 'x'}...: File name too long\n  hint: ")
     shown = 100 * "\\n"
     assert rnnlm("info", 5000 * "\n")[2].startswith(f"rnnlm: error: {shown}...: File name too long\n")
 
 
 def test_what_was_typed_is_shown_in_one_line(rnnlm, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert rnnlm("eval", "a\n\x1b[2Jb", "text") == (
-        1, "", f"rnnlm: error: a\\n\\x1b[2Jb: no such model (looked in {tmp_path}/a\\n\\x1b[2Jb)\n"
-        "  hint: expected a model file or run directory written by `rnnlm train`\n",
-    )  # fmt: skip
+    status, out, err = rnnlm("eval", "a\n\x1b[2Jb", "text")
+    assert (status, out) == (1, "")
+    assert err.startswith("rnnlm: error: a\\n\\x1b[2Jb: no such model")
+    assert f"{tmp_path}/a\\n\\x1b[2Jb" in err
+    assert len(err.splitlines()) == 2
 
 
 # --- standard output that cannot be written --------------------------------------------------------------------------

@@ -26,7 +26,6 @@ FILES = [
     ".lock", "best.npz", "command.txt", "config.yaml", "env.json", "last.npz", "log.jsonl", "previous.npz",
     "samples.txt", "train.log", "vocab.txt",
 ]  # fmt: skip
-CONFIG_HINT = "`rnnlm config explain` lists every option"
 
 
 @pytest.fixture
@@ -58,9 +57,13 @@ def start(tiny):
             pass
 
 
-def error(message, hint=""):
-    """What stderr says about a mistake."""
-    return f"rnnlm: error: {message}\n" + (f"  hint: {hint}\n" if hint else "")
+def assert_error(err, *patterns):
+    """A mistake is an error of one line that begins like the first pattern and has the others, and a hint."""
+    line, hint = err.splitlines()
+    assert re.match(f"rnnlm: error: {patterns[0]}", line)
+    for pattern in patterns[1:]:
+        assert re.search(pattern, line)
+    assert hint.startswith("  hint: ")
 
 
 def rows(err):
@@ -451,35 +454,26 @@ def test_training_that_diverges_once(rnnlm, tmp_path, monkeypatch, diverging):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message", "hint"),
+    ("arguments", "patterns"),
     [
-        (["none.yaml"], "none.yaml: no such file (tried {cwd}/none.yaml)",
-         "a relative path starts at the working directory"),
-        (["."], ".: no config.yaml in this directory", "expected a YAML file, or a run directory"),
-        (["train.txt"], "train.txt: expected a section (known: data, model, optimizer, schedule, training, seed, "
-         "dtype), found '{text}...'", CONFIG_HINT),
-        (["tiny.yaml", "--resume", "--force"], "--resume, --init-from and --force exclude each other",
-         "give one of them"),
-        (["tiny.yaml", "--max-time", "soon"],
-         "--max-time: expected a duration (90s, 5m, 1h30m or seconds), found 'soon'", "90m and 2h are times"),
-        (["tiny.yaml", "--max-time", "-1"],
-         "--max-time: expected a duration (90s, 5m, 1h30m or seconds), found '-1'", "90m and 2h are times"),
-        (["tiny.yaml", "--seed", "-1"], "--set seed=-1: expected an integer of at least 0, found -1", CONFIG_HINT),
-        (["tiny.yaml", "--valid", "2"],
-         "--set data.valid=2: expected a file or a share between 0 and 1, found 2", CONFIG_HINT),
-        (["tiny.yaml", "--valid", "-0.5"],
-         "--set data.valid=-0.5: expected a file or a share between 0 and 1, found -0.5", CONFIG_HINT),
-        (["tiny.yaml", "--set", "optimizer.lr"],
-         "--set optimizer.lr: expected PATH=VALUE, such as optimizer.lr=0.05", CONFIG_HINT),
-        (["tiny.yaml", "-o", "train.txt"], "train.txt: a file; expected a directory for the run",
-         "choose another with -o"),
+        (["none.yaml"], ["none.yaml: no such file", "/none.yaml"]),
+        (["."], [r"\.: no config.yaml"]),
+        (["train.txt"], ["train.txt: expected a section", "dtype", "found 'the "]),
+        (["tiny.yaml", "--resume", "--force"], ["--resume, .*--force exclude each other"]),
+        (["tiny.yaml", "--max-time", "soon"], ["--max-time: expected a duration", "'soon'"]),
+        (["tiny.yaml", "--max-time", "-1"], ["--max-time: expected a duration", "'-1'"]),
+        (["tiny.yaml", "--seed", "-1"], ["--set seed=-1: ", "at least 0, found -1"]),
+        (["tiny.yaml", "--valid", "2"], ["--set data.valid=2: ", "between 0 and 1, found 2"]),
+        (["tiny.yaml", "--valid", "-0.5"], ["--set data.valid=-0.5: ", "between 0 and 1, found -0.5"]),
+        (["tiny.yaml", "--set", "optimizer.lr"], ["--set optimizer.lr: ", "PATH=VALUE"]),
+        (["tiny.yaml", "-o", "train.txt"], ["train.txt: a file"]),
     ],
 )  # fmt: skip
-def test_wrong_usage(rnnlm, tmp_path, arguments, message, hint):
+def test_wrong_usage(rnnlm, arguments, patterns):
     before = sorted(os.listdir())
-    text = (tmp_path / "train.txt").read_text().replace("\n", " ")[:57]
-    expected = error(message.format(cwd=tmp_path, text=text), hint)
-    assert rnnlm("train", *arguments) == (2, "", expected)
+    status, out, err = rnnlm("train", *arguments)
+    assert (status, out) == (2, "")
+    assert_error(err, *patterns)
     assert sorted(os.listdir()) == before
 
 
@@ -494,43 +488,41 @@ def test_every_mistake_in_a_configuration(rnnlm, tmp_path):
         "  epochs: 2\n"
         "dtype: float16\n"
     )
-    assert rnnlm("train", "c.yaml") == (
-        2, "", error(
-            "c.yaml:2: model.cell.sise: unknown key; did you mean 'size'? "
-            "(known: size, activation, bias, init_W, init_U, truncate, dropconnect)\n"
-            "c.yaml:5: training.epochs: expected an integer of at least 1, found 'many'\n"
-            "c.yaml:6: training.batch: expected an integer of at least 1, found 0\n"
-            "c.yaml:7: training.epochs: duplicate key; first on line 5\n"
-            "c.yaml:8: dtype: expected one of float32, float64, found 'float16'; did you mean 'float64'?",
-            CONFIG_HINT,
-        ),
-    )  # fmt: skip
+    status, out, err = rnnlm("train", "c.yaml")
+    assert (status, out) == (2, "")
+    patterns = [
+        "rnnlm: error: c.yaml:2: model.cell.sise: unknown .*'size'", "c.yaml:5: training.epochs: .*'many'",
+        "c.yaml:6: training.batch: .*found 0", "c.yaml:7: training.epochs: duplicate .*5",
+        "c.yaml:8: dtype: .*'float16'.*'float64'", "  hint: ",
+    ]  # fmt: skip
+    for line, pattern in zip(err.splitlines(), patterns, strict=True):
+        assert re.match(pattern, line)
 
 
 @pytest.mark.parametrize(
-    ("content", "message", "hint"),
+    ("content", "patterns"),
     [
-        (None, "text.txt: no such file (tried {cwd}/text.txt)", "a relative path starts at the working directory"),
-        (b"", "text.txt: no sentences (0 bytes, 0 empty lines)", "a sentence is a line with at least one word"),
-        (b"\n \n\n", "text.txt: no sentences (4 bytes, 3 empty lines)", "a sentence is a line with at least one word"),
-        (b"good\nb\xe4d\n", "text.txt:2: byte 6: not UTF-8 (0xe4)",
-         "convert it, for example with: iconv -f ISO-8859-1 -t UTF-8"),
+        (None, ["text.txt: no such file", "/text.txt"]),
+        (b"", ["text.txt: no sentences", "0 bytes"]),
+        (b"\n \n\n", ["text.txt: no sentences", "3 empty lines"]),
+        (b"good\nb\xe4d\n", ["text.txt:2: byte 6: not UTF-8", "0xe4"]),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("flag", ["--train", "--valid"])
-def test_texts_that_cannot_be_read(rnnlm, tmp_path, content, message, hint, flag):
+def test_texts_that_cannot_be_read(rnnlm, tmp_path, content, patterns, flag):
     if content is not None:
         (tmp_path / "text.txt").write_bytes(content)
     status, _, err = rnnlm("train", "tiny.yaml", flag, "text.txt")
     assert status == 1
-    assert err.partition("\n")[2] == error(message.format(cwd=tmp_path), hint)  # below the override
+    assert_error(err.partition("\n")[2], *patterns)  # below the override
     assert not (tmp_path / "runs").exists()
 
 
 def test_a_corpus_that_is_not_there_yet(rnnlm, tmp_path):
     status, _, err = rnnlm("train", "tiny.yaml", "-q", "--train", "data/ptb/ptb.train.txt")
-    message = f"data/ptb/ptb.train.txt: no such file (tried {tmp_path}/data/ptb/ptb.train.txt)"
-    assert (status, err) == (1, error(message, "`rnnlm data fetch ptb` fetches it"))
+    assert status == 1
+    assert_error(err, "data/ptb/ptb.train.txt: no such file", str(tmp_path))
+    assert "rnnlm data fetch ptb" in err
 
 
 @pytest.mark.parametrize("content", [b"the cat sat on the mat\n", b"", b"PK\x03\x04 and so on"])
