@@ -1,4 +1,4 @@
-import rnnlm  # noqa: F401, I001  (first: it decides about threads before NumPy is loaded)
+import tests.first  # noqa: F401, I001  (it decides about threads before NumPy is loaded)
 
 import io
 import itertools
@@ -117,8 +117,8 @@ def diverging():
 @pytest.fixture(params=[1, 3])
 def threads(request, monkeypatch):
     """Work is shared out among so many threads, however little it is."""
-    from rnnlm.nn import ops
+    from rnnlm.nn import parallel
 
-    monkeypatch.setattr(ops, "THREADS", request.param)
-    monkeypatch.setattr(ops, "SMALL", 1)
+    monkeypatch.setattr(parallel, "THREADS", request.param)
+    monkeypatch.setattr(parallel, "SMALL", 1)
     return request.param

@@ -62,13 +62,14 @@ KINDS = [path for path in SOURCES if path.parent.name in ("cells", "heads", "mod
 def test_kinds_meet_through_the_protocol(path):
     """No cell knows another cell, no model knows a cell or head by name, except as a default.
 
-    Heads are built on the softmax; models share the reader, what it folds, and the writer.
+    Heads are built on the softmax; models share embedding, output layer and decoder.
     """
+    cells = {f"rnnlm.nn.cells.{name}" for name in ("base", "padding", "dropconnect", "truncated", "leaking")}
     known = {
-        "cells": {"rnnlm.nn.cells.base"},
+        "cells": cells,
         "heads": {"rnnlm.nn.cells.base", "rnnlm.nn.heads.base", "rnnlm.nn.heads.softmax"},
-        "models": {"rnnlm.nn.cells.base", "rnnlm.nn.cells.vanilla", "rnnlm.nn.heads", "rnnlm.nn.models.base"}
-        | {"rnnlm.nn.models.folded", "rnnlm.nn.models.reader", "rnnlm.nn.models.writer"},
+        "models": {"rnnlm.nn.cells.base", "rnnlm.nn.cells.padding", "rnnlm.nn.cells.vanilla", "rnnlm.nn.heads"}
+        | {f"rnnlm.nn.models.{name}" for name in ("base", "folded", "embedded", "output", "decoder")},
     }
     families = ("rnnlm.nn.cells", "rnnlm.nn.heads", "rnnlm.nn.models")
     found = {module for module in imports(path) if module.startswith(families)}

@@ -17,6 +17,7 @@ import click
 
 from rnnlm import __version__
 from rnnlm.errors import RnnlmError, UsageError
+from rnnlm.nn.threads import own_threads
 
 # The order of a user's first hour. Each name is a module of this package with a click command `command`.
 COMMANDS = {
@@ -74,6 +75,7 @@ def main(argv: list[str] | None = None) -> NoReturn:
 
     When the reader of standard output has gone (`| head`) it ends quietly, with status 1.
     """
+    own_threads()
     argv = sys.argv[1:] if argv is None else argv
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

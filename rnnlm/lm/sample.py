@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rnnlm.nn.network import Network
-from rnnlm.nn.ops import blocks, check_numbers, in_parallel
+from rnnlm.nn.ops import check_numbers
+from rnnlm.nn.parallel import blocks, in_parallel
 from rnnlm.nn.state import State, taken
 from rnnlm.text.vocab import BOS, EOS, UNK, readable
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,7 +66,8 @@ class Identity(Init, kind="identity"):
     scale: float = option(1.0, "factor of I", above=0)
 
     def __call__(self, shape, rng):
-        return self.scale * np.eye(*shape)
+        n, m = shape
+        return self.scale * np.eye(n, m)
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,8 @@ class Chain(Init, kind="chain"):
     feedback: float = option(0.0, "weight of the backward chain")
 
     def __call__(self, shape, rng):
-        return self.scale * np.eye(*shape, k=1) + self.feedback * np.eye(*shape, k=-1)
+        n, m = shape
+        return self.scale * np.eye(n, m, k=1) + self.feedback * np.eye(n, m, k=-1)
 
 
 @dataclass(frozen=True)
@@ -96,3 +99,13 @@ class TimeScales(Init, kind="timescales"):
         W = np.zeros(shape)
         np.fill_diagonal(W, self.scale * (1 - 1 / tau))
         return W
+
+
+def side_by_side(init: Init, k: int) -> Callable[[tuple[int, ...], np.random.Generator], np.ndarray]:
+    """Start k matrices (n, H) one after the other by `init`, side by side in one (n, k H): the gates of a cell."""
+
+    def start(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+        n, width = shape
+        return np.hstack([init((n, width // k), rng) for _ in range(k)])
+
+    return start

@@ -19,7 +19,7 @@ Specs = dict[str, Union["Spec", "Specs"]]
 
 
 class Spec(NamedTuple):
-    """What a layer asks for: the shape of an array, how it starts, and whether training may change it."""
+    """One parameter array of a layer: its shape, how it starts, and whether training may change it."""
 
     shape: tuple[int, ...]
     init: Init
@@ -46,23 +46,6 @@ class Views(Mapping):
             raise TypeError(f"{name!r} is a view of the flat vector: write p[{name!r}][...] = x, or use +=")
 
 
-def array(views: Views, name: str) -> np.ndarray:
-    """The array called "cell.W"."""
-    for part in name.split("."):
-        views = views[part]
-    return views  # type: ignore[return-value]
-
-
-def replaced(views: Views, arrays: Mapping[str, np.ndarray], prefix: str = "") -> Views:
-    """`views` with other arrays in some places, {"cell.W": array}."""
-    return Views({
-        name: replaced(entry, arrays, f"{prefix}{name}.")
-        if isinstance(entry, Views)
-        else arrays.get(prefix + name, entry)
-        for name, entry in views.items()
-    })  # fmt: skip
-
-
 class Parameters(Views):
     """All parameters of a network in one vector.
 
@@ -73,12 +56,12 @@ class Parameters(Views):
     """
 
     def __init__(self, specs: Specs, dtype: Any = np.float32, rng: np.random.Generator | None = None):
-        """Allocate what `specs` lists; with `rng`, start each array by its rule, otherwise leave zeros.
+        """Allocate the arrays that `specs` lists; with `rng`, start each by its rule, otherwise leave zeros.
 
-        Raises UsageError when that is more than the memory has.
+        Raises UsageError when they need more memory than there is.
         """
         self.specs, leaves = specs, dict(leaves_of(specs))
-        order = sorted(leaves, key=lambda name: not leaves[name].trainable)  # stable: frozen ones stand last
+        order = sorted(leaves, key=lambda name: not leaves[name].trainable)  # stable: frozen ones come last
         size = {name: math.prod(leaves[name].shape) for name in leaves}
         try:
             self.flat = np.zeros(sum(size.values()), dtype)
@@ -99,16 +82,16 @@ class Parameters(Views):
 
     @staticmethod
     def shapes(specs: Specs) -> dict[str, tuple[int, ...]]:
-        """The shapes of all arrays that `specs` lists, without memory for them."""
+        """Shapes of all arrays that `specs` lists, without memory for them."""
         return {name: spec.shape for name, spec in leaves_of(specs)}
 
     def zeros_like(self) -> Parameters:
-        """The same names and shapes, filled with zeros: the gradient of these parameters."""
+        """Parameters of the same names and shapes, filled with zeros: memory for the gradient."""
         return Parameters(self.specs, self.flat.dtype)
 
 
 def leaves_of(specs: Specs, prefix: str = "") -> Iterator[tuple[str, Spec]]:
-    """("cell.W", its Spec) for every array that `specs` lists."""
+    """Pairs ("cell.W", Spec) of every array that `specs` lists."""
     for name, spec in specs.items():
         if isinstance(spec, Spec):
             yield prefix + name, spec

@@ -1,4 +1,4 @@
-"""Recurrent states: nested tuples of (B, H) arrays, one row per sequence, and what one does with them."""
+"""Recurrent states: nested tuples of (B, H) arrays, one row per sequence."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 State = Any  # an array (B, H), or a tuple of states
 
 
-def arrays(state: State) -> Iterator[np.ndarray]:
-    """The arrays of a state, in order."""
+def arrays(state: State) -> Iterator[Any]:
+    """Arrays of a state, in order."""
     if isinstance(state, tuple):
         for part in state:
             yield from arrays(part)
@@ -20,20 +20,20 @@ def arrays(state: State) -> Iterator[np.ndarray]:
 
 
 def transformed(state: State, change: Callable[[np.ndarray], Any]) -> State:
-    """The state with `change` applied to every array of it."""
+    """Apply `change` to every array of a state."""
     return tuple(transformed(part, change) for part in state) if isinstance(state, tuple) else change(state)
 
 
 def rebuilt(state: State, others: Iterator[np.ndarray]) -> State:
-    """A state of the same nesting, made of `others` in order."""
+    """State of the same nesting, made of `others` in order."""
     return transformed(state, lambda _: next(others))
 
 
 def taken(state: State, sequences: Any) -> State:
-    """The state of some sequences alone: an index, a slice, or an array of row numbers."""
+    """State of some sequences alone: an index, a slice, or an array of row numbers."""
     return transformed(state, lambda array: array[sequences])
 
 
 def joined(states: Sequence[State]) -> State:
-    """The states of several batches as the state of one, sequences in order."""
+    """Join the states of several batches to the state of one, sequences in order."""
     return tuple(map(joined, zip(*states))) if isinstance(states[0], tuple) else np.concatenate(states)

@@ -116,9 +116,9 @@ class Learner:
         """Outputs (answers, B, n_out) of the last steps, for inputs x (T, B, D)."""
         T, B, _ = x.shape
         if (T, B) not in self._works:
-            self._works[T, B] = self.cell.workspace(self.p["cell"], T, B, lambda *size: np.empty(size, self.dtype))
+            self._works[T, B] = self.cell.workspace(T, B, lambda *size: np.empty(size, self.dtype))
         self._work = self._works[T, B]
-        state = self.cell.initial_state(self.p["cell"], B)
+        state = self.cell.initial_state(B, self.dtype)
         self._y, _ = self.cell.forward(self.p["cell"], x, state, self._work)
         return self._y[-self.task.answers :] @ self.p["V"] + self.p["c"]
 

@@ -1,6 +1,6 @@
 """Sentences from a model with a decoder: greedily for many at once, or with a beam for one.
 
-Letters as in `rnnlm.nn.models.writer`: B sentences side by side, N hypotheses of a beam, K words.
+Letters as in `rnnlm.nn.models.decoder`: B sentences side by side, N hypotheses of a beam, K words.
 """
 
 from __future__ import annotations

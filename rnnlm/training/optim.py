@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from rnnlm.config import Choice, option
-from rnnlm.nn.ops import blocks, in_parallel
+from rnnlm.nn.parallel import blocks, in_parallel
 
 PASS = 16  # a pass over one element costs about as much as this many multiply-adds (see `in_parallel`)
 

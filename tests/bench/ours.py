@@ -1,6 +1,6 @@
 """What rnnlm does: contenders on the package as it is."""
 
-import rnnlm  # noqa: F401, I001  (first: it decides about threads before NumPy is loaded)
+import tests.first  # noqa: F401, I001  (it decides about threads before NumPy is loaded)
 
 import itertools
 import os
@@ -20,7 +20,7 @@ from rnnlm.nn.heads import Adaptive, Softmax
 from rnnlm.nn.models import LanguageModel
 from rnnlm.nn.network import Network
 from rnnlm.nn.models.folded import Folded
-from rnnlm.nn.ops import product
+from rnnlm.nn.parallel import product
 from rnnlm.training.optim import SGD, Adam
 from rnnlm.nn.params import Parameters
 from rnnlm.training.run import environment

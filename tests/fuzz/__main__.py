@@ -1,6 +1,6 @@
 """For each reader so many inputs; what they took, or the first that was neither read nor refused."""
 
-import rnnlm  # noqa: F401, I001  (first: it decides about threads before NumPy is loaded)
+import tests.first  # noqa: F401, I001  (it decides about threads before NumPy is loaded)
 
 import argparse
 import resource

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from rnnlm.errors import UsageError
-from rnnlm.nn import ops
+from rnnlm.nn import parallel
 from rnnlm.nn.cells import GRU, LSTM, Bidirectional, Jordan, Leaky, Reservoir, Stack, Vanilla
+from rnnlm.nn.dropout import dropout_mask
 from rnnlm.nn.gradcheck import synthetic_vocab
 from rnnlm.nn.heads import Scores
 from rnnlm.nn.models import LanguageModel
 from rnnlm.nn.network import Network
-from rnnlm.nn.ops import dropout_mask
 from rnnlm.nn.params import Parameters
 from rnnlm.nn.state import arrays
 from rnnlm.text.corpus import Corpus
@@ -35,13 +35,13 @@ class Run:
         self.cell, self.dtype = cell, dtype
         self.x = rng.integers(0, K, (T, B), np.int32) if ids else rng.standard_normal((T, B, D)).astype(dtype)
         self.p = parameters(cell.specs(K if ids else D), dtype)
-        self.state = random_like(cell.initial_state(self.p, B), rng)
+        self.state = random_like(cell.initial_state(B, dtype), rng)
         self.dy = rng.standard_normal((T, B, cell.n_out)).astype(dtype)
         self.dlast = random_like(self.state, rng)
 
     def forward(self, x=None, state=None, rng=None):
         x = self.x if x is None else x
-        self.work = self.cell.workspace(self.p, len(x), B, memory(self.dtype))
+        self.work = self.cell.workspace(len(x), B, memory(self.dtype))
         return self.cell.forward(self.p, x, self.state if state is None else state, self.work, rng)
 
     def backward(self, dlast=None):
@@ -68,7 +68,7 @@ def test_threads_take_their_own_sequences_through_time(name, threads, monkeypatc
     """Together they compute what one does that is given all sequences."""
     run = Run(CELLS[name])
     found = [run.forward(rng=np.random.default_rng(2)), run.backward(run.dlast), run.g.flat, run.dx]
-    monkeypatch.setattr(ops, "THREADS", 1)
+    monkeypatch.setattr(parallel, "THREADS", 1)
     expected = [run.forward(rng=np.random.default_rng(2)), run.backward(run.dlast), run.g.flat, run.dx]
     assert_close(tuple(found), tuple(expected))
 
@@ -137,7 +137,7 @@ def test_float32_stays_float32(name, ids):
     run = Run(CELLS[name], ids, np.float32)
     y, last = run.forward(rng=np.random.default_rng(2))
     dstate = run.backward(run.dlast)
-    initial = run.cell.initial_state(run.p, B)
+    initial = run.cell.initial_state(B, run.dtype)
     found = [y, run.g.flat, *arrays((initial, last, dstate)), *([] if ids else [run.dx])]
     assert {array.dtype for array in found} == {np.dtype(np.float32)}
     exact = Run(CELLS[name], ids)
@@ -162,7 +162,7 @@ def test_states_and_inputs_are_not_touched(name):
 def test_shapes(name):
     run = Run(CELLS[name])
     y, last = run.forward()
-    initial = run.cell.initial_state(run.p, B)
+    initial = run.cell.initial_state(B, run.dtype)
     assert y.shape == (T, B, run.cell.n_out)
     assert [h.shape for h in arrays(last)] == [h.shape for h in arrays(initial)]
     assert all(not h.any() for h in arrays(initial))
@@ -176,7 +176,7 @@ LENGTHS = [np.array([3, T]), np.array([1, 2]), np.array([T, T])]
 @pytest.mark.parametrize("lengths", LENGTHS, ids=str)
 def test_a_padded_sequence_is_itself_without_its_padding(lengths, name, ids):
     run = Run(CELLS[name], ids)
-    run.work = run.cell.workspace(run.p, T, B, memory())
+    run.work = run.cell.workspace(T, B, memory())
     y, last = run.cell.forward_padded(run.p, run.x, run.state, run.work, lengths)
     y, g = y.copy(), run.p.zeros_like()
     dx = None if ids else np.full_like(run.x, np.nan)
@@ -184,7 +184,7 @@ def test_a_padded_sequence_is_itself_without_its_padding(lengths, name, ids):
     alone = run.p.zeros_like()
     for n, length in enumerate(lengths):  # each on its own, at its own length
         one, part = slice(n, n + 1), (slice(length), slice(n, n + 1))
-        work = run.cell.workspace(run.p, length, 1, memory())
+        work = run.cell.workspace(length, 1, memory())
         y_n, last_n = run.cell.forward(run.p, run.x[part], sequences(run.state, one), work)
         assert_close((y[part], sequences(last, one)), (y_n, last_n))
         dx_n = None if ids else np.full_like(run.x[part], np.nan)
@@ -259,7 +259,7 @@ def test_both_directions_are_their_cells_alone():
     run = Run(Bidirectional(GRU(size=4)))
     y, _ = run.forward()
     for half, name, order, state in ((y[..., :4], "forwards", 1, 0), (y[..., 4:], "backwards", -1, 1)):
-        work = run.cell.cell.workspace(run.p[name], T, B, memory())
+        work = run.cell.cell.workspace(T, B, memory())
         alone, _ = run.cell.cell.forward(run.p[name], run.x[::order].copy(), run.state[state], work)
         np.testing.assert_array_equal(half, alone[::order])
 
@@ -294,7 +294,7 @@ def test_leaky_units_without_a_leak_are_vanilla():
 def test_learned_rates_start_where_they_are_told():
     fixed, learned = (Leaky(size=4, alpha=0.1, spread=True, learned=learned) for learned in (False, True))
     p = Parameters(learned.specs(D), np.float64, np.random.default_rng(1))
-    np.testing.assert_allclose(learned._alpha(p), fixed._alpha(p), rtol=1e-12)
+    np.testing.assert_allclose(learned.rate(p), fixed.rate(p), rtol=1e-12)
 
 
 def test_a_learned_rate_starts_below_one():

@@ -53,9 +53,9 @@ def test_cell(name, width, T):
     cell, B, rng = CELLS[name], 2, np.random.default_rng(1)
     x = rng.integers(0, K, (T, B)) if width is None else rng.standard_normal((T, B, width))
     p = parameters(cell.specs(width or K))
-    state = random_like(cell.initial_state(p, B), rng)
+    state = random_like(cell.initial_state(B, np.float64), rng)
     dlast, dy = random_like(state, rng), rng.standard_normal((T, B, cell.n_out))
-    work = cell.workspace(p, T, B, memory())
+    work = cell.workspace(T, B, memory())
 
     def loss():
         y, last = cell.forward(p, x, state, work, np.random.default_rng(2))
@@ -81,9 +81,9 @@ def test_cell_with_padding(name, lengths):
     x = rng.standard_normal((lengths.max(), 2, 3))
     real = np.arange(len(x))[:, None] < lengths
     p = parameters(cell.specs(3))
-    state = random_like(cell.initial_state(p, 2), rng)
+    state = random_like(cell.initial_state(2, np.float64), rng)
     dlast, dy = random_like(state, rng), rng.standard_normal((*real.shape, cell.n_out))
-    work = cell.workspace(p, *real.shape, memory())
+    work = cell.workspace(*real.shape, memory())
 
     def loss():
         y, last = cell.forward_padded(p, x, state, work, lengths, np.random.default_rng(2))

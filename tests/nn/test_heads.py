@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rnnlm.errors import UsageError
-from rnnlm.nn import ops
+from rnnlm.nn import parallel
 from rnnlm.nn.gradcheck import synthetic_vocab
 from rnnlm.nn.heads import Adaptive, Loss, Scores, Softmax
 from tests.kinds import HEADS, VOCAB, WIDTH, K, memory, parameters
@@ -144,7 +144,7 @@ def test_vocabularies_of_hardly_a_word(size):
     np.testing.assert_allclose(nats, -log_p[np.arange(N), np.arange(N) % size], rtol=1e-13)
 
 
-@pytest.mark.parametrize(("tokens", "size"), [(ops.BLOCK // 7 * 2 + 3, 7), (3, ops.BLOCK + 1), (1, 7)])
+@pytest.mark.parametrize(("tokens", "size"), [(parallel.BLOCK // 7 * 2 + 3, 7), (3, parallel.BLOCK + 1), (1, 7)])
 def test_several_blocks_and_threads(tokens, size, threads):
     rng = np.random.default_rng(1)
     p = parameters(Softmax().specs(2, synthetic_vocab(size)))

@@ -3,17 +3,10 @@ import threading
 import numpy as np
 import pytest
 
-from rnnlm.nn.ops import (
-    ACTIVATIONS,
-    add_product,
-    dropout_mask,
-    in_parallel,
-    product,
-    project,
-    project_backward,
-    rows,
-    scatter_add,
-)
+from rnnlm.nn.dropout import Dropout, dropout_mask
+from rnnlm.nn.ops import ACTIVATIONS, project, project_backward, rows
+from rnnlm.nn.parallel import add_product, in_parallel, product, scatter_add
+from tests.kinds import memory
 
 T, B, D, H, K = 4, 3, 5, 2, 7
 
@@ -148,6 +141,7 @@ def test_dropout_keeps_the_mean(rate, dtype):
 
 
 def test_nothing_is_dropped_without_a_generator():
-    mask = np.empty((3, 4))
-    dropout_mask(0.5, None, out=mask)
-    assert (mask == 1).all()
+    x, dropout = np.ones((3, 4)), Dropout(0.5, (3, 4), memory())
+    assert dropout.forward(x, None, out=np.empty((3, 4))) is x
+    dropout.backward(x)
+    assert (x == 1).all()

@@ -78,9 +78,9 @@ def test_outputs_and_gradients(name):
     twin, rng = TWINS[name], np.random.default_rng(1)
     cell, p = twin.cell, parameters(twin.cell.specs(D))
     x, dy = rng.standard_normal((T, B, D)), rng.standard_normal((T, B, H))
-    state = random_like(cell.initial_state(p, B), rng)
+    state = random_like(cell.initial_state(B, np.float64), rng)
     dlast = random_like(state, rng)
-    work, g, dx = cell.workspace(p, T, B, memory()), p.zeros_like(), np.empty_like(x)
+    work, g, dx = cell.workspace(T, B, memory()), p.zeros_like(), np.empty_like(x)
     y, last = cell.forward(p, x, state, work)
     dstate = cell.backward(p, g, dy.copy(), dlast, work, dx)
 
@@ -176,7 +176,7 @@ def test_both_directions(kind, lengths):
                 weight[twin.rows] = torch.from_numpy(np.ascontiguousarray(p[direction][name].T))
     their_x = torch.from_numpy(x).requires_grad_()
     sgd = torch.optim.SGD([weight for weight in rnn.parameters() if weight.requires_grad], lr=0.01)
-    work, state, dx = cell.workspace(p, T, B, memory()), cell.initial_state(p, B), np.empty_like(x)
+    work, state, dx = cell.workspace(T, B, memory()), cell.initial_state(B, np.float64), np.empty_like(x)
     for _ in range(STEPS):
         y, last = cell.forward_padded(p, x, state, work, own)
         g = p.zeros_like()

@@ -9,7 +9,7 @@ from rnnlm.nn.cells import GRU, LSTM, Jordan, Stack, Vanilla
 from rnnlm.nn.gradcheck import synthetic_batch_for, synthetic_vocab_for
 from rnnlm.nn.heads import Softmax
 from rnnlm.nn.models import Blank, Classifier, Seq2Seq, Vec2Seq
-from rnnlm.nn.models.reader import widths
+from rnnlm.nn.models.embedded import widths
 from rnnlm.nn.models.seq2seq import backwards
 from rnnlm.nn.network import Network
 from rnnlm.tasks import decode, examples, measures
@@ -155,7 +155,7 @@ def test_the_last_hidden_vector_is_that_of_each_sentences_own_end():
     words = np.random.default_rng(1).integers(3, 19, (T, 2), dtype=np.int32)
     lengths = np.array([T, 3])
     cell, p = network.model.cell, network.params["cell"]
-    y, _ = cell.forward(p, words, cell.initial_state(p, 2), cell.workspace(p, T, 2, memory()))
+    y, _ = cell.forward(p, words, cell.initial_state(2, np.float64), cell.workspace(T, 2, memory()))
     expected = network.model.head.log_probs(network.params["head"], np.array([y[T - 1, 0], y[2, 1]]))
     found = network.apply(network.model.label_log_probs, words.shape, words, lengths)
     np.testing.assert_allclose(found, expected, rtol=1e-12)
@@ -166,7 +166,7 @@ def test_the_mean_hidden_vector_is_that_of_each_sentences_own_words():
     network = network_of(Classifier(cell=Vanilla(size=4), pool="mean"))
     words = np.random.default_rng(1).integers(3, 19, (T, 2), dtype=np.int32)
     cell, p = network.model.cell, network.params["cell"]
-    y, _ = cell.forward(p, words, cell.initial_state(p, 2), cell.workspace(p, T, 2, memory()))
+    y, _ = cell.forward(p, words, cell.initial_state(2, np.float64), cell.workspace(T, 2, memory()))
     means = np.array([y[:, 0].mean(axis=0), y[:3, 1].mean(axis=0)])
     found = network.apply(network.model.label_log_probs, words.shape, words, np.array([T, 3]))
     np.testing.assert_allclose(found, network.model.head.log_probs(network.params["head"], means), rtol=1e-12)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from rnnlm.nn import ops
+from rnnlm.nn import parallel
 from rnnlm.training.optim import SGD, Adam, Momentum, Optimizer, clip_norm, clip_value, gradient_norm
 from tests.kinds import OPTIMIZERS
 
@@ -46,7 +46,7 @@ BLOCK = 1 << 15
 
 @pytest.fixture(autouse=True)
 def _several_blocks(monkeypatch):
-    monkeypatch.setattr(ops, "BLOCK", 2 * BLOCK)
+    monkeypatch.setattr(parallel, "BLOCK", 2 * BLOCK)
 
 
 def quadratic(n):

@@ -15,7 +15,7 @@ import numpy as np
 from rnnlm.errors import NumericalError
 from rnnlm.lm.network import SequentialScorer, Window, read_window
 from rnnlm.nn.network import Network
-from rnnlm.nn.ops import blocks, in_parallel
+from rnnlm.nn.parallel import blocks, in_parallel
 from rnnlm.text.windows import Batch
 
 WINDOW = 20  # tokens between updates

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from rnnlm.config import option
 from rnnlm.nn.cells.base import Cell
-from rnnlm.nn.initializers import Glorot, Init, Orthogonal, Zeros
-from rnnlm.nn.ops import ACTIVATIONS, product, project, project_backward, rows, through_time
+from rnnlm.nn.initializers import Glorot, Init, Orthogonal, Zeros, side_by_side
+from rnnlm.nn.ops import ACTIVATIONS, project, project_backward, rows
+from rnnlm.nn.parallel import add_product, through_time
 from rnnlm.nn.params import Spec
 
 SIGMOID = ACTIVATIONS["sigmoid"]
@@ -17,16 +19,15 @@ SIGMOID = ACTIVATIONS["sigmoid"]
 
 @dataclass
 class Work:
-    x: np.ndarray | None  # (T, B) ids or (T, B, D) vectors
-    h: np.ndarray  # (T+1, B, H): h[0] is the past, h[1:] are the outputs
-    gates: np.ndarray  # (T, B, 3H): r, z and the candidate n beside each other
-    m: np.ndarray  # (T, B, H): what the past says to the candidate
+    h: np.ndarray  # (T+1, B, H): h[0] is the state before the window, h[1:] are the outputs
+    gates: np.ndarray  # (T, B, 3H): r, z and the candidate n side by side
+    m: np.ndarray  # (T, B, H): c + W^n h_{t-1}
     da: np.ndarray  # (T, B, 3H): the gradient by a^r, a^z and m; after the loop by a^r, a^z and a^n
     da_n: np.ndarray  # (T, B, H)
     dh: np.ndarray  # (B, H)
     buf: np.ndarray  # (B, 3H)
     back: np.ndarray  # (B, H)
-    dW: np.ndarray  # (H, 3H)
+    x: Any = None  # (T, B) ids or (T, B, D) vectors
 
 
 @dataclass(frozen=True)
@@ -43,31 +44,20 @@ class GRU(Cell, kind="gru"):
     init_W: Init = option(Orthogonal(), "start of each of the three parts of W")
     init_U: Init = option(Glorot(), "start of each of the three parts of U")
 
-    @property
-    def n_out(self):
-        return self.size
-
     def specs(self, n_in):
         H = self.size
-
-        def each(init):
-            return lambda shape, rng: np.hstack([init((shape[0], H), rng) for _ in range(3)])
-
         return {
-            "U": Spec((n_in, 3 * H), each(self.init_U)),
-            "W": Spec((H, 3 * H), each(self.init_W)),
+            "U": Spec((n_in, 3 * H), side_by_side(self.init_U, 3)),
+            "W": Spec((H, 3 * H), side_by_side(self.init_W, 3)),
             "b": Spec((3 * H,), Zeros()),
             "c": Spec((H,), Zeros()),
         }
 
-    def initial_state(self, p, B):
-        return (np.zeros((B, self.size), p["W"].dtype),)
-
-    def workspace(self, p, T, B, empty):
+    def workspace(self, T, B, empty):
         H = self.size
         return Work(
-            x=None, h=empty(T + 1, B, H), gates=empty(T, B, 3 * H), m=empty(T, B, H), da=empty(T, B, 3 * H),
-            da_n=empty(T, B, H), dh=empty(B, H), buf=empty(B, 3 * H), back=empty(B, H), dW=empty(H, 3 * H),
+            h=empty(T + 1, B, H), gates=empty(T, B, 3 * H), m=empty(T, B, H), da=empty(T, B, 3 * H),
+            da_n=empty(T, B, H), dh=empty(B, H), buf=empty(B, 3 * H), back=empty(B, H),
         )  # fmt: skip
 
     def _split(self, a):
@@ -83,17 +73,17 @@ class GRU(Cell, kind="gru"):
         r, z, n, rz = self._split(work.gates)
         *_, Wh_n, Wh_rz = self._split(buf)
 
-        def steps(B):  # the sequences B, as in the vanilla cell
+        def steps(part):  # a part of the B sequences, as in the vanilla cell
             for t in range(len(m)):
-                np.dot(h[t, B], W, out=buf[B])
-                rz[t, B] += Wh_rz[B]
-                SIGMOID.apply(rz[t, B], out=rz[t, B])
-                np.add(Wh_n[B], c, out=m[t, B])
-                n[t, B] += np.multiply(r[t, B], m[t, B], out=h[t + 1, B])
-                np.tanh(n[t, B], out=n[t, B])
-                np.subtract(h[t, B], n[t, B], out=h[t + 1, B])  # h_t = n_t + z_t (h_{t-1} - n_t)
-                h[t + 1, B] *= z[t, B]
-                h[t + 1, B] += n[t, B]
+                np.dot(h[t, part], W, out=buf[part])
+                rz[t, part] += Wh_rz[part]
+                SIGMOID.apply(rz[t, part], out=rz[t, part])
+                np.add(Wh_n[part], c, out=m[t, part])
+                n[t, part] += np.multiply(r[t, part], m[t, part], out=h[t + 1, part])
+                np.tanh(n[t, part], out=n[t, part])
+                np.subtract(h[t, part], n[t, part], out=h[t + 1, part])  # h_t = n_t + z_t (h_{t-1} - n_t)
+                h[t + 1, part] *= z[t, part]
+                h[t + 1, part] += n[t, part]
 
         through_time(steps, len(buf), W)
         return h[1:], (h[-1].copy(),)
@@ -102,29 +92,28 @@ class GRU(Cell, kind="gru"):
         h, m, da, da_n, dh, W = work.h, work.m, work.da, work.da_n, work.dh, p["W"]
         dh[...] = 0 if dstate is None else dstate[0]
 
-        def steps(B):
-            r, z, n, rz = self._split(work.gates[:, B])
-            da_r, da_z, dm, da_rz = self._split(da[:, B])
+        def steps(part):
+            r, z, n, rz = self._split(work.gates[:, part])
+            da_r, da_z, dm, da_rz = self._split(da[:, part])
             SIGMOID.slope(rz, out=da_rz)  # of all t at once: what each a_t does to h_t (z, n) and to a^n_t (r)
-            da_r *= m[:, B]
-            np.subtract(h[:-1, B], n, out=dm)
+            da_r *= m[:, part]
+            np.subtract(h[:-1, part], n, out=dm)
             da_z *= dm
-            np.multiply(n, n, out=da_n[:, B])
-            np.subtract(1, da_n[:, B], out=da_n[:, B])
+            np.multiply(n, n, out=da_n[:, part])
+            np.subtract(1, da_n[:, part], out=da_n[:, part])
             np.subtract(1, z, out=dm)
-            da_n[:, B] *= dm
+            da_n[:, part] *= dm
             for t in reversed(range(len(da))):
-                dh[B] += dy[t, B]
-                da_z[t] *= dh[B]
-                da_n[t, B] *= dh[B]
-                da_r[t] *= da_n[t, B]
-                np.multiply(da_n[t, B], r[t], out=dm[t])
-                dh[B] *= z[t]
-                dh[B] += np.dot(da[t, B], W.T, out=work.back[B])
+                dh[part] += dy[t, part]
+                da_z[t] *= dh[part]
+                da_n[t, part] *= dh[part]
+                da_r[t] *= da_n[t, part]
+                np.multiply(da_n[t, part], r[t], out=dm[t])
+                dh[part] *= z[t]
+                dh[part] += np.dot(da[t, part], W.T, out=work.back[part])
 
         through_time(steps, len(dh), W)
-        product(rows(h[:-1]).T, rows(da), out=work.dW)
-        g["W"] += work.dW
+        add_product(rows(h[:-1]).T, rows(da), out=g["W"])
         g["c"] += rows(da)[:, -self.size :].sum(axis=0)
         da[..., -self.size :] = da_n
         g["b"] += rows(da).sum(axis=0)

@@ -1,38 +1,40 @@
-"""The Jordan network: what is put out comes back in, and nothing else is remembered."""
+"""The Jordan network: its output at one step is an input of the next, and nothing else is remembered."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from rnnlm.config import option
-from rnnlm.nn.cells.base import Cell, beyond, ends, ends_add
+from rnnlm.nn.cells.base import Cell
+from rnnlm.nn.cells.padding import beyond, ends, ends_add
 from rnnlm.nn.initializers import Glorot, Init, Zeros
-from rnnlm.nn.ops import ACTIVATIONS, add_product, product, project, project_backward, rows, through_time
+from rnnlm.nn.ops import ACTIVATIONS, project, project_backward, rows
+from rnnlm.nn.parallel import add_product, product, through_time
 from rnnlm.nn.params import Spec
 
 
 @dataclass
 class Work:
-    x: np.ndarray | None  # (T, B) ids or (T, B, D) vectors
-    y: np.ndarray | None  # (T+1, B, K): y[0] is the past, y[1:] are the distributions put out; forced: not needed
+    y: Any  # (T+1, B, K): y[0] is the distribution before the window, y[1:] are those of the outputs; forced: None
     h: np.ndarray  # (T, B, H)
     o: np.ndarray  # (T, B, K) the outputs
     da: np.ndarray  # (T, B, H)
     dh: np.ndarray  # (B, H)
     buf: np.ndarray  # forced: (T, B, H); otherwise (B, H)
     back: np.ndarray  # (B, K)
+    x: Any = None  # (T, B) ids or (T, B, D) vectors
 
 
 @dataclass(frozen=True)
 class Jordan(Cell, kind="jordan"):
     """h_t = f(b + W y_{t-1} + U x_t),  o_t = c + V h_t,  y_t = softmax(o_t)  (Jordan 1986).
 
-    The outputs are the scores o_t, K = `outputs` wide, and the head `scores` makes of them the distribution y_t: so
-    what comes back at the next step is the model's own output distribution, which is all that it remembers. Each step
-    has the cost of a softmax over K. (Below another head or cell, y_t is a distribution over K inner symbols.)
+    The outputs are the scores o_t, K = `outputs` wide, and the head `scores` turns them into the distribution y_t: so
+    the model's own output distribution comes back at the next step, and is all that the model remembers. Each step
+    costs a softmax over K. (Below another head or cell, y_t is a distribution over K inner symbols.)
 
     With teacher forcing, the true previous output comes back instead, and no step waits for another: all are computed
     in parallel, without a loop over time and without a state. In a language model, the true previous output is the
@@ -62,13 +64,13 @@ class Jordan(Cell, kind="jordan"):
             "c": Spec((K,), Zeros()),
         }
 
-    def initial_state(self, p, B):
-        return () if self.teacher_forcing else (np.zeros((B, self.outputs), p["W"].dtype),)
+    def initial_state(self, B, dtype):
+        return () if self.teacher_forcing else super().initial_state(B, dtype)
 
-    def workspace(self, p, T, B, empty):
+    def workspace(self, T, B, empty):
         H, K, forced = self.size, self.outputs, self.teacher_forcing
         return Work(
-            x=None, y=None if forced else empty(T + 1, B, K), h=empty(T, B, H), o=empty(T, B, K), da=empty(T, B, H),
+            y=None if forced else empty(T + 1, B, K), h=empty(T, B, H), o=empty(T, B, K), da=empty(T, B, H),
             dh=empty(B, H), buf=empty(T, B, H) if forced else empty(B, H), back=empty(B, K),
         )  # fmt: skip
 
@@ -86,16 +88,16 @@ class Jordan(Cell, kind="jordan"):
             return o, ()
         y[0] = state[0]
 
-        def steps(B):  # the sequences B, as in the vanilla cell
+        def steps(part):  # a part of the B sequences, as in the vanilla cell
             for t in range(len(h)):
-                np.dot(y[t, B], W, out=buf[B])
-                h[t, B] += buf[B]
-                f.apply(h[t, B], out=h[t, B])
-                np.dot(h[t, B], V.T, out=o[t, B])
-                o[t, B] += c
-                np.subtract(o[t, B], o[t, B].max(axis=-1, keepdims=True), out=y[t + 1, B])
-                np.exp(y[t + 1, B], out=y[t + 1, B])
-                y[t + 1, B] /= y[t + 1, B].sum(axis=-1, keepdims=True)
+                np.dot(y[t, part], W, out=buf[part])
+                h[t, part] += buf[part]
+                f.apply(h[t, part], out=h[t, part])
+                np.dot(h[t, part], V.T, out=o[t, part])
+                o[t, part] += c
+                np.subtract(o[t, part], o[t, part].max(axis=-1, keepdims=True), out=y[t + 1, part])
+                np.exp(y[t + 1, part], out=y[t + 1, part])
+                y[t + 1, part] /= y[t + 1, part].sum(axis=-1, keepdims=True)
 
         through_time(steps, len(buf), W)
         return o, (y[-1].copy(),)
@@ -112,12 +114,12 @@ class Jordan(Cell, kind="jordan"):
             f.slope(h, out=da)
             back[...] = 0 if dstate is None else dstate[0]
 
-            def steps(B):
+            def steps(part):
                 for t in reversed(range(len(h))):
-                    do[t, B] += _softmax_backward(y[t + 1, B], back[B])  # from above and from t+1
-                    np.dot(do[t, B], V, out=dh[B])
-                    da[t, B] *= dh[B]
-                    np.dot(da[t, B], W.T, out=back[B])
+                    do[t, part] += _softmax_backward(y[t + 1, part], back[part])  # from above and from t+1
+                    np.dot(do[t, part], V, out=dh[part])
+                    da[t, part] *= dh[part]
+                    np.dot(da[t, part], W.T, out=back[part])
 
             through_time(steps, len(back), W)
             add_product(rows(y[:-1]).T, rows(da), out=g["W"])
@@ -143,5 +145,5 @@ class Jordan(Cell, kind="jordan"):
 
 
 def _softmax_backward(y, dy):
-    """The gradient by o, of y = softmax(o). y, dy (B, K)."""
+    """Gradient by o of y = softmax(o). y, dy (B, K)."""
     return y * (dy - (y * dy).sum(axis=-1, keepdims=True))

@@ -9,22 +9,22 @@ import numpy as np
 
 from rnnlm.config import option
 from rnnlm.nn.cells.base import Cell
-from rnnlm.nn.ops import dropout_mask
+from rnnlm.nn.dropout import Dropout
 
 
 @dataclass
 class Work:
     cells: list[Any]  # the workspace of each cell
     dy: list[np.ndarray]  # (T, B, n_out) for each cell but the last: the gradient that comes down to it
-    dropped: list[np.ndarray]  # (T, B, n_out) for each cell but the last: its outputs under the mask
-    masks: list[np.ndarray]  # (B, n_out) for each cell but the last
+    dropouts: list[Dropout]  # for each cell but the last
+    dropped: list[np.ndarray | None]  # (T, B, n_out) for each cell but the last: its outputs under the mask
 
 
 @dataclass(frozen=True)
 class Stack(Cell, kind="stack"):
-    """The outputs of each cell are the inputs of the next: x^{l+1}_t = mask^l y^l_t.
+    """x^{l+1}_t = m^l y^l_t: the outputs of each cell are the inputs of the next.
 
-    The mask drops units between layers; it is the same for all steps of a window (locked dropout: Gal & Ghahramani
+    The mask m^l drops units between layers; it is the same for all steps of a window (locked dropout: Gal & Ghahramani
     2016).
     """
 
@@ -36,7 +36,7 @@ class Stack(Cell, kind="stack"):
             raise ValueError("cells: expected at least one cell, found none")
 
     @property
-    def causal(self):
+    def causal(self):  # type: ignore[override]
         return all(cell.causal for cell in self.cells)
 
     @property
@@ -47,16 +47,19 @@ class Stack(Cell, kind="stack"):
         widths = [n_in, *(cell.n_out for cell in self.cells)]
         return {f"layer{i}": cell.specs(n) for i, (cell, n) in enumerate(zip(self.cells, widths))}
 
-    def initial_state(self, p, B):
-        return tuple(cell.initial_state(p[f"layer{i}"], B) for i, cell in enumerate(self.cells))
+    def initial_state(self, B, dtype):
+        return tuple(cell.initial_state(B, dtype) for cell in self.cells)
 
-    def workspace(self, p, T, B, empty):
-        between = self.cells[:-1]
+    def workspace(self, T, B, empty):
+        return self.workspace_for(None, T, B, empty)
+
+    def workspace_for(self, n_in, T, B, empty):
+        widths = [cell.n_out for cell in self.cells[:-1]]
         return Work(
-            cells=[cell.workspace(p[f"layer{i}"], T, B, empty) for i, cell in enumerate(self.cells)],
-            dy=[empty(T, B, cell.n_out) for cell in between],
-            dropped=[empty(T, B, cell.n_out) for cell in between] if self.dropout else [],
-            masks=[empty(B, cell.n_out) for cell in between] if self.dropout else [],
+            cells=[cell.workspace_for(n, T, B, empty) for cell, n in zip(self.cells, [n_in, *widths])],
+            dy=[empty(T, B, n) for n in widths],
+            dropouts=[Dropout(self.dropout, (B, n), empty) for n in widths],
+            dropped=[empty(T, B, n) if self.dropout else None for n in widths],
         )
 
     def forward(self, p, x, state, work, rng=None):
@@ -68,9 +71,8 @@ class Stack(Cell, kind="stack"):
     def forward_padded(self, p, x, state, work, lengths, rng=None):
         after = []
         for i, cell in enumerate(self.cells):
-            if i and self.dropout:
-                dropout_mask(self.dropout, rng, out=work.masks[i - 1])
-                x = np.multiply(x, work.masks[i - 1], out=work.dropped[i - 1])
+            if i:
+                x = work.dropouts[i - 1].forward(x, rng, out=work.dropped[i - 1])
             x, last = cell.forward_padded(p[f"layer{i}"], x, state[i], work.cells[i], lengths, rng)
             after.append(last)
         return x, tuple(after)
@@ -81,7 +83,7 @@ class Stack(Cell, kind="stack"):
             below, name = work.dy[i - 1] if i else dx, f"layer{i}"
             last = None if dstate is None else dstate[i]
             before[i] = self.cells[i].backward_padded(p[name], g[name], dy, last, work.cells[i], lengths, below)
-            if i and self.dropout:
-                below *= work.masks[i - 1]
+            if i:
+                work.dropouts[i - 1].backward(below)
             dy = below
         return tuple(before)

@@ -107,8 +107,8 @@ class Adaptive(Head, kind="adaptive"):
         D, n0 = p["clusters"].shape[1], self.cutoffs[0] + len(self.cutoffs)
         tails = []
         for _, _, V, _ in self._tails(p):
-            d = V.shape[1]
-            tails.append(Tail(CrossEntropy.workspace(N, *V.shape, empty), empty(N, d), empty(N, d), empty(N, D)))
+            K, d = V.shape
+            tails.append(Tail(CrossEntropy.workspace(N, K, d, empty), empty(N, d), empty(N, d), empty(N, D)))
         return Work(empty(n0, D), empty(n0, D), CrossEntropy.workspace(N, n0, D, empty), tails)
 
     def forward(self, p, y, targets, work):

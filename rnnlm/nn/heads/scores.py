@@ -9,7 +9,7 @@ import numpy as np
 
 from rnnlm.errors import UsageError
 from rnnlm.nn.heads.base import Head
-from rnnlm.nn.ops import blocks
+from rnnlm.nn.parallel import blocks
 
 
 @dataclass

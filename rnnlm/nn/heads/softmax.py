@@ -11,7 +11,7 @@ from rnnlm.config import option
 from rnnlm.nn.cells.base import Empty
 from rnnlm.nn.heads.base import Head, log_unigram
 from rnnlm.nn.initializers import Glorot, Init, Zeros
-from rnnlm.nn.ops import blocks, in_parallel, product
+from rnnlm.nn.parallel import blocks, in_parallel, product
 from rnnlm.nn.params import Spec
 
 EXP = 64  # multiply-adds that are as dear as an exponential
@@ -39,7 +39,8 @@ class Softmax(Head, kind="softmax"):
         return specs
 
     def workspace(self, p, N, empty):
-        return CrossEntropy.workspace(N, *p["V"].shape, empty)
+        K, D = p["V"].shape
+        return CrossEntropy.workspace(N, K, D, empty)
 
     def forward(self, p, y, targets, work):
         return work.forward(y, p["V"], p.get("c"), targets)

@@ -1,4 +1,4 @@
-"""What a model is, and the network that gives it memory."""
+"""The protocol of models."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from rnnlm.nn.state import State
 
 
 class Model(Choice, default="lm"):
-    """A network for a task: it lists its parameters, and runs forwards and backwards over a batch, without memory.
+    """Network for a task: it lists its parameters, and runs forwards and backwards over a batch, without memory.
 
-    The reading decides which type of batch that is, and which vocabulary: T and B are its `shape`, more numbers where a
-    batch has more lengths than one; (T, B) stands for the shape of its targets, which are (B,) for labels.
+    data.reading decides the type of the batch and the vocabulary. T and B are the batch's `shape`, with more numbers
+    where a batch has more lengths than one; (T, B) means the shape of its targets, which are (B,) for labels.
     """
 
     readings: ClassVar[tuple[str, ...]] = ()  # the values of data.reading that it can learn from
-    perplexity: ClassVar[str] = "ppl"  # what exp(nats per token) is called
+    perplexity: ClassVar[str] = "ppl"  # name of exp(nats per token)
     instead: ClassVar[tuple[str, str]] = ("", "")  # why it is no language model, and which commands it has
 
     def specs(self, vocab: Any) -> Specs:
@@ -27,29 +27,29 @@ class Model(Choice, default="lm"):
         raise NotImplementedError
 
     def tie(self, p: Any) -> Any:
-        """`p` as the layers see it: where one array has two uses, under both names."""
+        """Parameters as the layers see them: an array with two uses is there under both names."""
         return p
 
-    def initial_state(self, p: Any, B: int) -> State:
-        """The state before the first step of B sequences."""
-        raise NotImplementedError
+    def initial_state(self, B: int, dtype: Any) -> State:
+        """State before the first step of B sequences. (): nothing is carried from batch to batch."""
+        return ()
 
     def workspace(self, p: Any, *shape: Any) -> Any:
-        """workspace(p, T, B, empty): memory for windows of T steps of B sequences."""
+        """Memory for windows of T steps of B sequences: workspace(p, T, B, empty)."""
         raise NotImplementedError
 
     def forward(self, p: Any, batch: Any, state: State, work: Any, rng: np.random.Generator | None = None):
-        """-> -log p of each target (T, B) in nats, the state after the window. `rng=None` means evaluation."""
+        """Return -log p of each target (T, B) in nats, and the state after the window. `rng=None` means evaluation."""
         raise NotImplementedError
 
     def log_probs(self, p: Any, inputs: np.ndarray, state: State, work: Any):
-        """Ids (T, B) -> log p of every word after each of them, (T, B, K), and the state after the window."""
+        """Return log p of every word after each id of `inputs`, (T, B, K), and the state after the window."""
         raise NotImplementedError
 
     def backward(self, p: Any, g: Any, scale: np.ndarray, work: Any) -> None:
-        """Adds into g the gradient of sum scale * nats, both (T, B)."""
+        """Add to g the gradient of sum scale * nats, both (T, B)."""
         raise NotImplementedError
 
     def hidden(self, work: Any) -> np.ndarray:
-        """What the head saw in the last forward: (T, B, D')."""
+        """Inputs of the head in the last forward: (T, B, D'). A view of the workspace."""
         raise NotImplementedError

@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 
 from rnnlm.config import option
-from rnnlm.nn.cells.base import Cell, beyond, ends, ends_add
+from rnnlm.nn.cells.base import Cell
+from rnnlm.nn.cells.padding import beyond, ends, ends_add
 from rnnlm.nn.cells.vanilla import Vanilla
 from rnnlm.nn.heads import Head, Softmax
 from rnnlm.nn.initializers import Init, Uniform
 from rnnlm.nn.models.base import Model
-from rnnlm.nn.models.reader import Reader
-from rnnlm.nn.models.reader import Work as Reading
-from rnnlm.nn.ops import dropout_mask
+from rnnlm.nn.models.embedded import Embedded, check_embedding
+from rnnlm.nn.models.output import Output
 
 
 @dataclass
 class Work:
-    reader: Reading
-    head: Any
-    z: np.ndarray  # (B, H) what the head sees
-    dz: np.ndarray  # (B, H)
-    mask: np.ndarray  # (B, H)
-    dy: np.ndarray  # (T, B, H)
+    embedded: Any
+    output: Any
+    z: np.ndarray  # (B, H) one vector for each sentence
+    dh: np.ndarray  # (T, B, H)
 
 
 @dataclass(frozen=True)
@@ -51,62 +50,53 @@ class Classifier(Model, kind="classifier"):
     dropout_output: float = option(0.0, "share of the head's inputs dropped", low=0, below=1)
 
     def __post_init__(self):
-        if self.head.tied:
-            raise ValueError("head.tied: labels are no words, so there is no table to share")
-        if self.embedding is None and self.dropout_input:
-            raise ValueError("dropout_input: needs an embedding; set model.embedding to its size")
+        check_embedding(self, untied="labels are no words, so there is no table to share")
 
-    @property
-    def _reader(self):
-        return Reader(self.cell, self.embedding, self.init_E, self.dropout_input)
+    @cached_property
+    def _embedded(self) -> Embedded:
+        return Embedded(self.cell, self.embedding, self.init_E, self.dropout_input)
+
+    @cached_property
+    def _output(self) -> Output:
+        return Output(self.head, self.cell.n_out, dropout=self.dropout_output)
 
     def specs(self, vocab):
-        return {**self._reader.specs(len(vocab.inputs)), "head": self.head.specs(self.cell.n_out, vocab.outputs)}
-
-    def initial_state(self, p, B):
-        return ()  # nothing is carried from batch to batch
+        return {**self._embedded.specs(len(vocab.inputs)), **self._output.specs(vocab.outputs)}
 
     def workspace(self, p, T, B, empty):
         H = self.cell.n_out
-        return Work(
-            self._reader.workspace(p, T, B, empty), self.head.workspace(p["head"], B, empty),
-            z=empty(B, H), dz=empty(B, H), mask=empty(B, H), dy=empty(T, B, H),
-        )  # fmt: skip
+        embedded, output = self._embedded.workspace(p, T, B, empty), self._output.workspace(p, (B,), empty)
+        return Work(embedded, output, z=empty(B, H), dh=empty(T, B, H))
 
     def forward(self, p, batch, state, work, rng=None):
-        z = self._hidden(p, batch.inputs, batch.lengths, work, rng)
-        return self.head.forward(p["head"], z, batch.targets, work.head), state
+        z = self._pooled(p, batch.inputs, batch.lengths, work, rng)
+        return self._output.forward(p, z, batch.targets, work.output, rng), state
 
     def label_log_probs(self, p, inputs, lengths, work):
-        """Sentences (T, B) with lengths (B,) -> log p of every label, (B, K)."""
-        return self.head.log_probs(p["head"], self._hidden(p, inputs, lengths, work, None))
+        """Return log p of every label, (B, K), for sentences (T, B) with lengths (B,)."""
+        return self._output.log_probs(p, self._pooled(p, inputs, lengths, work, None), work.output)
 
-    def _hidden(self, p, inputs, lengths, work, rng):
-        """-> what the head sees, (B, H)."""
-        state = self._reader.initial_state(p, len(lengths))
-        y, _ = self._reader.forward(p, inputs, state, work.reader, lengths, rng=rng)
+    def _pooled(self, p, inputs, lengths, work, rng):
+        """Return h_T or the mean of all h_t, (B, H)."""
+        state = self._embedded.initial_state(len(lengths), work.z.dtype)
+        h, _ = self._embedded.forward(p, inputs, state, work.embedded, lengths, rng=rng)
         if self.pool == "last":
-            work.z[...] = ends(y, lengths)
+            work.z[...] = ends(h, lengths)
         else:
-            np.copyto(work.dy, y)  # memory that is free until backward
-            work.dy[beyond(lengths, len(y))] = 0
-            np.sum(work.dy, axis=0, out=work.z)
+            np.copyto(work.dh, h)  # memory that is free until backward
+            work.dh[beyond(lengths, len(h))] = 0
+            np.sum(work.dh, axis=0, out=work.z)
             work.z /= lengths[:, None]
-        if self.dropout_output:
-            dropout_mask(self.dropout_output, rng, out=work.mask)
-            work.z *= work.mask
         return work.z
 
     def backward(self, p, g, scale, work):
-        dy, dz, lengths = work.dy, work.dz, work.reader.lengths
-        self.head.backward(p["head"], g["head"], scale, work.head, dz)
-        if self.dropout_output:
-            dz *= work.mask
+        dh, lengths = work.dh, work.embedded.lengths
+        dz = self._output.backward(p, g, scale, work.output)
         if self.pool == "last":
-            dy[...] = 0
-            ends_add(dy, lengths, dz)
+            dh[...] = 0
+            ends_add(dh, lengths, dz)
         else:
             dz /= lengths[:, None]
-            dy[...] = dz
-            dy[beyond(lengths, len(dy))] = 0
-        self._reader.backward(p, g, dy, None, work.reader)
+            dh[...] = dz
+            dh[beyond(lengths, len(dh))] = 0
+        self._embedded.backward(p, g, dh, None, work.embedded)

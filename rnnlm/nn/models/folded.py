@@ -1,22 +1,24 @@
-"""An embedding and the input weights of a cell, multiplied once for each different word of a window."""
+"""Embedding times input weights of a cell, computed once for each different word of a window."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import numpy as np
 
 from rnnlm.nn.cells.base import Cell, Empty
-from rnnlm.nn.ops import add_product, product
-from rnnlm.nn.params import Spec, Views, array, leaves_of, replaced
+from rnnlm.nn.parallel import add_product, product
+from rnnlm.nn.params import Spec, Views, leaves_of
 
 
 class Folded:
-    """U x_t = (E U)[w_t]: to a cell that reads ids, rows of E U are what U is to one that reads vectors.
+    """U x_t = (E U)[w_t]: a cell that reads ids looks up rows of E U, as it would rows of U under one-hot input.
 
         F = E' U    dU += E'^T dF    dE' += dF U^T    E' (K', D): the rows of E of the K' different words of a window
 
     A text repeats its words, so the three products with U have fewer rows than the N = T B of the window: half as many
     at K = 10,000 and N = 700 (an LSTM of 400 units: -5 % of a step), K at most (K = 65, H = 512, 64 x 64: -30 %).
-    Which weights stand where U does, the cell's own list tells: those whose shape depends on the width of the input.
+    The weights in the place of U are found in the cell's own specs: their shape depends on the width of the input.
     """
 
     @staticmethod
@@ -33,7 +35,7 @@ class Folded:
         self.dF = {name: empty(*shape) for name, shape in shapes.items()}
 
     def forward(self, p: Views, E: np.ndarray, ids: np.ndarray) -> tuple[Views, np.ndarray]:
-        """The cell's parameters p for vectors, E (K, D), ids (T, B) -> its parameters for ids, and those ids."""
+        """Map the cell's parameters p for vectors, and ids (T, B), to its parameters for ids, and those ids."""
         if len(E) <= ids.size:
             self.words = np.arange(len(E))
         else:
@@ -47,14 +49,14 @@ class Folded:
         return self.p, ids
 
     def gradients(self, g: Views) -> Views:
-        """Where the cell, reading ids, is to add its gradients."""
+        """Return memory to which the cell, reading ids, adds its gradients."""
         n = slice(len(self.words))
         for dF in self.dF.values():
             dF[n] = 0
         return replaced(g, {name: dF[n] for name, dF in self.dF.items()})
 
     def backward(self, p: Views, g: Views, dE: np.ndarray) -> None:
-        """Adds what the cell has left in `gradients` into g and dE (K, D). E' is used up."""
+        """Add to g and dE (K, D) what follows from the gradients that the cell has computed. E' is overwritten."""
         n = slice(len(self.words))
         for name, dF in self.dF.items():
             add_product(self.E[n].T, dF[n], out=array(g, name))
@@ -64,6 +66,23 @@ class Folded:
 
 
 def input_weights(cell: Cell) -> dict[str, Spec]:
-    """{name: Spec} of the weights with a row for each component of the input."""
+    """Specs of the weights with a row for each component of the input, by name."""
     one, two = (dict(leaves_of(cell.specs(n_in))) for n_in in (1, 2))
     return {name: spec for name, spec in one.items() if spec.shape != two[name].shape}
+
+
+def array(views: Views, name: str) -> np.ndarray:
+    """The array called "cell.W"."""
+    for part in name.split("."):
+        views = views[part]
+    return views  # type: ignore[return-value]
+
+
+def replaced(views: Views, arrays: Mapping[str, np.ndarray], prefix: str = "") -> Views:
+    """Copy of `views` with other arrays in some places, {"cell.W": array}."""
+    return Views({
+        name: replaced(entry, arrays, f"{prefix}{name}.")
+        if isinstance(entry, Views)
+        else arrays.get(prefix + name, entry)
+        for name, entry in views.items()
+    })  # fmt: skip

@@ -6,30 +6,20 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
 from rnnlm.config import option
 from rnnlm.nn.cells.base import Cell
 from rnnlm.nn.cells.vanilla import Vanilla
 from rnnlm.nn.heads import Head, Softmax
 from rnnlm.nn.initializers import Glorot, Init, Uniform
 from rnnlm.nn.models.base import Model
-from rnnlm.nn.models.reader import Reader
-from rnnlm.nn.models.reader import Work as Reading
-from rnnlm.nn.ops import dropout_mask, project, project_backward, rows
-from rnnlm.nn.params import Spec, Views
+from rnnlm.nn.models.embedded import Embedded, check_embedding
+from rnnlm.nn.models.output import Output, tied
 
 
 @dataclass
 class Work:
-    reader: Reading
-    h: np.ndarray | None  # (T, B, H) the cell's outputs
-    y: np.ndarray  # (T, B, D') h, or its projection, under the output mask
-    mask_y: np.ndarray  # (B, D')
-    head: Any
-    dy: np.ndarray  # (T, B, D')
-    dh: np.ndarray | None  # (T, B, H), where P stands between
-    top: np.ndarray | None = None  # (T, B, D') what the head saw: h or y
+    embedded: Any
+    output: Any
 
 
 @dataclass(frozen=True)
@@ -57,77 +47,42 @@ class LanguageModel(Model, kind="lm"):
     dropout_output: float = option(0.0, "share of the head's inputs dropped", low=0, below=1)
 
     def __post_init__(self):
-        if self.embedding is None and self.head.tied:
-            raise ValueError("head.tied: needs an embedding to share; set model.embedding to its size")
-        for name in ("dropout_words", "dropout_input"):
-            if self.embedding is None and getattr(self, name):
-                raise ValueError(f"{name}: needs an embedding; set model.embedding to its size")
+        check_embedding(self)
         if not self.cell.causal:
             raise ValueError("cell: a language model may not see the words that it predicts; use a causal cell")
 
     @cached_property
-    def _reader(self):
-        return Reader(self.cell, self.embedding, self.init_E, self.dropout_input, self.dropout_words)
+    def _embedded(self) -> Embedded:
+        return Embedded(self.cell, self.embedding, self.init_E, self.dropout_input, self.dropout_words)
 
-    @property
-    def _projected(self):
-        return self.head.tied and self.cell.n_out != self.embedding
+    @cached_property
+    def _output(self) -> Output:
+        D = self.embedding if self.head.tied and self.embedding != self.cell.n_out else None
+        return Output(self.head, self.cell.n_out, D, self.dropout_output, self.init_P)
 
     def specs(self, vocab):
-        D, H = self.embedding, self.cell.n_out
-        specs = self._reader.specs(len(vocab))
-        if self._projected:
-            specs["P"] = Spec((H, D), self.init_P)
-        specs["head"] = self.head.specs(D if self._projected else H, vocab)
-        return specs
+        return {**self._embedded.specs(len(vocab)), **self._output.specs(vocab)}
 
     def tie(self, p):
-        """With a tied head, E is known to the head as V: both uses add their gradients into the one array."""
-        return Views({**p, "head": Views({**p["head"], "V": p["E"]})}) if self.head.tied else p
+        return tied(p) if self.head.tied else p
 
-    def initial_state(self, p, B):
-        return self._reader.initial_state(p, B)
+    def initial_state(self, B, dtype):
+        return self._embedded.initial_state(B, dtype)
 
     def workspace(self, p, T, B, empty):
-        H = self.cell.n_out
-        n_y = self.embedding if self._projected else H
-        return Work(
-            self._reader.workspace(p, T, B, empty), h=None, y=empty(T, B, n_y), mask_y=empty(B, n_y),
-            head=self.head.workspace(p["head"], T * B, empty),
-            dy=empty(T, B, n_y), dh=empty(T, B, H) if self._projected else None,
-        )  # fmt: skip
+        return Work(self._embedded.workspace(p, T, B, empty), self._output.workspace(p, (T, B), empty))
 
     def forward(self, p, batch, state, work, rng=None):
-        y, state = self._hidden(p, batch.inputs, state, work, rng)
-        nats = self.head.forward(p["head"], rows(y), batch.targets.ravel(), work.head)
-        return nats.reshape(batch.targets.shape), state
-
-    def log_probs(self, p, inputs, state, work):
-        y, state = self._hidden(p, inputs, state, work, None)
-        return self.head.log_probs(p["head"], rows(y)).reshape(*inputs.shape, -1), state
-
-    def _hidden(self, p, inputs, state, work, rng):
-        """Ids (T, B) -> what the head sees, (T, B, D'), and the state after the window."""
-        work.h, state = self._reader.forward(p, inputs, state, work.reader, rng=rng)
-        y = work.h
-        if self._projected:
-            project(work.h, p["P"], out=work.y)
-            y = work.y
-        if self.dropout_output:
-            dropout_mask(self.dropout_output, rng, out=work.mask_y)
-            y = np.multiply(y, work.mask_y, out=work.y)
-        work.top = y
-        return y, state
+        h, state = self._embedded.forward(p, batch.inputs, state, work.embedded, rng=rng)
+        return self._output.forward(p, h, batch.targets, work.output, rng), state
 
     def backward(self, p, g, scale, work):
-        dy = work.dy
-        self.head.backward(p["head"], g["head"], scale.ravel(), work.head, rows(dy))
-        if self.dropout_output:
-            dy *= work.mask_y
-        if self._projected:
-            project_backward(work.h, dy, p["P"], g["P"], work.dh)
-            dy = work.dh
-        self._reader.backward(p, g, dy, None, work.reader)
+        dh = self._output.backward(p, g, scale, work.output)
+        self._embedded.backward(p, g, dh, None, work.embedded)
+
+    def log_probs(self, p, inputs, state, work):
+        h, state = self._embedded.forward(p, inputs, state, work.embedded)
+        return self._output.log_probs(p, h, work.output), state
 
     def hidden(self, work):
-        return work.top
+        return work.output.y

@@ -1,4 +1,4 @@
-"""The encoder-decoder: a sentence in, another one out."""
+"""The encoder-decoder: a sentence in, another sentence out."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ import numpy as np
 
 from rnnlm.config import option
 from rnnlm.nn.cells.base import Cell
+from rnnlm.nn.cells.padding import turned
 from rnnlm.nn.cells.vanilla import Vanilla
 from rnnlm.nn.heads import Head, Softmax
 from rnnlm.nn.initializers import Init, Uniform
-from rnnlm.nn.models.reader import Reader, widths
-from rnnlm.nn.models.reader import Work as Reading
-from rnnlm.nn.models.writer import Writer
+from rnnlm.nn.models.decoder import DecoderModel
+from rnnlm.nn.models.embedded import Embedded, widths
 from rnnlm.nn.state import arrays, rebuilt
 
 
 @dataclass
-class Given:
-    encoder: Reading
-    dy: np.ndarray  # (S, B, H)
-    last: Any  # the state after the source
+class Source:
+    encoder: Any
+    dh: np.ndarray  # (S, B, H)
+    last: Any = None  # the state after the source
 
 
 @dataclass(frozen=True)
-class Seq2Seq(Writer, kind="seq2seq"):
+class Seq2Seq(DecoderModel, kind="seq2seq"):
     """s_t = encoder(E[x_t], s_{t-1}) over the source x;  the decoder starts from s_S, or reads it at every step.
 
     (Sutskever et al. 2014, Cho et al. 2014.) `reverse` reads the source from its end, so that its first words are near
@@ -66,45 +66,39 @@ class Seq2Seq(Writer, kind="seq2seq"):
             )
 
     @cached_property
-    def _beside(self):
+    def _context(self):
         return sum(arrays(widths(self.encoder))) if self.context == "every_step" else 0
 
     @cached_property
-    def _encoder(self):
-        return Reader(self.encoder, self.embedding, self.init_E, self.dropout_input)
+    def _encoder(self) -> Embedded:
+        return Embedded(self.encoder, self.embedding, self.init_E, self.dropout_input)
 
     def specs(self, vocab):
-        return {
-            "encoder": self._encoder.specs(len(vocab.inputs)),
-            "decoder": self._decoder.specs(len(vocab.outputs)),
-            "head": self.head.specs(self.decoder.n_out, vocab.outputs),
-        }
+        encoder, decoder = self._encoder.specs(len(vocab.inputs)), self._decoder.specs(len(vocab.outputs))
+        return {"encoder": encoder, "decoder": decoder, **self._output.specs(vocab.outputs)}
 
     def workspace(self, p, S, T, B, empty):
-        given = Given(self._encoder.workspace(p["encoder"], S, B, empty), empty(S, B, self.encoder.n_out), None)
-        return self._memory(p, T, B, empty, given)
+        source = Source(self._encoder.workspace(p["encoder"], S, B, empty), empty(S, B, self.encoder.n_out))
+        return self._workspace(p, T, B, empty, source)
 
-    def before(self, p, batch, work, rng):
-        source, B = batch.source, batch.source.shape[1]
+    def first_state(self, p, batch, work, rng):
+        source, B, dtype = batch.source, batch.source.shape[1], work.dh.dtype
         if self.reverse:
             source = backwards(source, batch.lengths)
-        state = self._encoder.initial_state(p["encoder"], B)
+        state = self._encoder.initial_state(B, dtype)
         _, work.last = self._encoder.forward(p["encoder"], source, state, work.encoder, batch.lengths, rng=rng)
         if self.context == "state":
             return work.last, None
-        return self._decoder.initial_state(p["decoder"], B), np.concatenate(list(arrays(work.last)), axis=1)
+        return self._decoder.initial_state(B, dtype), np.concatenate(list(arrays(work.last)), axis=1)
 
-    def before_backward(self, p, g, dstate, dc, work):
+    def first_state_backward(self, p, g, dstate, dc, work):
         if self.context == "every_step":
             ends = np.cumsum([part.shape[1] for part in arrays(work.last)])
             dstate = rebuilt(work.last, iter(np.split(dc, ends[:-1], axis=1)))
-        work.dy[...] = 0  # the encoder's outputs are not looked at
-        self._encoder.backward(p["encoder"], g["encoder"], work.dy, dstate, work.encoder)
+        work.dh[...] = 0  # the encoder's outputs are not looked at
+        self._encoder.backward(p["encoder"], g["encoder"], work.dh, dstate, work.encoder)
 
 
 def backwards(ids: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
-    """ids (S, B), each of lengths (B,), from the end: what is padding stays behind. lengths None: all are S long."""
-    if lengths is None:
-        return ids[::-1]
-    t = np.arange(len(ids))[:, None]
-    return np.take_along_axis(ids, np.where(t < lengths, lengths - 1 - t, t), axis=0)
+    """Turn sequences of ids (S, B) round, each within its length; padding stays behind. None: all are S long."""
+    return ids.ravel()[turned(lengths, *ids.shape)]

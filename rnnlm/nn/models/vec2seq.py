@@ -13,20 +13,20 @@ from rnnlm.nn.cells.base import Cell
 from rnnlm.nn.cells.vanilla import Vanilla
 from rnnlm.nn.heads import Head, Softmax
 from rnnlm.nn.initializers import Glorot, Init, Uniform, Zeros
-from rnnlm.nn.models.reader import widths
-from rnnlm.nn.models.writer import Writer
-from rnnlm.nn.params import Spec
+from rnnlm.nn.models.decoder import DecoderModel
+from rnnlm.nn.models.embedded import widths
+from rnnlm.nn.params import Spec, Specs
 from rnnlm.nn.state import arrays, rebuilt
 
 
 @dataclass
-class Given:
+class Source:
     v: np.ndarray  # (B, C)
-    first: Any  # the state that v makes
+    first: Any = None  # the decoder's first state, computed from v
 
 
 @dataclass(frozen=True)
-class Vec2Seq(Writer, kind="vec2seq"):
+class Vec2Seq(DecoderModel, kind="vec2seq"):
     """s_0 = tanh(a + A v), for each part of the decoder's state;  or v is fed to the decoder at every step.
 
     v (B, C) is the vector, A (C, H) and a (H,) are learned.
@@ -59,30 +59,29 @@ class Vec2Seq(Writer, kind="vec2seq"):
             raise ValueError("decoder: it keeps no state that the vector could make; use context: every_step")
 
     @cached_property
-    def _beside(self):
+    def _context(self):
         return self.vector if self.context == "every_step" else 0
 
     def specs(self, vocab):
-        specs = {}
+        specs: Specs = {}
         if self.context == "state":
             for i, H in enumerate(arrays(widths(self.decoder))):
                 specs[f"first{i}"] = {"A": Spec((self.vector, H), self.init_A), "a": Spec((H,), Zeros())}
-        decoder, head = self._decoder.specs(len(vocab)), self.head.specs(self.decoder.n_out, vocab)
-        return {**specs, "decoder": decoder, "head": head}
+        return {**specs, "decoder": self._decoder.specs(len(vocab)), **self._output.specs(vocab)}
 
     def workspace(self, p, T, B, empty):
-        return self._memory(p, T, B, empty, Given(empty(B, self.vector), None))
+        return self._workspace(p, T, B, empty, Source(empty(B, self.vector)))
 
-    def before(self, p, batch, work, rng):
+    def first_state(self, p, batch, work, rng):
         work.v[...] = batch.vectors
-        state = self._decoder.initial_state(p["decoder"], len(work.v))
+        state = self._decoder.initial_state(len(work.v), work.v.dtype)
         if self.context == "every_step":
             return state, work.v
         firsts = [p[f"first{i}"] for i, _ in enumerate(arrays(state))]
         work.first = rebuilt(state, (np.tanh(first["a"] + work.v @ first["A"]) for first in firsts))
         return work.first, None
 
-    def before_backward(self, p, g, dstate, dc, work):
+    def first_state_backward(self, p, g, dstate, dc, work):
         if self.context == "every_step":
             return
         for i, (h, dh) in enumerate(zip(arrays(work.first), arrays(dstate))):

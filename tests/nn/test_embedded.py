@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from rnnlm.nn.initializers import Uniform
+from rnnlm.nn.models.embedded import Embedded
 from rnnlm.nn.models.folded import Folded, input_weights
-from rnnlm.nn.models.reader import Reader
 from rnnlm.nn.state import arrays
 from tests.kinds import CELLS, memory, parameters, random_like
 
@@ -16,15 +16,15 @@ LENGTHS = [None, np.array([1, 3, 2, 3])]
 def both_ways(cell, T, lengths, dropout=0.0, K=K):
     """y where it means something, the last state, the gradients and that of the first state; and the table used."""
     rng = np.random.default_rng(1)
-    reader = Reader(cell, D, Uniform(0.5), dropout)
-    p = parameters(reader.specs(K))
+    embedded = Embedded(cell, D, Uniform(0.5), dropout)
+    p = parameters(embedded.specs(K))
     ids = rng.integers(0, K, (T, B), dtype=np.int32)
     real = np.arange(T)[:, None] < (T if lengths is None else lengths) + np.zeros(B)
-    state = random_like(reader.initial_state(p, B), rng)
+    state = random_like(embedded.initial_state(B, np.float64), rng)
     dy, dlast = rng.standard_normal((T, B, cell.n_out)), random_like(state, rng)
-    work, g = reader.workspace(p, T, B, memory()), p.zeros_like()
-    y, last = reader.forward(p, ids, state, work, lengths, rng=np.random.default_rng(2))
-    dfirst, _ = reader.backward(p, g, dy.copy(), dlast, work)
+    work, g = embedded.workspace(p, T, B, memory()), p.zeros_like()
+    y, last = embedded.forward(p, ids, state, work, lengths, rng=np.random.default_rng(2))
+    dfirst, _ = embedded.backward(p, g, dy.copy(), dlast, work)
     return [y[real], *arrays(last), g.flat, *arrays(dfirst)], work.folded if work.looked_up else None
 
 

@@ -1,0 +1,42 @@
+"""Dropout with a mask that stays for a window of T steps, and is not made at all in evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+
+class Dropout:
+    """Inverted dropout: y = m * x, where m is 0 with the probability `rate` and 1 / (1 - rate) otherwise.
+
+    One mask serves all steps of a window, and each sequence has its own ("locked" or "variational" dropout: Gal &
+    Ghahramani 2016). In evaluation, where there is no random generator, and with rate 0, y = x.
+    """
+
+    def __init__(self, rate: float, shape: tuple[int, ...], empty: Callable[..., np.ndarray]):
+        self.rate, self.on = rate, False  # on: whether x was multiplied by the mask
+        self.mask: Any = empty(*shape) if rate else None
+
+    def draw(self, rng: np.random.Generator | None) -> bool:
+        """Draw a new mask; False in evaluation and with rate 0, where there is none."""
+        self.on = self.mask is not None and rng is not None
+        if self.on:
+            dropout_mask(self.rate, rng, out=self.mask)
+        return self.on
+
+    def forward(self, x: np.ndarray, rng: np.random.Generator | None, out: np.ndarray | None) -> np.ndarray:
+        """Return x, or its product with a new mask, which is written into `out`."""
+        return np.multiply(x, self.mask, out=out) if self.draw(rng) else x
+
+    def backward(self, dy: np.ndarray) -> None:
+        """Turn dL/dy into dL/dx, in place."""
+        if self.on:
+            dy *= self.mask
+
+
+def dropout_mask(rate: float, rng: Any, out: np.ndarray) -> None:
+    """Fill `out` with 0 (probability `rate`) and 1 / (1 - rate), which keeps the mean."""
+    np.greater_equal(rng.random(out.shape, dtype=out.dtype), rate, out=out, casting="unsafe")
+    out /= 1 - rate

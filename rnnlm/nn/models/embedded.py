@@ -1,0 +1,132 @@
+"""Embedding and recurrent cell: token ids in, hidden vectors out. Part of every model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rnnlm.nn.cells.base import Cell, Empty
+from rnnlm.nn.dropout import Dropout
+from rnnlm.nn.initializers import Init
+from rnnlm.nn.models.folded import Folded
+from rnnlm.nn.ops import project, project_backward
+from rnnlm.nn.params import Spec, Specs
+from rnnlm.nn.state import State, transformed
+
+
+@dataclass
+class Work:
+    cell: Any
+    words: Dropout  # its mask (K, 1) drops whole rows of E
+    components: Dropout  # its mask (B, D) drops components of the word vectors
+    x: Any  # (T, B, D + C) inputs of the cell; None: it reads ids
+    dx: Any  # (T, B, D + C)
+    E: Any  # (T, B, D) the word vectors: x itself, unless c stands next to them
+    dE: Any  # (T, B, D)
+    folded: Any  # E and the cell's U in one: no x is needed, except under a mask
+    looked_up: bool = False  # whether the last forward went that way
+    ids: Any = None  # (T, B)
+    lengths: Any = None  # (B,); None: all sequences have T steps
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """x_t = [E[w_t]; c],  h_t, s_t = cell(x_t, s_{t-1}): without an embedding E (K, D) the ids are one-hot input.
+
+    c (B, C) is a vector next to every word vector. `dropout` drops components of the word vectors, the same ones in all
+    steps of a window (locked); `dropout_words` drops whole rows of E (Gal & Ghahramani 2016). Without a mask and c, E
+    and the cell's input weights are multiplied once for each different word: see `Folded`.
+    """
+
+    cell: Cell
+    embedding: int | None  # D
+    init_E: Init
+    dropout: float = 0.0
+    dropout_words: float = 0.0
+    context: int = 0  # C
+
+    def specs(self, K: int, own_E: bool = True) -> Specs:
+        """Parameters for K words; without `own_E`, E is a parameter of the model around it."""
+        if self.embedding is None:
+            return {"cell": self.cell.specs(K)}
+        specs: Specs = {"E": Spec((K, self.embedding), self.init_E)} if own_E else {}
+        return {**specs, "cell": self.cell.specs(self.embedding + self.context)}
+
+    def initial_state(self, B: int, dtype: Any) -> State:
+        """State before the first step of B sequences."""
+        return self.cell.initial_state(B, dtype)
+
+    def workspace(self, p: Any, T: int, B: int, empty: Empty) -> Work:
+        """Memory for windows of T steps."""
+        D, C = self.embedding or 0, self.context
+        drops, K = bool(self.dropout or self.dropout_words), len(p["E"]) if D else 0
+        # One step repeats too few words to be worth folding.
+        folded = Folded(self.cell, K, D, T * B, empty) if D and not C and T > 1 and Folded.possible(self.cell) else None
+        n_in = D + C if D and (drops or folded is None) else None
+        x, dx = (None, None) if n_in is None else (empty(T, B, n_in), empty(T, B, n_in))
+        return Work(
+            self.cell.workspace_for(n_in, T, B, empty),
+            words=Dropout(self.dropout_words, (K, 1), empty), components=Dropout(self.dropout, (B, D), empty),
+            x=x, dx=dx, E=empty(T, B, D) if C else x, dE=empty(T, B, D) if C else dx, folded=folded,
+        )  # fmt: skip
+
+    def forward(self, p: Any, ids: np.ndarray, state: State, work: Work, lengths: np.ndarray | None = None,
+                c: np.ndarray | None = None, rng: np.random.Generator | None = None):  # fmt: skip
+        """Map ids (T, B), of which sequence n has lengths[n], to h (T, B, H) and the state after each one's end."""
+        work.ids, work.lengths, cell, x = ids, lengths, p["cell"], ids
+        drops_words, drops_components = work.words.draw(rng), work.components.draw(rng)
+        work.looked_up = work.folded is not None and not (drops_words or drops_components)
+        if work.looked_up:
+            cell, x = work.folded.forward(cell, p["E"], ids)
+        elif self.embedding is not None:
+            x = work.x
+            project(ids, p["E"], out=work.E)
+            if drops_words:
+                work.E *= work.words.mask[ids]
+            if drops_components:
+                work.E *= work.components.mask
+            if self.context:
+                x[:, :, : self.embedding], x[:, :, self.embedding :] = work.E, c
+        return self.cell.forward_padded(cell, x, state, work.cell, lengths, rng)
+
+    def backward(self, p: Any, g: Any, dh: np.ndarray, dstate: State | None, work: Work):
+        """Return dL/d(first state) and dL/dc (B, C) or None. Adds to g; may overwrite dh."""
+        cell, lengths = self.cell, work.lengths
+        if work.looked_up:
+            folded, dfolded = work.folded.p, work.folded.gradients(g["cell"])
+            first = cell.backward_padded(folded, dfolded, dh, dstate, work.cell, lengths)
+            work.folded.backward(p["cell"], g["cell"], g["E"])
+            return first, None
+        first = cell.backward_padded(p["cell"], g["cell"], dh, dstate, work.cell, lengths, work.dx)
+        if self.embedding is None:
+            return first, None
+        dc = None
+        if self.context:
+            work.dE[...], dc = work.dx[:, :, : self.embedding], work.dx[:, :, self.embedding :].sum(axis=0)
+        work.components.backward(work.dE)
+        if work.words.on:
+            work.dE *= work.words.mask[work.ids]
+        project_backward(work.ids, work.dE, p["E"], g["E"], None)
+        return first, dc
+
+
+def check_embedding(model: Any, untied: str = "") -> None:
+    """Raise ValueError for an option of a model that needs an embedding where there is none.
+
+    untied: why the model's head cannot be tied to the embedding at all.
+    """
+    if model.head.tied and untied:
+        raise ValueError(f"head.tied: {untied}")
+    if model.embedding is None:
+        if model.head.tied:
+            raise ValueError("head.tied: needs an embedding to share; set model.embedding to its size")
+        for name in ("dropout_words", "dropout_input"):
+            if getattr(model, name, 0):
+                raise ValueError(f"{name}: needs an embedding; set model.embedding to its size")
+
+
+def widths(cell: Cell) -> State:
+    """Widths H of the arrays (B, H) of a cell's state, nested as they are."""
+    return transformed(cell.initial_state(1, np.float32), lambda array: array.shape[1])
