@@ -6,15 +6,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rnnlm.nn.cells import Stack, Vanilla
-from rnnlm.nn.gradcheck import synthetic_batch
+from rnnlm.nn.cells import Bidirectional, Stack, Vanilla
+from rnnlm.nn.gradcheck import synthetic_batch, synthetic_batch_for, synthetic_vocab_for
 from rnnlm.nn.heads import Softmax
 from rnnlm.nn.initializers import Identity
-from rnnlm.nn.models import LanguageModel
+from rnnlm.nn.models import Classifier, LanguageModel
 from rnnlm.nn.network import Network
 from rnnlm.nn.state import arrays
 from rnnlm.text.windows import Batch
-from tests.kinds import MODELS, VOCAB, K
+from tests.kinds import MODELS, VOCAB, K, memory
 
 T, B = 6, 3
 
@@ -251,6 +251,57 @@ def test_results_outlive_the_next_window():
     network.loss_and_grad(batch_of(seed=2), None, np.random.default_rng(2))
     for array, copy in zip(results, kept):
         np.testing.assert_array_equal(array, copy)
+
+
+def test_memory_for_many_shapes_is_bounded():
+    network, other = (network_of(MODELS["all dropouts"]) for _ in range(2))
+    first, _ = network.loss_and_grad(batch_of(100, 1), None)
+    for steps in range(1, 100):
+        network.nats(batch_of(steps, 1), None)
+    assert len(network._arena._works) == 64
+    assert network.loss_and_grad(batch_of(1, 1), None)[0] == other.loss_and_grad(batch_of(1, 1), None)[0]
+    np.testing.assert_array_equal(network.grads.flat, other.grads.flat)  # of a shape whose workspace was made anew
+    assert network.loss(batch_of(100, 1), None)[0] == first
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+def test_both_directions_of_all_shapes_share_one_memory(dropout):
+    cell = Stack([Bidirectional(Vanilla(size=3)), Bidirectional(Vanilla(size=3))])
+    model = Classifier(cell=cell, embedding=3, dropout_input=dropout)
+    network = Network(model, synthetic_vocab_for(model), np.float64, np.random.default_rng(1))
+    for steps in (9, 5, 7):
+        batch = synthetic_batch_for(network, steps, np.random.default_rng(2))
+        network.loss_and_grad(batch, (), np.random.default_rng(3))
+    memory = network._arena._array
+    for work in network._arena._works.values():
+        below, above = work.embedded.cell.cells
+        vectors = [above.x, above.dx, above.cells[1].x, *([below.x, below.dx, below.cells[1].x] if dropout else [])]
+        assert all(np.shares_memory(array, memory) for array in vectors)
+        assert dropout or below.x is None  # it reads ids
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if "drop" in name])
+def test_no_masks_are_made_in_evaluation(name):
+    """Every mask would be drawn, or filled with ones, in memory that holds NaN here."""
+    model = MODELS[name]
+    network = network_of(model)
+    work = model.workspace(network.p, T, B, memory())
+    model.log_probs(network.p, batch_of().inputs, network.initial_state(B), work)
+    cells = work.embedded.cell.cells if isinstance(model.cell, Stack) else [work.embedded.cell]
+    masks = [work.embedded.words, work.embedded.components, work.output.dropout]
+    masks += [cell.thinned.dropout for cell in cells if cell.thinned] + getattr(work.embedded.cell, "dropouts", [])
+    masks = [dropout.mask for dropout in masks if dropout.rate]
+    assert masks
+    assert all(np.isnan(mask).all() for mask in masks)
+
+
+def test_the_gradient_after_evaluation_is_that_without_dropout():
+    without = LanguageModel(cell=Stack([Vanilla(size=4), Vanilla(size=5)]), head=Softmax(tied=True), embedding=3)
+    network, whole = network_of(MODELS["all dropouts"]), network_of(without)
+    network.loss_and_grad(batch_of(), None, np.random.default_rng(2))
+    network.loss_and_grad(batch_of(), None)
+    whole.loss_and_grad(batch_of(), None)
+    np.testing.assert_allclose(network.grads.flat, whole.grads.flat, rtol=1e-11, atol=1e-14)
 
 
 # --- mistakes
