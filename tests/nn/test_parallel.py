@@ -108,7 +108,7 @@ def test_floating_point_errors_are_treated_as_in_the_caller(threads):
 
 
 def test_parts_within_parts(monkeypatch):
-    """Parts that share out work themselves, more of them than there are threads: none waits for one that is not free."""
+    """Parts that share out work themselves, more than there are threads: none waits for one that is not free."""
     monkeypatch.setattr(parallel, "THREADS", 3)
     monkeypatch.setattr(parallel, "SMALL", 1)
     seen, lock = np.zeros((12, 12, 12), int), threading.Lock()

@@ -9,7 +9,7 @@ import numpy as np
 
 from rnnlm.config import option
 from rnnlm.nn.cells.base import Cell
-from rnnlm.nn.cells.padding import turned
+from rnnlm.nn.cells.padding import Compound, turned
 
 
 @dataclass
@@ -24,7 +24,7 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Bidirectional(Cell, kind="bidirectional"):
+class Bidirectional(Compound, Cell, kind="bidirectional"):
     """y_t = [h_t, h'_t], or h_t + h'_t: h runs from the first step to the last, h' from the last to the first.
 
     The two are cells of one kind with weights of their own (Schuster & Paliwal 1997). Each sequence is turned round
@@ -47,9 +47,6 @@ class Bidirectional(Cell, kind="bidirectional"):
     def initial_state(self, B, dtype):
         return self.cell.initial_state(B, dtype), self.cell.initial_state(B, dtype)
 
-    def workspace(self, T, B, empty):
-        return self.workspace_for(None, T, B, empty)
-
     def workspace_for(self, n_in, T, B, empty):
         H = self.cell.n_out
         return Work(
@@ -60,12 +57,6 @@ class Bidirectional(Cell, kind="bidirectional"):
             h=empty(T, B, H),
             dh=empty(T, B, H),
         )
-
-    def forward(self, p, x, state, work, rng=None):
-        return self.forward_padded(p, x, state, work, None, rng)
-
-    def backward(self, p, g, dy, dstate, work, dx=None):
-        return self.backward_padded(p, g, dy, dstate, work, None, dx)
 
     def forward_padded(self, p, x, state, work, lengths, rng=None):
         H, y, h = self.cell.n_out, work.y, work.h

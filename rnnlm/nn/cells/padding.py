@@ -35,6 +35,19 @@ class Padding:
         return self.backward(p, g, dy, dstate, work, dx)
 
 
+class Compound:
+    """Forward and backward of cells that are made of cells: they leave padding, and the width of inputs, to those."""
+
+    def workspace(self: Any, T, B, empty):
+        return self.workspace_for(None, T, B, empty)
+
+    def forward(self: Any, p, x, state, work, rng=None):
+        return self.forward_padded(p, x, state, work, None, rng)
+
+    def backward(self: Any, p, g, dy, dstate, work, dx=None):
+        return self.backward_padded(p, g, dy, dstate, work, None, dx)
+
+
 def beyond(lengths: np.ndarray, T: int) -> np.ndarray:
     """Mask (T, B): True at the steps after the end of each sequence."""
     return np.arange(T)[:, None] >= lengths

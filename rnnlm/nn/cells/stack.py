@@ -9,6 +9,7 @@ import numpy as np
 
 from rnnlm.config import option
 from rnnlm.nn.cells.base import Cell
+from rnnlm.nn.cells.padding import Compound
 from rnnlm.nn.dropout import Dropout
 
 
@@ -21,7 +22,7 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Stack(Cell, kind="stack"):
+class Stack(Compound, Cell, kind="stack"):
     """x^{l+1}_t = m^l y^l_t: the outputs of each cell are the inputs of the next.
 
     The mask m^l drops units between layers; it is the same for all steps of a window (locked dropout: Gal & Ghahramani
@@ -50,9 +51,6 @@ class Stack(Cell, kind="stack"):
     def initial_state(self, B, dtype):
         return tuple(cell.initial_state(B, dtype) for cell in self.cells)
 
-    def workspace(self, T, B, empty):
-        return self.workspace_for(None, T, B, empty)
-
     def workspace_for(self, n_in, T, B, empty):
         widths = [cell.n_out for cell in self.cells[:-1]]
         return Work(
@@ -61,12 +59,6 @@ class Stack(Cell, kind="stack"):
             dropouts=[Dropout(self.dropout, (B, n), empty) for n in widths],
             dropped=[empty(T, B, n) if self.dropout else None for n in widths],
         )
-
-    def forward(self, p, x, state, work, rng=None):
-        return self.forward_padded(p, x, state, work, None, rng)
-
-    def backward(self, p, g, dy, dstate, work, dx=None):
-        return self.backward_padded(p, g, dy, dstate, work, None, dx)
 
     def forward_padded(self, p, x, state, work, lengths, rng=None):
         after = []

@@ -23,8 +23,6 @@ class Work:
     components: Dropout  # its mask (B, D) drops components of the word vectors
     x: Any  # (T, B, D + C) inputs of the cell; None: it reads ids
     dx: Any  # (T, B, D + C)
-    E: Any  # (T, B, D) the word vectors: x itself, unless c stands next to them
-    dE: Any  # (T, B, D)
     folded: Any  # E and the cell's U in one: no x is needed, except under a mask
     looked_up: bool = False  # whether the last forward went that way
     ids: Any = None  # (T, B)
@@ -66,11 +64,8 @@ class Embedded:
         folded = Folded(self.cell, K, D, T * B, empty) if D and not C and T > 1 and Folded.possible(self.cell) else None
         n_in = D + C if D and (drops or folded is None) else None
         x, dx = (None, None) if n_in is None else (empty(T, B, n_in), empty(T, B, n_in))
-        return Work(
-            self.cell.workspace_for(n_in, T, B, empty),
-            words=Dropout(self.dropout_words, (K, 1), empty), components=Dropout(self.dropout, (B, D), empty),
-            x=x, dx=dx, E=empty(T, B, D) if C else x, dE=empty(T, B, D) if C else dx, folded=folded,
-        )  # fmt: skip
+        words, components = Dropout(self.dropout_words, (K, 1), empty), Dropout(self.dropout, (B, D), empty)
+        return Work(self.cell.workspace_for(n_in, T, B, empty), words, components, x, dx, folded)
 
     def forward(self, p: Any, ids: np.ndarray, state: State, work: Work, lengths: np.ndarray | None = None,
                 c: np.ndarray | None = None, rng: np.random.Generator | None = None):  # fmt: skip
@@ -81,14 +76,14 @@ class Embedded:
         if work.looked_up:
             cell, x = work.folded.forward(cell, p["E"], ids)
         elif self.embedding is not None:
-            x = work.x
-            project(ids, p["E"], out=work.E)
+            x, E = work.x, work.x[:, :, : self.embedding]
+            project(ids, p["E"], out=E)
             if drops_words:
-                work.E *= work.words.mask[ids]
+                E *= work.words.mask[ids]
             if drops_components:
-                work.E *= work.components.mask
+                E *= work.components.mask
             if self.context:
-                x[:, :, : self.embedding], x[:, :, self.embedding :] = work.E, c
+                x[:, :, self.embedding :] = c
         return self.cell.forward_padded(cell, x, state, work.cell, lengths, rng)
 
     def backward(self, p: Any, g: Any, dh: np.ndarray, dstate: State | None, work: Work):
@@ -102,14 +97,12 @@ class Embedded:
         first = cell.backward_padded(p["cell"], g["cell"], dh, dstate, work.cell, lengths, work.dx)
         if self.embedding is None:
             return first, None
-        dc = None
-        if self.context:
-            work.dE[...], dc = work.dx[:, :, : self.embedding], work.dx[:, :, self.embedding :].sum(axis=0)
-        work.components.backward(work.dE)
+        dE = work.dx[:, :, : self.embedding]
+        work.components.backward(dE)
         if work.words.on:
-            work.dE *= work.words.mask[work.ids]
-        project_backward(work.ids, work.dE, p["E"], g["E"], None)
-        return first, dc
+            dE *= work.words.mask[work.ids]
+        project_backward(work.ids, dE, p["E"], g["E"], None)
+        return first, work.dx[:, :, self.embedding :].sum(axis=0) if self.context else None
 
 
 def check_embedding(model: Any, untied: str = "") -> None:
