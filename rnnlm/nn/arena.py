@@ -11,8 +11,8 @@ import numpy as np
 class Arena:
     """Workspaces by the shape of their windows. All share one array, since one window is under way at a time.
 
-    So sentences of a hundred lengths take the memory of the longest, and nothing big is allocated twice. The last
-    `kept` workspaces are at hand; others are laid out anew when they are needed.
+    So sentences of a hundred lengths take the memory of the longest, and nothing big is allocated twice. The
+    `kept` workspaces used last are kept; others are made anew when they are needed.
     """
 
     def __init__(self, dtype: Any, kept: int = 64):

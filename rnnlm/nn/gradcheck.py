@@ -1,7 +1,7 @@
-"""The gradient check: is what backward computes the derivative of what forward computes?
+"""The gradient check: does backward compute the derivative of the loss that forward computes?
 
-Central differences of fourth order, in float64, against the analytic gradient: element by element, and along a random
-direction through each whole array, so that a single wrong element of a large array shows too.
+Central differences of fourth order, in float64, are compared with the analytic gradient: element by element, and along
+a random direction through each whole array, so that a single wrong element of a large array shows too.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ WINDOW, BATCH, WORDS = 5, 3, 20  # T, B and K of the synthetic batch
 
 
 class Check(NamedTuple):
-    """The worst disagreement in one array."""
+    """Worst disagreement between analytic and numerical derivative in one array."""
 
     name: str
     shape: tuple[int, ...]
@@ -71,10 +71,10 @@ def check_arrays(
 ) -> list[Check]:
     """Compare `grads` with the numerical derivatives of loss() by `arrays`, which are float64 and are varied in place.
 
-    Of each array, `elements` at random are looked at one by one, as many where `grads` is not zero, and one random
+    In each array, `elements` random elements are checked one by one, as many where `grads` is not zero, and one random
     direction. Errors are relative to the largest of the analytic value, the numeric value and the root mean square of
-    the array's analytic gradient, so that neither the rounding of tiny elements counts, nor a zero that should not be
-    one escapes. An array whose gradient is rightly zero is compared with a thousandth of the root mean square of all.
+    the array's analytic gradient: so the rounding of tiny elements does not count, and a zero that is wrong is found.
+    An array whose gradient is rightly zero is compared with a thousandth of the root mean square of all.
     """
     rng = np.random.default_rng(seed)
     least = 1e-3 * _rms(np.concatenate([grads[name].ravel() for name in arrays]))
@@ -107,7 +107,7 @@ def _check(loss, name, array, grad, least, rng, elements) -> Check:
 
 
 def _derivative(loss, array, index, along, step) -> float:
-    """d loss / ds of array[index] + s along, to fourth order in the step."""
+    """Derivative of the loss by s at array[index] + s along, to fourth order in the step."""
     here = array[index].copy()
 
     def at(s: float) -> float:

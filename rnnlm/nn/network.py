@@ -75,6 +75,10 @@ class Network:
         scale = weights.astype(self.params.flat.dtype) * factor
         self.model.backward(self._p, self.model.tie(self.grads), scale, self._work(*batch.shape))
 
+    def _work(self, *shape: int) -> Any:
+        """Return the workspace for windows of this shape."""
+        return self._arena.workspace(shape, lambda empty: self.model.workspace(self._p, *shape, empty))
+
     def hidden(self, batch: Any) -> np.ndarray:
         """Inputs of the head, (T, B, D'), for the batch last run forwards. A view of the workspace."""
         return self.model.hidden(self._work(*batch.shape))
@@ -93,7 +97,3 @@ class Network:
         if isinstance(first, np.ndarray):
             check_numbers(first[..., -1])
         return found
-
-    def _work(self, *shape: int) -> Any:
-        """Return the workspace for windows of this shape."""
-        return self._arena.workspace(shape, lambda empty: self.model.workspace(self._p, *shape, empty))

@@ -1,4 +1,4 @@
-"""The gated recurrent unit: an LSTM's memory with two gates, and no second state."""
+"""The gated recurrent unit: a memory like the LSTM's with two gates, and no second state."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class GRU(Cell, kind="gru"):
         )  # fmt: skip
 
     def _split(self, a):
-        """(..., 3H) -> its three parts (..., H), and the two that go through the sigmoid in one, (..., 2H)."""
+        """Split (..., 3H) into its three parts (..., H), and the two for the sigmoid in one, (..., 2H)."""
         H = self.size
         return *(a[..., k * H : (k + 1) * H] for k in range(3)), a[..., : 2 * H]
 
@@ -95,7 +95,7 @@ class GRU(Cell, kind="gru"):
         def steps(part):
             r, z, n, rz = self._split(work.gates[:, part])
             da_r, da_z, dm, da_rz = self._split(da[:, part])
-            SIGMOID.slope(rz, out=da_rz)  # of all t at once: what each a_t does to h_t (z, n) and to a^n_t (r)
+            SIGMOID.slope(rz, out=da_rz)  # for all t at once: dh_t/da^z_t, dh_t/da^n_t and da^n_t/da^r_t
             da_r *= m[:, part]
             np.subtract(h[:-1, part], n, out=dm)
             da_z *= dm

@@ -73,7 +73,7 @@ class LSTM(Cell, kind="lstm"):
         )  # fmt: skip
 
     def _split(self, a):
-        """(..., 4H) -> its four parts (..., H), and the three that go through the sigmoid in one, (..., 3H)."""
+        """Split (..., 4H) into its four parts (..., H), and the three for the sigmoid in one, (..., 3H)."""
         H = self.size
         return *(a[..., k * H : (k + 1) * H] for k in range(4)), a[..., : 3 * H]
 
@@ -107,7 +107,7 @@ class LSTM(Cell, kind="lstm"):
             o, i, f, candidate, oif = self._split(work.gates[:, part])
             da_o, da_i, da_f, da_g, da_oif = self._split(da[:, part])
             past, shown = c[:-1, part], tanh_c[:, part]
-            SIGMOID.slope(oif, out=da_oif)  # of all t at once: what each a_t does to h_t (o) and to c_t (i, f, g)
+            SIGMOID.slope(oif, out=da_oif)  # for all t at once: dh_t/da^o_t, and dc_t/da_t of the others
             da_o *= shown
             da_i *= candidate
             da_f *= past

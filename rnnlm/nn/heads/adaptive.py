@@ -1,4 +1,4 @@
-"""The adaptive softmax: frequent words at once, rare ones in clusters that are opened only when needed."""
+"""The adaptive softmax: frequent words at once, rare words in clusters that are computed only when needed."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from rnnlm.nn.params import Spec
 
 @dataclass
 class Tail:
-    """A cluster in one window: memory for up to N of its tokens, and which tokens it was opened for."""
+    """Cluster of rare words in one window: memory for up to N tokens, and which tokens it was computed for."""
 
     memory: CrossEntropy
-    z: np.ndarray  # (N, d) what its softmax sees
+    z: np.ndarray  # (N, d) inputs of its softmax
     dz: np.ndarray  # (N, d)
     dy: np.ndarray  # (N, D)
     rows: np.ndarray | None = None  # (n,) the tokens, by number
@@ -43,7 +43,7 @@ class Adaptive(Head, kind="adaptive"):
 
     p_0 = softmax(c_0 + V_0 y) over k words and C clusters; p_i = softmax(c_i + V_i P_i y) over the words of cluster i
     (Grave et al. 2017). Exact probabilities at the cost of the words that are needed: most tokens open no cluster. Ids
-    must stand in the order of frequency, as in every vocabulary built here. P_i narrows to D / narrow^i; with `tied`
+    must be in the order of frequency, as in every vocabulary of rnnlm. P_i narrows to D / narrow^i; with `tied`
     the rows of all V_i are those of the input embedding, and nothing is narrowed.
     """
 
@@ -84,21 +84,21 @@ class Adaptive(Head, kind="adaptive"):
         return specs
 
     def _parts(self, K: int) -> list[slice]:
-        """The words of each cluster, as slices of the ids."""
+        """Slices of the ids: the words of each cluster."""
         return [slice(a, b) for a, b in zip(self.cutoffs, [*self.cutoffs[1:], K])]
 
     def _size(self, p: Any) -> int:
-        """K, from the parameters."""
+        """Number K of words, from the parameters."""
         return len(p["V"]) + (0 if self.tied else sum(len(p[f"tail{i}"]["V"]) for i in range(1, len(self.cutoffs) + 1)))
 
     def _tails(self, p: Any) -> Iterator[tuple[slice, np.ndarray | None, np.ndarray, np.ndarray | None]]:
-        """For each cluster: its words, P (D, d) or None, V (words, d), c (words,) or None."""
+        """Yield for each cluster its words, P (D, d) or None, V (words, d), c (words,) or None."""
         for i, part in enumerate(self._parts(self._size(p)), 1):
             P, V = (None, p["V"][part]) if self.tied else (p[f"tail{i}"]["P"], p[f"tail{i}"]["V"])
             yield part, P, V, p["c"][part] if "c" in p else None
 
     def _head(self, p: Any) -> tuple[np.ndarray, np.ndarray | None]:
-        """Copies of V_0 (k + C, D) and c_0 (k + C,)."""
+        """Return copies of V_0 (k + C, D) and c_0 (k + C,)."""
         k = self.cutoffs[0]
         c = np.concatenate([p["c"][:k], p["c_clusters"]]) if "c" in p else None
         return np.concatenate([p["V"][:k], p["clusters"]]), c

@@ -1,4 +1,4 @@
-"""What stands on top of a network of text: the loss, and the protocol of heads."""
+"""The protocol of heads: from hidden vectors to the probabilities of words, and their loss."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from rnnlm.text.vocab import Vocabulary
 
 
 class Head(Choice, default="softmax"):
-    """A distribution over K words given y (N, D), one row per token."""
+    """Distribution over K words for each row of y (N, D), one row per token."""
 
     tied: bool = False  # whether V is the table of input embeddings
 
     def specs(self, n_in: int, vocab: Vocabulary) -> Specs:
-        """The parameters for inputs of width n_in."""
+        """Parameters for inputs of width n_in."""
         raise NotImplementedError
 
     def workspace(self, p: Any, N: int, empty: Empty) -> Any:
@@ -26,19 +26,19 @@ class Head(Choice, default="softmax"):
         raise NotImplementedError
 
     def forward(self, p: Any, y: np.ndarray, targets: np.ndarray, work: Any) -> np.ndarray:
-        """y (N, D), targets (N,) -> -log p(target), (N,), in nats."""
+        """Return -log p(target), (N,), in nats, for y (N, D) and targets (N,)."""
         raise NotImplementedError
 
     def backward(self, p: Any, g: Any, scale: np.ndarray, work: Any, dy: np.ndarray) -> None:
-        """The gradient of L = sum_n scale_n (-log p(target_n)): adds into g, and writes dL/dy (N, D) into dy."""
+        """Gradient of L = sum_n scale_n (-log p(target_n)): adds to g, and writes dL/dy (N, D) into dy."""
         raise NotImplementedError
 
     def log_probs(self, p: Any, y: np.ndarray) -> np.ndarray:
-        """y (N, D) -> log p of every word, (N, K)."""
+        """Return log p of every word, (N, K), for y (N, D)."""
         raise NotImplementedError
 
 
 def log_unigram(counts: np.ndarray) -> np.ndarray:
-    """log of the add-one unigram frequencies (K,), so that training starts from the unigram model and not from ln K."""
+    """Return log add-one unigram frequencies (K,): training starts from the unigram model, not from ln K."""
     smoothed = counts + 1.0
     return np.log(smoothed / smoothed.sum())

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Loss(NamedTuple):
-    """Cross-entropy of some tokens: addable, so that averages are never averaged."""
+    """Cross-entropy of some tokens. Losses add up, so that averages are never averaged."""
 
     nats: float = 0.0  # sum of -log p over the tokens
     tokens: float = 0.0
@@ -17,17 +17,17 @@ class Loss(NamedTuple):
 
     @property
     def mean(self) -> float:
-        """Nats per token."""
+        """Cross-entropy in nats per token."""
         return self.nats / self.tokens if self.tokens else math.nan
 
     @property
     def bits(self) -> float:
-        """Bits per token."""
+        """Cross-entropy in bits per token."""
         return self.mean / math.log(2)
 
     @property
     def perplexity(self) -> float:
-        """exp(nats per token)."""
+        """Perplexity: exp(nats per token)."""
         return exp_mean(self.nats, self.tokens)
 
 

@@ -1,4 +1,4 @@
-"""The head without weights: the cell puts out the scores of the words itself."""
+"""The head without weights: the outputs of the cell are the scores of the words themselves."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from rnnlm.errors import UsageError
 from rnnlm.nn.heads.base import Head
+from rnnlm.nn.heads.softmax import normalise
 from rnnlm.nn.parallel import blocks
 
 
@@ -37,18 +38,18 @@ class Scores(Head, kind="scores"):
         work.y, work.targets = y, targets
         nats = np.empty(len(y), y.dtype)
         for part in blocks(slice(0, len(y)), y.shape[1]):
-            o, n = self.log_probs(p, y[part]), np.arange(part.stop - part.start)
-            np.negative(o[n, targets[part]], out=nats[part])
+            log_p, n = self.log_probs(p, y[part]), np.arange(part.stop - part.start)
+            np.negative(log_p[n, targets[part]], out=nats[part])
         return nats
 
     def backward(self, p, g, scale, work, dy):
-        """do = scale (p - onehot(target)), p being computed again in the memory of do."""
+        """Write dL/dy = scale (p - onehot(target)), with p computed anew in the memory of dy."""
         np.subtract(work.y, work.y.max(axis=1, keepdims=True), out=dy)
         np.exp(dy, out=dy)
         dy *= (scale / dy.sum(axis=1))[:, None]
         dy[np.arange(len(dy)), work.targets] -= scale
 
     def log_probs(self, p, y):
-        o = y - y.max(axis=1, keepdims=True)
-        o -= np.log(np.exp(o).sum(axis=1, keepdims=True))
-        return o
+        log_p = y.copy()
+        normalise(log_p)
+        return log_p

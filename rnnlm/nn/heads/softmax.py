@@ -1,4 +1,4 @@
-"""The softmax over all words, with its cross-entropy, computed in the memory of its logits."""
+"""The softmax over all words and its cross-entropy, computed in the memory of its logits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rnnlm.nn.initializers import Glorot, Init, Zeros
 from rnnlm.nn.parallel import blocks, in_parallel, product
 from rnnlm.nn.params import Spec
 
-EXP = 64  # multiply-adds that are as dear as an exponential
+EXP = 64  # multiply-adds that take the time of an exponential
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,10 @@ class Softmax(Head, kind="softmax"):
 
 @dataclass
 class CrossEntropy:
-    """Softmax and cross-entropy of an affine map, and what its forward leaves for its backward."""
+    """Softmax and cross-entropy of an affine map: memory for N rows, filled by forward and read by backward."""
 
     e: np.ndarray  # (N, K) the logits, then exp(o), unnormalised
-    Z: np.ndarray  # (N, 1) its sums over the words
+    Z: np.ndarray  # (N, 1) the sums of e over the words
     buf: np.ndarray  # (N, D)
     y: Any = None  # (N, D)
     targets: Any = None  # (N,)
@@ -68,11 +68,11 @@ class CrossEntropy:
         return cls(empty(N, K), empty(N, 1), empty(N, D))
 
     def first(self, n: int) -> CrossEntropy:
-        """The same memory for n <= N rows."""
+        """Part of the memory, for n <= N rows."""
         return CrossEntropy(self.e[:n], self.Z[:n], self.buf[:n])
 
     def forward(self, y: np.ndarray, V: np.ndarray, c: np.ndarray | None, targets: np.ndarray) -> np.ndarray:
-        """o = c + y V^T (N, K) -> -log softmax(o)[target], (N,). y (N, D), V (K, D), c (K,), targets (N,)."""
+        """Return -log softmax(o)[target], (N,), for o = c + y V^T (N, K). y (N, D), V (K, D), c (K,), targets (N,)."""
         self.y, self.targets = y, targets
         nats = self._forward(y, V, c, shifted=False)
         if not np.all((self.Z > 1e-30) & (self.Z < 1e30)):  # exp or 1 / Z left float32: subtract each row's maximum
@@ -80,10 +80,9 @@ class CrossEntropy:
         return nats
 
     def _forward(self, y, V, c, shifted):
-        """Without the shift by the maximum, two of six passes over N K numbers are saved."""
+        """Forward with or without the shift by the maximum, which costs two of six passes over N K numbers."""
         K, nats, n = len(V), np.empty(len(y), y.dtype), np.arange(len(y))
 
-        @np.errstate(over="ignore", divide="ignore", invalid="ignore")  # the caller looks at what comes out
         def rows_of(part):
             np.dot(y[part], V.T, out=self.e[part])
             for b in blocks(part, K):  # so that each pass finds its numbers in the processor's cache
@@ -97,11 +96,12 @@ class CrossEntropy:
                 e.sum(axis=1, keepdims=True, out=Z)
                 np.subtract(np.log(Z[:, 0]), score, out=nats[b])
 
-        in_parallel(rows_of, len(y), each=V.size + EXP * K)
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # the caller looks at the results
+            in_parallel(rows_of, len(y), each=V.size + EXP * K)
         return nats
 
     def backward(self, V: np.ndarray, dV: np.ndarray, dc: np.ndarray | None, scale: np.ndarray, dy: np.ndarray) -> None:
-        """The gradient of L = sum_n scale_n nats_n: adds into dV (K, D) and dc (K,), writes dy (N, D). e is used up.
+        """Gradient of L = sum_n scale_n nats_n: adds to dV (K, D) and dc (K,), writes dy (N, D), overwrites e.
 
         do = scale (p - onehot(target)) = scale / Z (e - Z onehot(target)) is never formed: of its N K entries only N
         are touched, and the factor scale / Z goes to the narrow side of each product.
@@ -125,17 +125,21 @@ class CrossEntropy:
 
 
 def log_softmax(y: np.ndarray, V: np.ndarray, c: np.ndarray | None) -> np.ndarray:
-    """log softmax(c + y V^T), (N, K)."""
+    """Return log softmax(c + y V^T), (N, K)."""
     o = np.empty((len(y), len(V)), y.dtype)
     product(y, V.T, out=o)
 
     def rows_of(part):
         for b in blocks(part, len(V)):
-            row = o[b]
             if c is not None:
-                row += c
-            row -= row.max(axis=1, keepdims=True)
-            row -= np.log(np.exp(row).sum(axis=1, keepdims=True))
+                o[b] += c
+            normalise(o[b])
 
     in_parallel(rows_of, len(y), each=V.size)
     return o
+
+
+def normalise(o: np.ndarray) -> None:
+    """Turn scores o (N, K) into log softmax(o), in place."""
+    o -= o.max(axis=1, keepdims=True)
+    o -= np.log(np.exp(o).sum(axis=1, keepdims=True))

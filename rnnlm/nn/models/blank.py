@@ -1,4 +1,4 @@
-"""Fill in the blank: each word from the words on both sides of it."""
+"""Fill in the blank: the distribution of each word, from the words on both sides of it."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class Blank(Model, kind="blank"):
     """f_t = cell(E[w_t], f_{t-1}),  b_t = cell'(E[w_t], b_{t+1});  p(w_t | all other words) = head([f_{t-1}; b_{t+1}]).
 
     Two networks that meet only here, one from the left and one from the right (Schuster & Paliwal 1997), so that
-    neither has seen w_t: a bidirectional cell on top of another one would have. The words' vectors E are shared; with a
-    tied head P (2H, D) stands before it.
+    neither has seen w_t: a bidirectional cell on top of another one would have. The word vectors E are shared; a tied
+    head has a projection P (2H, D) before it.
     """
 
     readings = ("blanks",)

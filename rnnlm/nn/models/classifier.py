@@ -1,4 +1,4 @@
-"""The classifier: a sentence in, one label out."""
+"""The classifier: a sentence in, the distribution of its label out."""
 
 from __future__ import annotations
 
