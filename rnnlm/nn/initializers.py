@@ -1,4 +1,4 @@
-"""How weight matrices start. Matrices are (inputs, outputs); each rule draws from an explicit generator."""
+"""Initial values of weight matrices. Matrices are (inputs, outputs); each rule draws from an explicit generator."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Zeros(Init, kind="zeros"):
 
 @dataclass(frozen=True)
 class Uniform(Init, kind="uniform"):
-    """U(-scale, scale)."""
+    """Uniform distribution U(-scale, scale)."""
 
     scale: float = option(0.1, "largest absolute value", above=0)
 
@@ -37,7 +37,8 @@ class Uniform(Init, kind="uniform"):
 
 @dataclass(frozen=True)
 class Glorot(Init, kind="glorot"):
-    """U(-a, a) with a = scale sqrt(6 / (inputs + outputs)), which keeps variances level (Glorot & Bengio 2010)."""
+    """Glorot's uniform distribution U(-a, a) with a = scale sqrt(6 / (inputs + outputs)), which keeps variances level
+    (Glorot & Bengio 2010)."""
 
     scale: float = option(1.0, "factor of the usual range", above=0)
 
@@ -48,9 +49,9 @@ class Glorot(Init, kind="glorot"):
 
 @dataclass(frozen=True)
 class Orthogonal(Init, kind="orthogonal"):
-    """scale Q, with Q a random (semi-)orthogonal matrix: no direction grows or shrinks at first (Saxe et al. 2014)."""
+    """Random (semi-)orthogonal matrix times scale: no direction grows or shrinks at first (Saxe et al. 2014)."""
 
-    scale: float = option(1.0, "factor of Q; below 1 the state forgets from the start", above=0)
+    scale: float = option(1.0, "factor of the matrix; below 1 the state forgets from the start", above=0)
 
     def __call__(self, shape, rng):
         tall = (max(shape), min(shape))
@@ -61,7 +62,7 @@ class Orthogonal(Init, kind="orthogonal"):
 
 @dataclass(frozen=True)
 class Identity(Init, kind="identity"):
-    """scale I: the state is copied on; with ReLU units this is the IRNN (Le, Jaitly & Hinton 2015)."""
+    """Identity matrix, scale I: the state is copied on; with ReLU units this is the IRNN (Le, Jaitly & Hinton 2015)."""
 
     scale: float = option(1.0, "factor of I", above=0)
 
@@ -85,7 +86,7 @@ class Chain(Init, kind="chain"):
 
 @dataclass(frozen=True)
 class TimeScales(Init, kind="timescales"):
-    """scale diag(alpha), alpha_i = 1 - 1 / tau_i: unit i starts as a leaky memory of tau_i steps.
+    """Time scales, scale diag(alpha), alpha_i = 1 - 1 / tau_i: unit i starts as a leaky memory of tau_i steps.
 
     tau is spread logarithmically from 1 to `longest`, so that some units follow the last word and others the topic
     (El Hihi & Bengio 1996; Mikolov et al. 2015, who keep these weights fixed).

@@ -15,12 +15,12 @@ from rnnlm.nn.parallel import add_product, product, scatter_add
 
 
 def rows(x: np.ndarray) -> np.ndarray:
-    """(T, B, D) -> (T B, D), without a copy: one row per token."""
+    """View of x (T, B, D) as (T B, D): one row per token."""
     return x.reshape(-1, x.shape[-1])
 
 
 def project(x: np.ndarray, U: np.ndarray, out: np.ndarray) -> None:
-    """out = x U for every time step at once. x: ids (T, B), which stand for one-hot rows, or vectors (T, B, D)."""
+    """Product x U for every time step at once. x: ids (T, B), meaning one-hot rows, or vectors (T, B, D)."""
     if x.dtype.kind == "i":
         np.take(U, x, axis=0, out=out, mode="clip")  # clip: with the default mode NumPy buffers the whole output
     else:

@@ -20,7 +20,7 @@ _thread = threading.local()  # .pooled: whether this thread is one of the pool's
 
 
 def in_parallel(work: Callable[[slice], object], n: int, each: int = SMALL) -> None:
-    """work(part) for slices that cover range(n), one per thread: NumPy lets go of the interpreter lock in its loops.
+    """Run work(part) for slices that cover range(n), one per thread: NumPy releases the interpreter lock in its loops.
 
     each: multiply-adds of one of the n. Little work is left to one thread: waking up another takes longer (K = 65,
     H = 128, 20 x 35: a step of 4.8 ms with SMALL as it is, of 6.0 ms with an eighth of it). A part that calls
@@ -66,7 +66,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def through_time(steps: Callable[[slice], object], B: int, W: np.ndarray) -> None:
-    """steps(part) for slices of a batch of B sequences, which know nothing of each other: all T steps of their own.
+    """Run steps(part) for slices of a batch of B sequences, each through all T steps of its own.
 
     W is what one step multiplies by. Threads wake up once for all steps, so a quarter of the work will do; but where a
     step is short they wait for each other's interpreter lock, and one does it all.
@@ -81,12 +81,12 @@ def blocks(part: slice, width: int) -> Iterator[slice]:
 
 
 def product(A: np.ndarray, B: np.ndarray, out: np.ndarray) -> None:
-    """out = A B, rows shared out among the threads. A (n, m), B (m, k), out (n, k)."""
+    """Product A B, rows shared out among the threads. A (n, m), B (m, k), out (n, k)."""
     in_parallel(lambda part: np.dot(A[part], B, out=out[part]), len(A), each=B.size)
 
 
 def add_product(A: np.ndarray, B: np.ndarray, out: np.ndarray) -> None:
-    """out += A B, rows shared out among the threads. A (n, m), B (m, k), out (n, k)."""
+    """Add the product A B to `out`, rows shared out among the threads. A (n, m), B (m, k), out (n, k)."""
 
     def add(part):
         out[part] += A[part] @ B
@@ -95,7 +95,7 @@ def add_product(A: np.ndarray, B: np.ndarray, out: np.ndarray) -> None:
 
 
 def scatter_add(table: np.ndarray, ids: np.ndarray, values: np.ndarray) -> None:
-    """table[ids[n]] += values[n] for every n, equal ids adding up. table (K, D), ids (N,), values (N, D)."""
+    """Add values (N, D) to the rows ids (N,) of a table (K, D): table[ids[n]] += values[n], equal ids adding up."""
     K, N = len(table), len(ids)
     if K <= 256:  # a small vocabulary: one product with the one-hot rows themselves; above, sorting is faster
         onehot = np.zeros((K, N), table.dtype)

@@ -25,11 +25,11 @@ class Work:
 
 @dataclass(frozen=True)
 class Bidirectional(Compound, Cell, kind="bidirectional"):
-    """y_t = [h_t, h'_t], or h_t + h'_t: h runs from the first step to the last, h' from the last to the first.
+    """Bidirectional network (Schuster & Paliwal 1997): y_t = [h_t, h'_t], or h_t + h'_t, where h' runs backwards.
 
-    The two are cells of one kind with weights of their own (Schuster & Paliwal 1997). Each sequence is turned round
-    within its own length. The state is (forwards, backwards): h' starts from its part at the end of the window, and its
-    state after the window is h' at the first step, as in PyTorch.
+    h runs from the first step to the last, h' from the last to the first; they have weights of their own. Each sequence
+    is turned round within its own length. The state is (forwards, backwards): h' starts from its part at the end of the
+    window, and its state after the window is h' at the first step, as in PyTorch.
     """
 
     causal = False

@@ -32,10 +32,10 @@ class Work:
 
 @dataclass(frozen=True)
 class GRU(Cell, kind="gru"):
-    """h_t = z_t h_{t-1} + (1 - z_t) n_t,  n_t = tanh(b^n + U^n x_t + r_t m_t),  m_t = c + W^n h_{t-1}.
+    """Gated recurrent unit (Cho et al. 2014): h_t = z_t h_{t-1} + (1 - z_t) n_t,  n_t = tanh(b^n + U^n x_t + r_t m_t).
 
-    r_t and z_t are sigmoid(b + W h_{t-1} + U x_t) with their own weights; products of vectors are elementwise: z_t
-    keeps the old state, r_t lets the candidate n_t see it (Cho et al. 2014). W (H, 3H), U (D, 3H) and b (3H,) hold
+    m_t = c + W^n h_{t-1}; r_t and z_t are sigmoid(b + W h_{t-1} + U x_t) with their own weights. Products of vectors
+    are elementwise: z_t keeps the old state, r_t lets the candidate n_t see it. W (H, 3H), U (D, 3H) and b (3H,) hold
     r, z, n side by side. The equations and the order are those of PyTorch's nn.GRU: the reset gate comes after the
     product with W^n, so that one product per step serves all three, and m_t has a bias c (H,) of its own.
     """

@@ -30,7 +30,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Jordan(Cell, kind="jordan"):
-    """h_t = f(b + W y_{t-1} + U x_t),  o_t = c + V h_t,  y_t = softmax(o_t)  (Jordan 1986).
+    """Jordan network (Jordan 1986): h_t = f(b + W y_{t-1} + U x_t),  o_t = c + V h_t,  y_t = softmax(o_t).
 
     The outputs are the scores o_t, K = `outputs` wide, and the head `scores` turns them into the distribution y_t: so
     the model's own output distribution comes back at the next step, and is all that the model remembers. Each step

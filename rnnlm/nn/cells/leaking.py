@@ -23,7 +23,10 @@ class Work:
 
 
 class Leaking(Cell):
-    """h_t = (1 - alpha) h_{t-1} + alpha f(a_t),  a_t = b + W h_{t-1} + U x_t. A subclass names alpha and f."""
+    """Leaky recurrence: h_t = (1 - alpha) h_{t-1} + alpha f(a_t),  a_t = b + W h_{t-1} + U x_t.
+
+    A subclass names alpha and f.
+    """
 
     activation: Any  # f
 

@@ -17,7 +17,7 @@ from rnnlm.nn.params import Spec, Specs
 
 @dataclass(frozen=True)
 class Leaky(Leaking, kind="leaky"):
-    """h_t = (1 - alpha) h_{t-1} + alpha f(a_t),  a_t = b + W h_{t-1} + U x_t  (Jaeger et al. 2007).
+    """Leaky units (Jaeger et al. 2007): h_t = (1 - alpha) h_{t-1} + alpha f(a_t),  a_t = b + W h_{t-1} + U x_t.
 
     A unit forgets within about 1 / alpha steps. alpha is one number; or spread over the units on a logarithmic scale,
     alpha_i = alpha^(i/H) for i = 1 ... H, so that fast and slow units work side by side (El Hihi & Bengio 1996); or

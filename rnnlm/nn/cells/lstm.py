@@ -36,12 +36,12 @@ class Work:
 @dropconnect
 @dataclass(frozen=True)
 class LSTM(Cell, kind="lstm"):
-    """c_t = f_t c_{t-1} + i_t g_t,  h_t = o_t tanh(c_t);  o, i, f = sigmoid(a^o, a^i, a^f),  g = tanh(a^g).
+    """Long short-term memory (Hochreiter & Schmidhuber 1997): c_t = f_t c_{t-1} + i_t g_t,  h_t = o_t tanh(c_t).
 
-    Each a_t = b + W h_{t-1} + U x_t. Products of vectors are elementwise: i_t lets the candidate g_t in, f_t keeps the
-    memory c, o_t shows it (Hochreiter & Schmidhuber 1997; the forget gate f: Gers, Schmidhuber & Cummins 2000). W (H,
-    4H), U (D, 4H) and b (4H,) hold o, i, f, g side by side: one product per step serves all four. The equations are
-    those of PyTorch's nn.LSTM, whose order is i, f, g, o, and whose two biases are one here.
+    o, i, f = sigmoid(a^o, a^i, a^f) and g = tanh(a^g), each a_t = b + W h_{t-1} + U x_t. Products of vectors are
+    elementwise: i_t lets the candidate g_t in, f_t keeps the memory c (forget gate: Gers, Schmidhuber & Cummins 2000),
+    o_t shows it. W (H, 4H), U (D, 4H) and b (4H,) hold o, i, f, g side by side: one product per step serves all four.
+    The equations are those of PyTorch's nn.LSTM, whose order is i, f, g, o, and whose two biases are one here.
     """
 
     size: int = option(100, "hidden units H", low=1)

@@ -17,11 +17,12 @@ from rnnlm.nn.params import Spec
 
 @dataclass(frozen=True)
 class Reservoir(Leaking, kind="reservoir"):
-    """h_t = (1 - leak) h_{t-1} + leak tanh(b + W h_{t-1} + U x_t), with fixed random W, U and b  (Jaeger 2001).
+    """Echo state network (Jaeger 2001): h_t = (1 - leak) h_{t-1} + leak tanh(b + W h_{t-1} + U x_t), W, U, b fixed.
 
-    A share `density` of W's weights are not zero, and its largest absolute eigenvalue is `spectral_radius`: below 1,
-    the echo of an input dies away, slowly if near it. All three are frozen parameters: kept with the model, but not in
-    the optimizer's vector. Gradients pass through to the inputs, so that an embedding below can learn.
+    W, U and b are random; a share `density` of W is not zero, and its largest absolute eigenvalue is
+    `spectral_radius`: below 1, the echo of an input dies away, slowly if near it. All three are frozen parameters: kept
+    with the model, but not in the optimizer's vector. Gradients pass through to the inputs, so that an embedding below
+    can learn.
     """
 
     activation = "tanh"

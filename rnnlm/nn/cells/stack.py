@@ -23,7 +23,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Stack(Compound, Cell, kind="stack"):
-    """x^{l+1}_t = m^l y^l_t: the outputs of each cell are the inputs of the next.
+    """Deep network: the outputs of each cell are the inputs of the next, x^{l+1}_t = m^l y^l_t.
 
     The mask m^l drops units between layers; it is the same for all steps of a window (locked dropout: Gal & Ghahramani
     2016).

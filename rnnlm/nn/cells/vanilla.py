@@ -33,7 +33,7 @@ class Work:
 @dropconnect
 @dataclass(frozen=True)
 class Vanilla(Cell, kind="vanilla"):
-    """a_t = b + W h_{t-1} + U x_t,  h_t = f(a_t)  (Elman 1990).
+    """Vanilla recurrent network (Elman 1990): h_t = f(a_t),  a_t = b + W h_{t-1} + U x_t.
 
     W (H, H) carries the past, U (D, H) the input, b (H,) is the bias.
     """

@@ -39,10 +39,10 @@ class Work:
 
 @dataclass(frozen=True)
 class Adaptive(Head, kind="adaptive"):
-    """p(w) = p_0(w) for the k most frequent words;  p(w) = p_0(cluster i) p_i(w) for a word of cluster i.
+    """Adaptive softmax (Grave et al. 2017): p_0(w) for the k most frequent words, p_0(cluster i) p_i(w) for others.
 
-    p_0 = softmax(c_0 + V_0 y) over k words and C clusters; p_i = softmax(c_i + V_i P_i y) over the words of cluster i
-    (Grave et al. 2017). Exact probabilities at the cost of the words that are needed: most tokens open no cluster. Ids
+    p_0 = softmax(c_0 + V_0 y) over k words and C clusters; p_i = softmax(c_i + V_i P_i y) over the words of cluster i.
+    Exact probabilities at the cost of the words that are needed: most tokens open no cluster. Ids
     must be in the order of frequency, as in every vocabulary of rnnlm. P_i narrows to D / narrow^i; with `tied`
     the rows of all V_i are those of the input embedding, and nothing is narrowed.
     """

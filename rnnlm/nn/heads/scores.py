@@ -21,7 +21,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Scores(Head, kind="scores"):
-    """p = softmax(y): for cells whose outputs are the scores of the words themselves, such as `jordan`."""
+    """Softmax without weights, p = softmax(y): for cells whose outputs are the scores of words, such as `jordan`."""
 
     def specs(self, n_in, vocab):
         if n_in != len(vocab):

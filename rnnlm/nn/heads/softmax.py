@@ -19,7 +19,9 @@ EXP = 64  # multiply-adds that take the time of an exponential
 
 @dataclass(frozen=True)
 class Softmax(Head, kind="softmax"):
-    """o = c + V y,  p = softmax(o),  L = -log p[target].  V (K, D) has a row per word, c (K,) is the output bias.
+    """Softmax over all words: o = c + V y,  p = softmax(o),  L = -log p[target].
+
+    V (K, D) has a row per word, c (K,) is the output bias.
 
     With `tied`, V is the table of input embeddings (Press & Wolf 2017).
     """

@@ -35,7 +35,9 @@ class Work:
 
 @dataclass(frozen=True)
 class Blank(Model, kind="blank"):
-    """f_t = cell(E[w_t], f_{t-1}),  b_t = cell'(E[w_t], b_{t+1});  p(w_t | all other words) = head([f_{t-1}; b_{t+1}]).
+    """Fill-in-the-blank model: p(w_t | all other words) = head([f_{t-1}; b_{t+1}]).
+
+        f_t = cell(E[w_t], f_{t-1}),  b_t = cell'(E[w_t], b_{t+1})
 
     Two networks that meet only here, one from the left and one from the right (Schuster & Paliwal 1997), so that
     neither has seen w_t: a bidirectional cell on top of another one would have. The word vectors E are shared; a tied

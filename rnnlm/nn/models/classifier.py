@@ -29,7 +29,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Classifier(Model, kind="classifier"):
-    """h_t = cell(E[w_t], h_{t-1});  p(label | w_1 ... w_T) = head(h_T), or of the mean of h_1 ... h_T.
+    """Classifier: h_t = cell(E[w_t], h_{t-1});  p(label | w_1 ... w_T) = head(h_T), or head(mean of h_1 ... h_T).
 
     T is each sentence's own length. A bidirectional cell has read the whole sentence only in the mean: at T its
     backward half has seen the last word alone.

@@ -26,7 +26,9 @@ class Work:
 
 
 class DecoderModel(Model):
-    """s_t = decoder([E[w_{t-1}]; c], s_{t-1}),  p(w_t | w_1 ... w_{t-1}, source) = head(h_t), from `<s>` to `</s>`.
+    """Decoder: s_t = decoder([E[w_{t-1}]; c], s_{t-1}),  p(w_t | w_1 ... w_{t-1}, source) = head(h_t).
+
+    A sentence goes from `<s>` to `</s>`.
 
     A subclass computes s_0 and c from its source. In training a word that the decoder reads is the true one with the
     probability `teacher_forcing`, and otherwise the likeliest after the words that it has read so far (scheduled

@@ -31,8 +31,9 @@ class Work:
 
 @dataclass(frozen=True)
 class Embedded:
-    """x_t = [E[w_t]; c],  h_t, s_t = cell(x_t, s_{t-1}): without an embedding E (K, D) the ids are one-hot input.
+    """Embedding and cell: x_t = [E[w_t]; c],  h_t, s_t = cell(x_t, s_{t-1}).
 
+    Without an embedding E (K, D), the ids are one-hot input.
     c (B, C) is a vector next to every word vector. `dropout` drops components of the word vectors, the same ones in all
     steps of a window (locked); `dropout_words` drops whole rows of E (Gal & Ghahramani 2016). Without a mask and c, E
     and the cell's input weights are multiplied once for each different word: see `Folded`.

@@ -12,7 +12,7 @@ from rnnlm.nn.params import Spec, Views, leaves_of
 
 
 class Folded:
-    """U x_t = (E U)[w_t]: a cell that reads ids looks up rows of E U, as it would rows of U under one-hot input.
+    """Embedding folded into input weights, U x_t = (E U)[w_t]: the cell reads ids, and looks up rows of E U.
 
         F = E' U    dU += E'^T dF    dE' += dF U^T    E' (K', D): the rows of E of the K' different words of a window
 

@@ -24,7 +24,7 @@ class Work:
 
 @dataclass(frozen=True)
 class LanguageModel(Model, kind="lm"):
-    """x_t = E[w_t];  h_t = cell(x_t, h_{t-1});  y_t = P h_t;  p(w_{t+1} | w_1 ... w_t) = head(y_t).
+    """Language model: x_t = E[w_t];  h_t = cell(x_t, h_{t-1});  y_t = P h_t;  p(w_{t+1} | w_1 ... w_t) = head(y_t).
 
     E (K, D) is the embedding; without it the ids go straight into the cell's U, which is one-hot input. P (H, D) exists
     only where the head is tied to E and the cell's width H is not D. Dropout masks stay for a window (locked);

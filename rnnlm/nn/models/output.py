@@ -29,8 +29,9 @@ class Work:
 
 @dataclass(frozen=True)
 class Output:
-    """y = m * (P h),  p = head(y): h (..., B, H) can be one vector per step, (T, B, H), or one per sequence, (B, H).
+    """Output layer: y = m * (P h),  p = head(y).
 
+    h (..., B, H) can be one vector per step, (T, B, H), or one per sequence, (B, H).
     The projection P (H, D) fits h to a table of words of another width; without it, y = m * h. m is the dropout mask.
     """
 

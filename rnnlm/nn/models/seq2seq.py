@@ -28,7 +28,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Seq2Seq(DecoderModel, kind="seq2seq"):
-    """s_t = encoder(E[x_t], s_{t-1}) over the source x;  the decoder starts from s_S, or reads it at every step.
+    """Encoder-decoder: s_t = encoder(E[x_t], s_{t-1}) over the source x; the decoder starts from s_S, or reads it.
 
     (Sutskever et al. 2014, Cho et al. 2014.) `reverse` reads the source from its end, so that its first words are near
     the first words of the target. S is each source's own length.

@@ -27,7 +27,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Vec2Seq(DecoderModel, kind="vec2seq"):
-    """s_0 = tanh(a + A v), for each part of the decoder's state;  or v is fed to the decoder at every step.
+    """Decoder for vectors v: s_0 = tanh(a + A v), for each part of its state; or it reads v at every step.
 
     v (B, C) is the vector, A (C, H) and a (H,) are learned.
     """
