@@ -19,6 +19,11 @@ class Arena:
         self._array, self._kept = np.empty(0, dtype), kept
         self._works: dict[tuple[int, ...], Any] = {}  # the one used last is last
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the memory, which is as large as the largest workspace so far."""
+        return self._array.nbytes
+
     def workspace(self, shape: tuple[int, ...], make: Callable[[Callable[..., np.ndarray]], Any]) -> Any:
         """Return make(empty), in which empty(T, B, H) is an array of that shape, or the workspace made before."""
         work = self._works.pop(shape, None) or self._new(make)

@@ -39,11 +39,6 @@ class Network:
             self._grads = self.params.zeros_like()
         return self._grads
 
-    @property
-    def workspace_bytes(self) -> int:
-        """Bytes of the activations of the largest batch so far."""
-        return self._arena.nbytes
-
     def initial_state(self, B: int) -> State:
         """State before the first step of B sequences."""
         return self.model.initial_state(B, self.params.flat.dtype)
@@ -97,3 +92,8 @@ class Network:
         if isinstance(first, np.ndarray):
             check_numbers(first[..., -1])
         return found
+
+    @property
+    def workspace_bytes(self) -> int:
+        """Bytes of the activations of the largest batch so far."""
+        return self._arena.nbytes
