@@ -1,4 +1,4 @@
-"""What can go wrong, and the exit status that tells the shell which kind it was.
+"""Errors that a user can cause, and the exit status that tells the shell which kind it was.
 
 Every error that a user can cause is a `RnnlmError`: one line that names the thing, what was found and what was wanted,
 and a hint that says what to do. Anything else that escapes is a bug.

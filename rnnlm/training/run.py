@@ -1,4 +1,4 @@
-"""The run directory: what a training leaves on the disk, and how it is taken up again."""
+"""The run directory: the files of a training, and how it resumes and recovers from divergence."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ class Experiment(Protocol):
 class Run:
     """A directory with the files of one training.
 
-    config.yaml command.txt vocab.txt env.json   what was asked for, and where it ran
-    best.npz last.npz previous.npz               the best model, the state to resume from, and that before it
+    config.yaml command.txt vocab.txt env.json   configuration, commands, vocabulary, and environment
+    best.npz last.npz previous.npz               the best model, the last checkpoint, and the one before it
     log.jsonl                                    one JSON object per validation (see `record`) and per `Divergence`
     train.log samples.txt                        what was reported, and the sampled lines
     .lock                                        locked while a training runs
@@ -255,7 +255,8 @@ class Run:
         for name, what in (("train", "training text"), ("valid", "validation text"), ("vocab", "vocabulary")):
             if figures[f"{name}_sha256"] != now[f"{name}_sha256"]:
                 raise DataError(
-                    f"{self.path}: the {what} has changed since the run began", "restore it, or start anew with --force"
+                    f"{self.path}: the {what} has changed since the run began",
+                    f"restore it, or start another run from these weights: --init-from {self.path} -o ANOTHER",
                 )
         load_weights(trainer.network, saved, file)
         logs = saved.progress.pop("logs", {})
@@ -305,7 +306,7 @@ def start_from(experiment: Experiment, path: Path) -> None:
 
 
 def fingerprints(experiment: Experiment) -> dict[str, str | None]:
-    """What the texts and the vocabulary are, whatever their files are called."""
+    """SHA-256 of the texts and of the vocabulary, whatever their files are called."""
     return {
         "train_sha256": experiment.train.sha256,
         "valid_sha256": experiment.valid.sha256 if experiment.valid else None,
@@ -315,20 +316,7 @@ def fingerprints(experiment: Experiment) -> dict[str, str | None]:
 
 
 def record(validation: Validation, ppl: str = "ppl") -> dict[str, Any]:
-    """A validation as a line of log.jsonl; `ppl`: what exp(nats) is called for this model. These keys are stable:
-
-    epoch        passes over the training text so far, with a fraction within one
-    step         updates so far
-    lr           learning rate of the last update
-    clipped      share of updates since the last validation whose gradient was clipped, 0 to 1
-    train_nats   cross-entropy per token of the training text since the last validation, dropout included
-    train_ppl    its exponential (null if too large for a float)
-    valid_nats   the same of the validation text, without dropout; without such a text, that of the training text
-    valid_ppl    its exponential
-    best         whether it is the best validation so far
-    rolled_back  whether training went back to the best weights
-    seconds      spent training so far, validation not included
-    """
+    """A validation as a line of log.jsonl, with the stable keys of docs/runs.md; `ppl`: name of exp(nats)."""
     v = validation
     return {
         "epoch": v.epoch, "step": v.step, "lr": v.lr, "clipped": v.clipped,
@@ -347,7 +335,7 @@ def differences(old: Any, new: Any, path: str = "") -> list[tuple[str, str]]:
 
 
 def environment() -> dict[str, Any]:
-    """Versions and machine: what speed and the last digits of a result depend on beside the configuration."""
+    """Versions and machine. Speed and the last digits of a result depend on them, besides the configuration."""
     blas = getattr(np.__config__, "CONFIG", {}).get("Build Dependencies", {}).get("blas", {})
     return {
         "rnnlm": __version__, "python": platform.python_version(), "numpy": np.__version__,
