@@ -36,7 +36,7 @@ main()
 SETTINGS = [
     f"--set={setting}"
     for setting in (
-        "training.epochs=40", "training.validate_every=10", "training.samples=1", "training.save_every=0.05s",
+        "training.epochs=25", "training.validate_every=10", "training.samples=1", "training.save_every=0.05s",
         "schedule=cosine", "model.cell.dropconnect=0.2", "model.dropout_input=0.1", "data.reading=sentences",
     )
 ]  # fmt: skip
