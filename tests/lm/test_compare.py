@@ -12,8 +12,7 @@ from rnnlm.lm.kneser_ney import estimate, read
 from rnnlm.lm.network import NetworkScorer
 from rnnlm.show.runs import settings_that_differ, summarize
 from rnnlm.text.vocab import Vocabulary
-from rnnlm.training.run import record_divergence
-from rnnlm.training.trainer import Divergence
+from rnnlm.training.progress import Divergence
 from tests.lm.examples import WORDS, network
 
 TEXT = [[WORDS[0], WORDS[1]], [WORDS[0]], [], [WORDS[2], "unheard", WORDS[0]]]
@@ -201,7 +200,7 @@ def test_results_are_those_of_the_log(tmp_path, tiny):
         "valid_nats": 2.0, "valid_ppl": math.exp(2), "best_epoch": 2.0, "train_ppl": 9, "epochs": 3.0, "seconds": 12.0,
         "diverged": 0,
     }  # fmt: skip
-    run.log(record_divergence(Divergence(3.5, 70, 0.1, "loss nan", "the best weights", 0.05)))
+    run.log(Divergence(3.5, 70, 0.1, "loss nan", "the best weights", 0.05)._asdict())
     assert summarize(run.path).results == {**summary.results, "diverged": 1}
     assert settings_that_differ([summary, summary]) == {}
     other = summary._replace(config={**summary.config, "seed": 7, "schedule": {"kind": "step", "first": 3}})
