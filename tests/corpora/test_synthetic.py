@@ -7,7 +7,6 @@ import re
 import numpy as np
 import pytest
 
-from rnnlm.cli import main
 from rnnlm.corpora import catalogue
 from rnnlm.corpora.synthetic import PARTS, addition, in_words, numbers
 from rnnlm.errors import UsageError
@@ -62,17 +61,13 @@ def test_vectors_say_what_the_words_say():
         seen |= set(lines)
 
 
-def test_sums_of_any_number_of_digits_are_fetched(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    for arguments in (["data", "fetch", "addition", "--digits", "1"], ["data", "check", "addition-1"]):
-        with pytest.raises(SystemExit) as exit:
-            main(arguments)
-        assert not exit.value.code
+def test_sums_of_any_number_of_digits_are_fetched(rnnlm):
+    status, out, _ = rnnlm("data", "fetch", "addition", "--digits", "1")
     sizes = {part: len(addition(1)[part]) for part in PARTS}
-    assert capsys.readouterr().out == "".join(
-        [f"data/addition-1/{part}.txt: {n} sentences, {2 * n} words\n" for part, n in sizes.items()]
-        + [f"data/addition-1/{part}.txt: verified\n" for part in PARTS]
-    )
+    lines = [f"data/addition-1/{part}.txt: {n} sentences, {2 * n} words\n" for part, n in sizes.items()]
+    assert (status, out) == (0, "".join(lines))
+    lines = [f"data/addition-1/{part}.txt: verified\n" for part in PARTS]
+    assert rnnlm("data", "check", "addition-1")[:2] == (0, "".join(lines))
     assert catalogue.find("addition-5").what == "sums of 5 digits"
     with pytest.raises(UsageError):
         catalogue.find("addition-10")

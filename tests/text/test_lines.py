@@ -270,7 +270,7 @@ CASES = {
     "a line of 10 MB": (5_000_000 * b"a ", long_line),
     "a line of more than 64 MB": (b"a\n" + (MAX_LINE + 1) * b"x", refused("{path}:2: ", "64 MB", "fold")),
     "a sentence of 100,000 words": (50_000 * b"a b ", long_sentence),
-    "5 million empty lines": (b"a" + 5_000_000 * b"\n" + b"b", blank(4_999_999, 2)),
+    "a million empty lines": (b"a" + 1_000_000 * b"\n" + b"b", blank(999_999, 2)),
     "a text of one word": (b"a", one_word),
     "nothing but empty lines": (b"\n \n", refused("{path}: no sentences", "3 bytes", "2 empty lines")),
     "gzip": (gzip.compress(b"a b\n"), words(["a", "b"])),
