@@ -14,6 +14,7 @@ import pytest
 from rnnlm.cli import main
 from rnnlm.lm import arpa
 from rnnlm.loading import load_scorer
+from tests.cli.refused import assert_refused
 
 
 @pytest.fixture(scope="module")
@@ -73,36 +74,73 @@ def test_the_vocabulary_is_that_of_a_model(models):
     assert len(load_scorer(models["open"]).vocab) > len(kn.vocab)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "status", "error"),
-    [
-        (("{train}", "-o", "{kn}"), 2, "{kn}: exists already\n"
-         "  hint: choose another name, or overwrite it with --force\n"),
-        (("{train}", "-o", "no/kn.arpa"), 2, "no/kn.arpa: there is no folder no\n  hint: make it, or choose another\n"),
-        (("{train}", "-o", "a.arpa", "--prune", "0,x"), 2, "--prune 0,x: expected whole numbers with commas between\n"
-         "  hint: such as 0,0,1\n"),
-        (("{train}", "-o", "a.arpa", "--prune", "0,2,1"), 2, "prune 0 2 1: expected numbers that begin with 0 and "
-         "never fall\n  hint: 0 0 1 drops what occurs once, from three words on\n"),
-        (("{train}", "-o", "a.arpa", "--vocab", "{char}"), 2, "{char}: a vocabulary of characters\n"
-         "  hint: an ARPA file has words between blanks: give one of words\n"),
-        (("{train}", "-o", "a.arpa", "--order", "0"), 2, "Invalid value for '--order': 0 is not in the range 1<=x<=20\n"
-         "  hint: try 'rnnlm ngram --help'\n"),
-        (("{train}", "-o", "pipe", "--force"), 2, "pipe: is a directory, a pipe or a device, not a file\n"
-         "  hint: name a file, or - for standard output\n"),
-        (("{train}", "-o", ""), 2, ".: is a directory, a pipe or a device, not a file\n"
-         "  hint: name a file, or - for standard output\n"),
-        (("empty.txt", "-o", "a.arpa"), 1, "empty.txt: no sentences (1 bytes, 1 empty lines)\n"
-         "  hint: a sentence is a line with at least one word\n"),
-        (("{train}", "-o", "a.arpa", "--vocab", "empty.txt"), 1, "empty.txt:1: found '', wanted a word, a tab and its "
-         "count\n  hint: is this a vocabulary file? `rnnlm vocab` builds one\n"),
-    ],
-)  # fmt: skip
-def test_what_ngram_refuses(rnnlm, models, tmp_path, arguments, status, error):
+@pytest.mark.parametrize(("status", "arguments", "words"), [
+    (2, ("{train}", "-o", "{kn}"), ("{kn}", "exists already", "--force")),
+    (2, ("{train}", "-o", "no/kn.arpa"), ("no/kn.arpa", "no folder no")),
+    (2, ("{train}", "-o", "a.arpa", "--prune", "0,x"), ("--prune 0,x", "whole numbers")),
+    (2, ("{train}", "-o", "a.arpa", "--prune", "0,2,1"), ("prune 0 2 1", "never fall")),
+    (2, ("{train}", "-o", "a.arpa", "--vocab", "{char}"), ("{char}", "characters", "words")),
+    (2, ("{train}", "-o", "a.arpa", "--order", "0"), ("--order", "1<=x<=20")),
+    (2, ("{train}", "-o", "pipe", "--force"), ("pipe: is a directory",)),
+    (2, ("{train}", "-o", ""), (".: is a directory",)),
+    (1, ("empty.txt", "-o", "a.arpa"), ("empty.txt", "no sentences", "1 empty lines")),
+    (1, ("{train}", "-o", "a.arpa", "--vocab", "empty.txt"), ("empty.txt:1", "a word, a tab and its count")),
+])  # fmt: skip
+def test_what_ngram_refuses(rnnlm, models, tmp_path, status, arguments, words):
     (tmp_path / "empty.txt").write_text("\n")
     os.mkfifo(tmp_path / "pipe")
     found = rnnlm("ngram", *(argument.format(**models) for argument in arguments))
-    assert found == (status, "", f"rnnlm: error: {error.format(**models)}")
+    assert_refused(found, status, *(word.format(**models) for word in words))
     assert not (tmp_path / "a.arpa").exists()
+
+
+@pytest.mark.parametrize(("order", "empty"), [(3, 0), (4, 1), (5, 2)])
+def test_orders_without_an_ngram(rnnlm, tmp_path, order, empty):
+    """Sentences of one word have no n-grams of more than three."""
+    (tmp_path / "text").write_text("yes\nno\nyes\n")
+    rnnlm("ngram", "text", "-o", "3.arpa", "--order", 3)
+    rnnlm("ngram", "text", "-o", "kn.arpa", "--order", order)
+    assert [len(listed.keys) for listed in arpa.load("kn.arpa").orders[3:]] == [0] * empty
+    assert rnnlm("score", "kn.arpa", "text") == rnnlm("score", "3.arpa", "text")
+    found = figures(rnnlm, "kn.arpa", "text", "--check-sums")
+    assert found["sum_error"] < 1e-6
+
+
+def test_orders_that_pruning_empties(rnnlm, models):
+    rnnlm("ngram", models["train"], "-o", "kn.arpa", "--order", 5, "--prune", "0,0,999")
+    assert [len(listed.keys) for listed in arpa.load("kn.arpa").orders[2:]] == [0, 0, 0]
+    assert figures(rnnlm, "kn.arpa", models["test"], "--check-sums")["sum_error"] < 1e-6
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.parametrize(("unbuffered", "command"), [
+    ("1", ("ngram", "{valid}", "-o", "-")),
+    ("", ("vocab", "{valid}", "-o", "-")),
+    ("", ("config", "explain", "schedule")),
+    ("1", ("-rnnlm", "{kn}", "-test", "{test}")),
+])  # fmt: skip
+def test_a_full_disk_behind_standard_output(models, unbuffered, command):
+    with open("/dev/full", "w") as full:
+        done = start(command, models, unbuffered, stdout=full)
+    err = done.communicate(timeout=100)[1].decode()
+    assert_refused((done.returncode, "", err), 1, "<stdout>", "No space left")
+    assert err.count("rnnlm: error") == 1
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("command", [("score", "{kn}", "{test}"), ("-rnnlm", "{kn}", "-test", "{test}", "-nbest")])
+def test_a_reader_of_standard_output_that_has_gone(models, command):
+    done = start(command, models, "1", stdout=subprocess.PIPE)
+    done.stdout.close()
+    assert done.communicate(timeout=100)[1] == b""
+    assert done.returncode == 1
+
+
+def start(command, models, unbuffered, stdout):
+    """A process that runs a command, with or without a buffer before standard output."""
+    command = [sys.executable, "-m", "rnnlm", *(argument.format(**models) for argument in command)]
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    return subprocess.Popen(command, stdout=stdout, stderr=subprocess.PIPE, env=environment)
 
 
 # --- eval ----------------------------------------------------------------------------------------------------------
@@ -250,7 +288,7 @@ def test_words_out_of_the_vocabulary(rnnlm, models):
          "  hint: name what there is to find on it\n"),
         (("{kn}", "{test}", "--weights", "1"), "--weights without --mix\n  hint: name a model to mix MODEL with\n"),
         (("{kn}", "{test}", "--mix", "{open}", "--weights", "a,b"),
-         "--weights a,b: expected numbers and commas\n  hint: such as 0.7,0.3\n"),
+         "--weights a,b: expected numbers with commas between\n  hint: such as 0.7,0.3\n"),
         (("{kn}", "{test}", "--mix", "{open}", "--weights", "0.5"),
          "weights 0.5: expected 2 of them, not negative, with sum 1\n  hint: one for each model\n"),
         (("{kn}", "{test}", "--mix", "{open}", "--weights", "0.5,0.5", "--dev", "{valid}"),

@@ -151,25 +151,22 @@ def test_a_small_text_has_discounts_that_are_not_its_own(train):
     for row in model.distributions([["a", "b", "c", "a"], ["b"]]):
         assert np.exp(row).sum() == pytest.approx(1, abs=1e-12)
     assert [len(order.keys) for order in model.orders] == [5, 4, 3, 1, 0]  # <s> a b </s> is all there is
-    assert len(list(arpa_round_trip(model).log_probs([["a", "b", "b", "b", "a"]]))) == 1
+    found, expected = (
+        list(scorer.log_probs([["a", "b", "b", "b", "a"]])) for scorer in (arpa_round_trip(model), model)
+    )
+    np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("prune", [(1,), (0, 2, 1), (0, -1)])
 def test_prune_must_begin_with_0_and_never_fall(train, prune):
-    with pytest.raises(UsageError) as error:
+    with pytest.raises(UsageError, match=f"prune {' '.join(map(str, prune))}: .*never fall"):
         estimate(*read([train]), 3, prune)
-    assert error.value.message == (
-        f"prune {' '.join(map(str, prune))}: expected numbers that begin with 0 and never fall"
-    )
-    assert error.value.hint == "0 0 1 drops what occurs once, from three words on"
 
 
 def test_a_text_without_sentences(tmp_path):
     (tmp_path / "empty.txt").write_text("\n \n")
-    with pytest.raises(DataError) as error:
+    with pytest.raises(DataError, match=r"empty.txt: no sentences \(.*2 empty lines\)"):
         read([tmp_path / "empty.txt"])
-    assert error.value.message.startswith(f"{tmp_path}/empty.txt: no sentences")
-    assert "2 empty lines" in error.value.message
 
 
 # --- ARPA files ----------------------------------------------------------------------------------------------------
@@ -197,13 +194,10 @@ def test_what_is_written_is_read(train, order, prune, monkeypatch):
 
 def test_gzipped_files_are_alike_byte_for_byte(train, tmp_path):
     model = estimate(*read([train]), 2)
-    for name in ("a.arpa.gz", "b.gz"):
-        with open(tmp_path / name, "wb") as file, arpa.gzipped(file) as stream:
-            arpa.write(model, stream)
+    for name in ("a.arpa.gz", "b.gz", "plain"):
+        arpa.save(model, tmp_path / name)
     assert (tmp_path / "a.arpa.gz").read_bytes() == (tmp_path / "b.gz").read_bytes()
-    plain = io.BytesIO()
-    arpa.write(model, plain)
-    assert gzip.decompress((tmp_path / "b.gz").read_bytes()) == plain.getvalue()
+    assert gzip.decompress((tmp_path / "b.gz").read_bytes()) == (tmp_path / "plain").read_bytes()
     assert arpa.is_arpa(tmp_path / "b.gz")
     np.testing.assert_allclose(arpa.load(tmp_path / "b.gz").orders[1].log_p, model.orders[1].log_p, atol=3e-7)
 
@@ -214,8 +208,7 @@ def test_kenlm_gives_the_same_figures(train, tmp_path, order, prune):
     import kenlm
 
     model = estimate(*read([train]), order, prune)
-    with open(tmp_path / "kn.arpa", "wb") as file:
-        arpa.write(model, file)
+    arpa.save(model, tmp_path / "kn.arpa")
     theirs = kenlm.LanguageModel(str(tmp_path / "kn.arpa"))
     sentences = [words for words in TEST if "<s>" not in words]  # which kenlm takes for a control symbol
     for scorer in (model, arpa.load(tmp_path / "kn.arpa")):
@@ -261,46 +254,64 @@ def test_words_are_separated_as_other_programs_do(tmp_path):
 
 
 GOOD = OTHERS["srilm"].lstrip("\n").splitlines()
-BROKEN = [  # (line, what stands there instead or None, the message)
-    (1, "data", ":15: found the end of the file, expected \\data\\"),
-    (2, "ngram 2=3", ":2: found 'ngram 2=3', expected 'ngram 1=' and a number, or \\1-grams:"),
-    (2, "ngram 1=x", ":2: found 'ngram 1=x', expected 'ngram 1=' and a number, or \\1-grams:"),
-    (3, "ngram 3=3", ":3: found 'ngram 3=3', expected 'ngram 2=' and a number, or \\1-grams:"),
-    (2, "ngram 1=2", ":8: found '-0.6\\ta\\t-0.2', expected the end of 2 1-grams, as \\data\\ says"),
-    (2, "ngram 1=9", ":10: found '\\\\2-grams:', expected 9 1-grams as \\data\\ says, found 3"),
-    (2, "ngram 1=9999999999999", ":10: found '\\\\2-grams:', expected 9999999999999 1-grams as \\data\\ says, found 3"),
-    (5, "\\2-grams:", ":5: found '\\\\2-grams:', expected \\1-grams:"),
-    (5, "1-grams:", ":5: found '1-grams:', expected 'ngram 3=' and a number, or \\1-grams:"),
-    (6, "-0.5", ":6: found '-0.5', expected log10 p, a word and perhaps a backoff weight"),
-    (6, "-0.5 a b c", ":6: found '-0.5 a b c', expected log10 p, a word and perhaps a backoff weight"),
-    (8, "-0.6\t</s>\t-0.2", ":8: found '-0.6\\t</s>\\t-0.2', expected each word once"),
-    (7, "-0.1\tb", ":10: found '\\\\2-grams:', expected <s> among the 1-grams before"),
-    (6, "0,5\t</s>", ":6: found '0,5\\t</s>', expected a number for log10 p"),
-    (6, "-1_0\t</s>", ":6: found '-1_0\\t</s>', expected a number for log10 p"),
-    (6, "nan\t</s>", ":6: found 'nan\\t</s>', expected a number for log10 p"),
-    (6, "0.5\t</s>", ":6: found '0.5\\t</s>', expected log10 p, which is not above 0"),
-    (8, "-0.6\ta\tx", ":8: found '-0.6\\ta\\tx', expected a number for a backoff weight"),
-    (8, "-0.6\ta\tinf", ":8: found '-0.6\\ta\\tinf', expected a number for a backoff weight"),
-    (11, "-0.1\t<s> b", ":11: found '-0.1\\t<s> b', expected words that are among the 1-grams"),
-    (11, "-0.1\t<s>", ":11: found '-0.1\\t<s>', expected log10 p, 2 words and perhaps a backoff weight"),
-    (13, "-0.4\ta a\t-1", ":13: found '-0.4\\ta a\\t-1', expected no backoff weight of the longest n-grams, 2-grams"),
-    (13, "-0.4\t<s> a", ":13: found 2-gram '<s> a', expected it once, it is in line 11"),
-    (13, None, ":14: found '\\\\end\\\\', expected 3 2-grams as \\data\\ says, found 2"),
-    (15, None, ":14: found the end of the file, expected \\end\\"),
-    (15, "\\3-grams:", ":15: found '\\\\3-grams:', expected \\end\\"),
-    (15, "\\end\\\nmore", ":16: found 'more', expected nothing after \\end\\"),
-]  # fmt: skip
+BROKEN = [  # (line, what stands there instead or None, line of the error, words of the message)
+    (1, "data", 15, "the end of the file, expected \\data\\"),
+    (2, "ngram 2=3", 2, "'ngram 2=3', expected 'ngram 1='"),
+    (2, "ngram 1=x", 2, "'ngram 1=x', expected 'ngram 1='"),
+    (3, "ngram 3=3", 3, "'ngram 3=3', expected 'ngram 2='"),
+    (2, "ngram 1=2", 8, "'-0.6\\ta\\t-0.2', expected the end of 2 1-grams"),
+    (2, "ngram 1=9", 10, "'\\\\2-grams:', expected 9 1-grams"),
+    (2, "ngram 1=9999999999999", 10, "expected 9999999999999 1-grams as \\data\\ says, found 3"),
+    (5, "\\2-grams:", 5, "'\\\\2-grams:', expected \\1-grams:"),
+    (5, "1-grams:", 5, "'1-grams:', expected 'ngram 3='"),
+    (6, "-0.5", 6, "'-0.5', expected log10 p, a word"),
+    (6, "-0.5 a b c", 6, "'-0.5 a b c', expected log10 p, a word"),
+    (8, "-0.6\t</s>\t-0.2", 8, "expected each word once"),
+    (7, "-0.1\tb", 10, "expected <s> among the 1-grams"),
+    (6, "0,5\t</s>", 6, "'0,5\\t</s>', expected a number for log10 p"),
+    (6, "-1_0\t</s>", 6, "expected a number for log10 p"),
+    (6, "nan\t</s>", 6, "expected a number for log10 p"),
+    (6, "0.5\t</s>", 6, "not above 0"),
+    (8, "-0.6\ta\tx", 8, "expected a number for a backoff weight"),
+    (8, "-0.6\ta\tinf", 8, "expected a number for a backoff weight"),
+    (11, "-0.1\t<s> b", 11, "expected words that are among the 1-grams"),
+    (11, "-0.1\t<s>", 11, "expected log10 p, 2 words"),
+    (13, "-0.4\ta a\t-1", 13, "no backoff weight of the longest n-grams"),
+    (13, "-0.4\t<s> a", 13, "2-gram '<s> a', expected it once, it is in line 11"),
+    (13, None, 14, "expected 3 2-grams as \\data\\ says, found 2"),
+    (15, None, 14, "the end of the file, expected \\end\\"),
+    (15, "\\3-grams:", 15, "'\\\\3-grams:', expected \\end\\"),
+    (15, "\\end\\\nmore", 16, "'more', expected nothing"),
+]
 
 
-@pytest.mark.parametrize(("line", "instead", "message"), BROKEN, ids=[f"{row[0]}-{row[1]}" for row in BROKEN])
-def test_what_may_be_wrong_with_a_file(line, instead, message, tmp_path):
+@pytest.mark.parametrize(("line", "instead", "where", "words"), BROKEN, ids=[f"{row[0]}-{row[1]}" for row in BROKEN])
+def test_what_may_be_wrong_with_a_file(line, instead, where, words, tmp_path):
     lines = [*GOOD[: line - 1], *([] if instead is None else [instead]), *GOOD[line:]]
     path = tmp_path / "broken.arpa"
     path.write_text("\n".join(lines) + "\n")
     with pytest.raises(DataError) as error:
         arpa.load(path)
-    assert error.value.message.replace(":16: found the end", ":15: found the end") == f"{path}{message}"
-    assert error.value.hint == "is this a whole ARPA file?"
+    assert error.value.message.startswith(f"{path}:{where}: found ")
+    assert words in error.value.message
+    assert "ARPA" in error.value.hint
+
+
+def test_orders_without_an_ngram(tmp_path):
+    """One may follow another, in a file as in a model estimated from short sentences."""
+    path = tmp_path / "sparse.arpa"
+    path.write_text("\n".join(GOOD).replace("ngram 2=3", "ngram 2=3\nngram 3=0\nngram 4=0\nngram 5=0").replace(
+        "\\end\\", "\\3-grams:\n\n\\4-grams:\n\\5-grams:\n\n\\end\\"
+    ))  # fmt: skip
+    sparse, model = arpa.load(path), arpa.load(write_text(tmp_path / "two.arpa", [[line] for line in GOOD]))
+    sentences = [["a", "a", "a", "b", "a"], [], ["b"]]
+    for found, expected in zip(sparse.log_probs(sentences), model.log_probs(sentences)):
+        np.testing.assert_array_equal(found, expected)
+    for found, expected in zip(sparse.distributions(sentences), model.distributions(sentences)):
+        np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(sparse.walk().after("a").log_p, model.walk().after("a").log_p)
+    for found, expected in zip(arpa_round_trip(sparse).orders, sparse.orders):
+        np.testing.assert_array_equal(found.keys, expected.keys)
 
 
 def test_a_context_must_be_listed(tmp_path):
@@ -309,10 +320,8 @@ def test_a_context_must_be_listed(tmp_path):
     )  # fmt: skip
     path = tmp_path / "broken.arpa"
     path.write_text(three)
-    with pytest.raises(DataError) as error:
+    with pytest.raises(DataError, match=r"broken.arpa:18: .*'<s> </s> \.\.\.', expected its context"):
         arpa.load(path)
-    message = f"{path}:18: found 3-gram '<s> </s> ...', expected its context among the 2-grams"
-    assert error.value.message == message
     path.write_text(three.replace("<s> </s> a", "a a a"))
     model = arpa.load(path)
     assert isinstance(model, Ngram)
@@ -323,9 +332,8 @@ def test_a_context_must_be_listed(tmp_path):
 def test_not_utf8(tmp_path):
     path = tmp_path / "latin.arpa"
     path.write_bytes("\n".join(GOOD).replace("a", "\xe9").encode("latin-1").replace(b"\xe9t\xe9", b"ata"))
-    with pytest.raises(DataError) as error:
+    with pytest.raises(DataError, match="latin.arpa:2: byte "):
         arpa.load(path)
-    assert error.value.message.startswith(f"{path}:2: byte ")
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\3\4 \\data\\", b"plain text\n", b"\x1f\x8bbroken", b"x" * (1 << 17)])

@@ -75,6 +75,7 @@ FORMATS = {
         "ID ac lm nwords words...", re.compile(rf"(?P<id>\S+)\s+{_SCORES}{_WORDS}"), "log10", _SRILM
     ),
 }
+ONCE = "each utterance has one list or reference, and its hypotheses are numbered"
 ALIGNED = "a file of scores has a line for each hypothesis, in the same order"
 UNSPOKEN = {"<s>", "</s>", "-pau-"}  # SRILM writes them between words and does not count them
 
@@ -120,7 +121,7 @@ def read_references(path: TextPath) -> dict[str, list[str]]:
     for line in _lines(path):
         id, *words = line.text.split() or [""]
         if not id:
-            raise line.error("'ID words...'")
+            raise line.error("'ID words...'", "ID is that of an utterance")
         if id in references:
             raise line.error(f"another utterance, as {id!r} was there before")
         references[id] = words
@@ -140,7 +141,7 @@ class _Line(NamedTuple):
     place: str  # file:line
     text: str
 
-    def error(self, expected: str, hint: str = "") -> DataError:
+    def error(self, expected: str, hint: str = ONCE) -> DataError:
         found = shortened(self.text, 60) if self.text else "an empty line"
         return DataError(f"{self.place}: found {found}, expected {expected}", hint)
 

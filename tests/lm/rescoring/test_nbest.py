@@ -90,64 +90,56 @@ def test_files_follow_each_other(folder):
     assert [[h.ac for h in nbest.hypotheses] for nbest in read(names, "mikolov", ac, unit="ln")] == [[1, 2], [3]]
 
 
-SRILM = "ac and lm are log scores, nwords the number of words"
-
-
-@pytest.mark.parametrize(("form", "text", "message", "hint"), [
-    ("mikolov", "u1 a\n\nu1 b\n",
-     "f:2: found an empty line, expected 'ID words...'", "ID is the same for all of a list"),
-    ("mikolov", "u1 a\nu2 b\nu1 c\n",
-     "f:3: found 'u1 c', expected another utterance, as that of this line had its list before", ""),
-    ("kaldi", "u-1 a\nu2 b\n", "f:2: found 'u2 b', expected 'ID-N words...'", "N numbers the hypotheses of ID"),
-    ("kaldi", "-1 a\n", "f:1: found '-1 a', expected 'ID-N words...'", "N numbers the hypotheses of ID"),
-    ("kaldi", "u-1 a\nu-01 b\n", "f:2: found 'u-01 b', expected another number, as 'u-01' was there before", ""),
-    ("srilm", "-1 -2 a b\n", "f:1: found '-1 -2 a b', expected 'ac lm nwords words...'", SRILM),
-    ("srilm", "NBestList1.0\n(-23) a b\n", "f:1: found 'NBestList1.0', expected 'ac lm nwords words...'", SRILM),
-    ("srilm", "-1 nan 1 a\n", "f:1: found '-1 nan 1 a', expected 'ac lm nwords words...'", SRILM),
-    ("srilm", "-1 -2 3 a b\n", "f:1: found '-1 -2 3 a b', expected as many words as it says: 3, not 2", SRILM),
-    ("srilm-stream", "u -1 -2 1 a\n-1 -2 1 a\n",
-     "f:2: found '-1 -2 1 a', expected 'ID ac lm nwords words...'", SRILM),
-    ("srilm-stream", f"u -1 -2 9 {'long ' * 20}\n",
-     f"f:1: found 'u -1 -2 9 {'long ' * 9}lo...', expected as many words as it says: 9, not 20", SRILM),
-    ("kaldi", "", "f: no hypotheses", "expected lines of 'ID-N words...'"),
+@pytest.mark.parametrize(("form", "text", "place", "words"), [
+    ("mikolov", "u1 a\n\nu1 b\n", "f:2:", "an empty line, expected 'ID words...'"),
+    ("mikolov", "u1 a\nu2 b\nu1 c\n", "f:3:", "'u1 c', expected another utterance"),
+    ("kaldi", "u-1 a\nu2 b\n", "f:2:", "'u2 b', expected 'ID-N words...'"),
+    ("kaldi", "-1 a\n", "f:1:", "'-1 a', expected 'ID-N words...'"),
+    ("kaldi", "u-1 a\nu-01 b\n", "f:2:", "'u-01 b', expected another number"),
+    ("srilm", "-1 -2 a b\n", "f:1:", "'-1 -2 a b', expected 'ac lm nwords words...'"),
+    ("srilm", "NBestList1.0\n(-23) a b\n", "f:1:", "'NBestList1.0', expected 'ac lm nwords words...'"),
+    ("srilm", "-1 nan 1 a\n", "f:1:", "'-1 nan 1 a', expected 'ac lm nwords words...'"),
+    ("srilm", "-1 -2 3 a b\n", "f:1:", ": 3, not 2"),
+    ("srilm-stream", "u -1 -2 1 a\n-1 -2 1 a\n", "f:2:", "'-1 -2 1 a', expected 'ID ac lm nwords words...'"),
+    ("srilm-stream", f"u -1 -2 9 {'long ' * 20}\n", "f:1:", f"'u -1 -2 9 {'long ' * 9}lo...'"),
+    ("kaldi", "", "f:", "no hypotheses"),
 ])  # fmt: skip
-def test_malformed_lists(folder, form, text, message, hint):
+def test_malformed_lists(folder, form, text, place, words):
     with pytest.raises(DataError) as error:
         list(read([folder("f", text)], form))
-    assert (error.value.message, error.value.hint) == (message, hint)
+    assert error.value.message.startswith(place)
+    assert words in error.value.message
+    assert error.value.hint
 
 
 def test_an_utterance_has_one_file(folder, tmp_path):
     (tmp_path / "x").mkdir()
-    with pytest.raises(DataError) as error:
+    with pytest.raises(DataError, match="x/u.nbest:1: .*another utterance"):
         list(read([folder("u.nbest", "-1 -2 1 a\n"), folder("x/u.nbest", "-1 -2 1 b\n")], "srilm"))
-    assert error.value.message == (
-        "x/u.nbest:1: found '-1 -2 1 b', expected another utterance, as that of this line had its list before"
-    )
 
 
-@pytest.mark.parametrize(("scores", "message"), [
-    ("u-1 1\n", "ac: ends before the score of 'u-2' (f:2)"),
-    ("u-1 1\nu-2 2\nu-3 3\n", "ac:3: found 'u-3 3', expected the end, as the hypotheses have ended"),
-    ("u-2 1\nu-1 2\n", "ac:1: found 'u-2 1', expected 'u-1 value' or a value, the score of f:1"),
-    ("1\n\n2\n", "ac:2: found an empty line, expected 'u-2 value' or a value, the score of f:2"),
-    ("u-1 1\nu-2 x\n", "ac:2: found 'u-2 x', expected 'u-2 value' or a value, the score of f:2"),
-    ("u-1 1 2\n", "ac:1: found 'u-1 1 2', expected 'u-1 value' or a value, the score of f:1"),
+@pytest.mark.parametrize(("scores", "place", "words"), [
+    ("u-1 1\n", "ac:", "'u-2' (f:2)"),
+    ("u-1 1\nu-2 2\nu-3 3\n", "ac:3:", "'u-3 3', expected the end"),
+    ("u-2 1\nu-1 2\n", "ac:1:", "'u-2 1', expected 'u-1 value'"),
+    ("1\n\n2\n", "ac:2:", "an empty line, expected 'u-2 value'"),
+    ("u-1 1\nu-2 x\n", "ac:2:", "'u-2 x', expected 'u-2 value'"),
+    ("u-1 1 2\n", "ac:1:", "'u-1 1 2', expected 'u-1 value'"),
 ])  # fmt: skip
-def test_scores_that_do_not_belong(folder, scores, message):
+@pytest.mark.parametrize("kind", ["ac", "old"])
+def test_scores_that_do_not_belong(folder, kind, scores, place, words):
+    lists, files = folder("f", "u-1 a\nu-2 b\n"), {"ac": folder("good", "1\n2\n"), kind: folder("ac", scores)}
     with pytest.raises(DataError) as error:
-        list(read([folder("f", "u-1 a\nu-2 b\n")], "kaldi", folder("ac", scores)))
-    assert (error.value.message, error.value.hint) == (
-        message, "a file of scores has a line for each hypothesis, in the same order",
-    )  # fmt: skip
+        list(read([lists], "kaldi", **files))
+    assert error.value.message.startswith(place)
+    assert words in error.value.message
 
 
 def test_references(folder):
     assert read_references(folder("ref", "u1 the cat\nu2\n")) == {"u1": ["the", "cat"], "u2": []}
-    for text, message in {
-        "u1 a\n\n": "ref:2: found an empty line, expected 'ID words...'",
-        "u1 a\nu1 b\n": "ref:2: found 'u1 b', expected another utterance, as 'u1' was there before",
-    }.items():
-        with pytest.raises(DataError) as error:
+    for text, message in (
+        ("u1 a\n\n", "ref:2: .*an empty line, expected 'ID words...'"),
+        ("u1 a\nu1 b\n", "ref:2: .*'u1 b', expected another utterance"),
+    ):
+        with pytest.raises(DataError, match=message):
             read_references(folder("ref", text))
-        assert error.value.message == message
