@@ -1,15 +1,8 @@
-"""The adding problem, the copy problem, and the command that tries cells on them."""
-
-import re
-import subprocess
-import sys
+"""The adding problem and the copy problem."""
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
-from rnnlm.cli import cli
-from rnnlm.errors import DataError, UsageError
 from rnnlm.nn.cells import Jordan, Vanilla
 from rnnlm.nn.gradcheck import check_arrays
 from rnnlm.show.memory import CELLS, TASKS, Learner, number_of_parameters, sized, updates_to_solve
@@ -75,64 +68,3 @@ def test_what_remembers_solves_it_and_what_does_not_fails():
     assert updates_to_solve(Vanilla(size=24), TASKS["adding"], 2, 400, seed=1) is not None
     forgetful = Jordan(outputs=24, size=24, teacher_forcing=True)  # sees the last input only
     assert updates_to_solve(forgetful, TASKS["adding"], 2, 400, seed=1) is None
-
-
-COMMAND = ["memory", "--task", "adding", "--lags", "2,3", "--updates", "50", "--units", "6", "--cell", "lstm"]
-
-
-def test_command_prints_a_table():
-    done = CliRunner().invoke(cli, [*COMMAND, "--cell", "tanh, chain"])
-    assert done.exit_code == 0, done.output
-    lines = done.output.splitlines()
-    assert lines[:2] == [
-        "adding problem: updates until solved, of at most 50; cells of up to 54 parameters",
-        "cell         units    lag 2    lag 3   solved",
-    ]
-    # How soon it is solved is for the machine's rounding to say, too.
-    assert re.fullmatch("tanh, chain      6       50(       50     to 3|        -     to 2)", lines[2])
-    assert lines[3:] == ["lstm             2        -              none"]
-
-
-def test_command_as_a_process():
-    done = subprocess.run([sys.executable, "-m", "rnnlm", *COMMAND], capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[-1] == "lstm      2        -              none"
-
-
-@pytest.mark.parametrize("lags", ["", "1,2", "5,5", "9,3", "2,x", 5000 * "9"])
-def test_lags_that_do_not_grow(lags):
-    done = CliRunner().invoke(cli, ["memory", "--lags", lags])
-    assert done.exit_code == 2
-    wanted = f"expected growing whole numbers of at least 2, such as 5,10,20, found '{lags}'"
-    assert done.output.splitlines()[-1] == f"Error: Invalid value for '--lags': {wanted}"
-
-
-def test_unknown_cells():
-    done = CliRunner().invoke(cli, ["memory", "--cell", "lstn"])
-    assert isinstance(done.exception, UsageError)
-    assert done.exception.message == "--cell: 'lstn' is unknown"
-    assert done.exception.hint == f"known: {'; '.join(CELLS)}"
-
-
-def test_plot(tmp_path):
-    done = CliRunner().invoke(cli, [*COMMAND, "--plot", str(tmp_path / "memory.png")])
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError:
-        assert isinstance(done.exception, UsageError)
-        assert done.exception.message == "--plot: matplotlib is not installed"
-        assert done.exception.hint == "pip install 'rnnlm[plot]'"
-    else:
-        assert (tmp_path / "memory.png").read_bytes().startswith(b"\x89PNG")
-
-
-@pytest.mark.parametrize(
-    ("place", "kind", "message"),
-    [("missing/memory.png", DataError, "{}: cannot be written: No such file or directory"),
-     ("memory.docx", UsageError, "--plot {}: no kind of picture has this ending")],
-)  # fmt: skip
-def test_a_picture_that_cannot_be_is_refused_before_the_work(tmp_path, place, kind, message):
-    pytest.importorskip("matplotlib", reason="needs the plot extra")
-    done = CliRunner().invoke(cli, ["memory", "--plot", str(tmp_path / place)])
-    assert (type(done.exception), done.stdout) == (kind, "")
-    assert done.exception.message == message.format(tmp_path / place)

@@ -1,0 +1,91 @@
+"""`rnnlm compare`: models on a text, and runs."""
+
+import json
+import sys
+
+import pytest
+
+from rnnlm.cli.compare import show_runs
+from rnnlm.cli.tables import width
+from rnnlm.lm import arpa
+from rnnlm.lm.kneser_ney import estimate, read
+from tests.cli.refused import assert_refused
+
+
+@pytest.fixture
+def kn(trained, tmp_path):
+    arpa.save(estimate(*read([trained["test.txt"].with_name("train.txt")]), 3), tmp_path / "kn.arpa")
+    return "kn.arpa"
+
+
+def test_compare_models(rnnlm, trained, kn):
+    models = (trained["stream"], trained["sentences"], kn)
+    status, out, err = rnnlm("compare", *models, "--text", trained["test.txt"], "--words", 3)
+    assert (status, err) == (0, "")
+    head, names, *rows = out.splitlines()
+    assert head.startswith(f"{trained['test.txt']}: 60 sentences, ")
+    assert names.split()[:4] == ["model", "vocab", "OOVs", "ppl"]
+    assert [row.split()[1] for row in rows[:3]] == [*(f"{path}/best.npz" for path in models[:2]), "kn.arpa"]
+    assert len(rows) == 3 + 3 + 3
+    facts = json.loads(rnnlm("compare", *models, "--text", trained["test.txt"], "--words", 3, "--json")[1])
+    assert list(facts) == ["text", "sentences", "tokens", "left_out", "resamples", "seed", "models", "words"]
+    assert [float(row.split()[4]) for row in rows[:3]] == [round(model["ppl"], 2) for model in facts["models"]]
+    for model in facts["models"]:
+        assert model["ppl_interval"][0] < model["ppl"] < model["ppl_interval"][1]
+        assert model["ratio_interval"][0] <= model["ratio"] <= model["ratio_interval"][1]
+    assert [row.split()[0] for row in rows[-3:]] == [entry["word"] for entry in facts["words"]]
+
+
+def test_compared_perplexity_is_evals_where_vocabularies_are_the_same(rnnlm, trained):
+    models = (trained["stream"], trained["sentences"])
+    facts = json.loads(rnnlm("compare", *models, "--text", trained["test.txt"], "--json")[1])
+    for path, model in zip(models, facts["models"]):
+        found = json.loads(rnnlm("eval", path, trained["test.txt"], "--json")[1])
+        assert model["ppl"] == pytest.approx(found["ppl"], rel=1e-6)
+        assert model["oovs"] == found["oovs"]
+
+
+def test_compare_runs(rnnlm, trained):
+    status, out, err = rnnlm("compare", trained["stream"], trained["char"])
+    assert (status, err) == (0, "")
+    rows = [line.split() for line in out.splitlines()]
+    assert rows[0] == [str(trained["stream"]), str(trained["char"])]
+    assert ["data.level", '"word"', '"char"'] in rows
+    assert ["data.min_count", "2", "1"] in rows
+    assert [row[0] for row in rows[-5:]] == ["valid_ppl", "best_epoch", "train_ppl", "epochs", "seconds"]
+    facts = json.loads(rnnlm("compare", trained["stream"], trained["char"], "--json")[1])
+    assert list(facts) == ["runs", "settings", "results"]
+    assert facts["settings"]["data.level"] == ["word", "char"]
+
+
+def test_rows_for_runs_without_a_perplexity_and_for_those_that_diverged():
+    one = {"valid_nats": 2.5, "valid_ppl": None, "best_epoch": 1.0, "train_ppl": None, "epochs": 1.0, "seconds": 3.0}
+    facts = {"runs": ["a", "b"], "settings": {}, "results": [{**one, "diverged": 0}, {**one, "diverged": 2}]}
+    assert [line.split() for line in show_runs(facts)] == [
+        ["a", "b"], ["valid_nats", "2.5000", "2.5000"], ["valid_ppl", "-", "-"], ["best_epoch", "1.00", "1.00"],
+        ["train_ppl", "-", "-"], ["epochs", "1.00", "1.00"], ["seconds", "3", "3"], ["diverged", "0", "2"],
+    ]  # fmt: skip
+
+
+def test_tables_fit_the_terminal(rnnlm, trained, kn, monkeypatch):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
+    _, out, _ = rnnlm("compare", trained["stream"], trained["char"])
+    assert max(map(width, out.splitlines())) <= 80
+    assert [row.split() for row in out.splitlines() if "data.level" in row] == [["data.level", '"word"', '"char"']]
+    models = (trained["stream"], trained["sentences"], kn)
+    _, out, _ = rnnlm("compare", *models, "--text", trained["test.txt"], "--words", 0)
+    head, *rows = out.splitlines()
+    assert max(map(width, rows)) <= 80
+    assert [row.split()[0] for row in rows if row.startswith(("2", "3"))] == ["2", "3"] * (1 + rows.count(""))
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (("{stream}",), ("one model",)),
+    (("{stream}", "{stream}/best.npz"), ("{stream}/best.npz: not a run directory", "--text")),
+    (("{stream}", "{char}", "--text", "{test}"), ("words", "characters")),
+])  # fmt: skip
+def test_errors(rnnlm, trained, arguments, words):
+    names = {"stream": trained["stream"], "char": trained["char"], "test": trained["test.txt"]}
+    found = rnnlm("compare", *(argument.format(**names) for argument in arguments))
+    assert_refused(found, 2, *(word.format(**names) for word in words))
