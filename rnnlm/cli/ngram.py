@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 
 import click
 
@@ -64,7 +63,7 @@ def command(texts, output, order, vocab, prune, force):
     ids, words = read(texts, words)
     model = estimate(ids, words, order, thresholds)
     if output == "-":
-        arpa.write(model, SimpleNamespace(write=partial(click.echo, nl=False)))
+        arpa.write(model, sys.stdout.buffer)
     else:
         arpa.save(model, output)
     sentences = int((ids == EOS).sum())

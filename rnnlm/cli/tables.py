@@ -17,15 +17,14 @@ def table(rows: Iterable[Sequence[Any]], align: str = "lr", gap: int = 2, limit:
     """Lines of a table, from rows of cells; a heading is a row like the others.
 
     align: "l" (left) or "r" (right) for each column; the last letter holds for all columns that follow.
-    limit: width of a line. Default: the terminal's, and none if standard output is no terminal.
+    limit: width of a line. Default: `terminal_width`.
 
     In a table that is too wide, long cells are wrapped within their columns. Where that is not enough, the columns are
     parted into several tables, one below the other, each of which begins with the first column.
     """
     cells = [[visible(str(cell)) for cell in row] for row in rows]
     columns = list(zip_longest(*cells, fillvalue=""))
-    if limit is None and sys.stdout.isatty():
-        limit = shutil.get_terminal_size().columns
+    limit = terminal_width() if limit is None else limit
     widths = [max(map(width, column)) for column in columns]
     blocks = [list(range(len(columns)))]
     if limit is not None and sum(widths) + gap * (len(widths) - 1) > limit:
@@ -37,6 +36,11 @@ def table(rows: Iterable[Sequence[Any]], align: str = "lr", gap: int = 2, limit:
             wrapped = (wrap(cell, widths[i]) for cell, i in zip(row, block))
             for parts in zip_longest(*wrapped, fillvalue=""):
                 yield line(parts, [widths[i] for i in block], "".join(_side(align, i) for i in block), gap)
+
+
+def terminal_width() -> int | None:
+    """Width of the terminal that is standard output; None if standard output is no terminal."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def line(cells: Iterable[Any], widths: Iterable[int], align: str = "lr", gap: int = 2) -> str:

@@ -76,8 +76,8 @@ def save(model: Ngram, path: str | os.PathLike[str]) -> None:
     write_whole(path, content)
 
 
-def write(model: Ngram, file: Any) -> None:
-    """Write a model in the ARPA format with `file.write`, which takes bytes; words in the order of the vocabulary."""
+def write(model: Ngram, file: BinaryIO) -> None:
+    """Write a model to a binary stream as an ARPA file, words in the order of the vocabulary."""
     counts = "".join(f"ngram {n}={len(order.keys)}\n" for n, order in enumerate(model.orders, 1))
     file.write(f"\\data\\\n{counts}".encode())
     for n, order in enumerate(model.orders, 1):

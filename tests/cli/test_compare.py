@@ -1,10 +1,10 @@
 """`rnnlm compare`: models on a text, and runs."""
 
 import json
-import sys
 
 import pytest
 
+from rnnlm.cli import tables
 from rnnlm.cli.compare import show_runs
 from rnnlm.cli.tables import width
 from rnnlm.lm import arpa
@@ -68,8 +68,7 @@ def test_rows_for_runs_without_a_perplexity_and_for_those_that_diverged():
 
 
 def test_tables_fit_the_terminal(rnnlm, trained, kn, monkeypatch):
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
-    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(tables, "terminal_width", lambda: 80)
     _, out, _ = rnnlm("compare", trained["stream"], trained["char"])
     assert max(map(width, out.splitlines())) <= 80
     assert [row.split() for row in out.splitlines() if "data.level" in row] == [["data.level", '"word"', '"char"']]
