@@ -64,6 +64,7 @@ def command(texts, output, order, vocab, prune, force):
     model = estimate(ids, words, order, thresholds)
     if output == "-":
         arpa.write(model, sys.stdout.buffer)
+        sys.stdout.buffer.flush()  # fails before it is said to be written
     else:
         arpa.save(model, output)
     sentences = int((ids == EOS).sum())
