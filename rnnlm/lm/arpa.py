@@ -136,34 +136,31 @@ class _Reader:
         return self.before + self.at + 1
 
     def model(self) -> Ngram:
-        while (line := self.next(r"\data\ ")) != "\\data\\":
+        while self.next("\\data\\") != "\\data\\":
             self.at += 1
         self.at += 1
         promised = self.header()
         orders: list[Order] = []
         vocab, index = Vocabulary(SPECIALS, [0] * 3), dict[bytes, int]()
         for n, number in enumerate(promised, 1):
-            if (line := self.next(f"\\{n}-grams:")) != f"\\{n}-grams:":
-                self.fail(line, f"expected \\{n}-grams:")
-            self.at += 1
+            self.skip(f"\\{n}-grams:")
             ids, lines, log_p, backoff = self.section(n, number, index, len(promised))
             if len(lines) != number:
-                self.fail(self.next(r"\end\ "), f"expected {number} {n}-grams as \\data\\ says, found {len(lines)}")
+                self.fail(self.next("\\end\\"), f"expected {number} {n}-grams as \\data\\ says, found {len(lines)}")
             if n == 1:
-                vocab, renumbered = self.vocabulary(index)
-                ids = renumbered[ids]
-            orders.append(self.order(n, ids, lines, log_p, backoff, orders, vocab))
-        if (line := self.next(r"\end\ ")) != "\\end\\":
-            self.fail(line, r"expected \end\ ".rstrip())
-        self.at += 1
+                vocab, order = self.unigrams(index, log_p, backoff)
+            else:
+                order = self.order(ids, lines, log_p, backoff, orders, vocab)
+            orders.append(order)
+        self.skip("\\end\\")
         if (more := self.peek()) is not None:
-            self.fail(more, r"expected nothing after \end\ ".rstrip())
+            self.fail(more, "expected nothing after \\end\\")
         return Ngram(vocab, orders)
 
     def header(self) -> list[int]:
         """Number of n-grams of each order, as the header has it."""
         promised: list[int] = []
-        while not (line := self.next(r"ngram 1=...")).startswith("\\"):
+        while not (line := self.next("ngram 1=...")).startswith("\\"):
             entry = re.fullmatch(r"ngram\s+([0-9]{1,9})\s*=\s*([0-9]{1,18})", line)
             if not entry or int(entry[1]) != len(promised) + 1:
                 self.fail(line, f"expected 'ngram {len(promised) + 1}=' and a number, or \\1-grams:")
@@ -212,29 +209,25 @@ class _Reader:
             self.at += len(lengths)
         return (np.concatenate(column, axis=-1) for column in zip(*parts))
 
-    def vocabulary(self, index: dict[bytes, int]) -> tuple[Vocabulary, np.ndarray]:
-        """The vocabulary, and the id in it of each word of `index`. The ids in `index` become the same."""
+    def unigrams(self, index: dict[bytes, int], log_p: np.ndarray, backoff: np.ndarray) -> tuple[Vocabulary, Order]:
+        """The vocabulary and the 1-grams, in its order; the ids in `index` become those of the vocabulary."""
         unk = b"<UNK>" if b"<UNK>" in index and b"<unk>" not in index else b"<unk>"
         for special in (b"<s>", b"</s>"):
             if special not in index:
-                self.fail(self.next(r"\end\ "), f"expected {special.decode()} among the 1-grams before")
-        specials = [b"<s>", b"</s>", unk]
-        words = [word for word in index if word not in specials]
-        renumbered = np.empty(len(index), np.int64)
-        for i, word in enumerate([*specials, *words]):
+                self.fail(self.next("\\end\\"), f"expected {special.decode()} among the 1-grams before")
+        words = [b"<s>", b"</s>", unk, *(word for word in index if word not in (b"<s>", b"</s>", unk))]
+        K = len(words)
+        order = Order(np.arange(K), np.full(K, -np.inf), np.zeros(K))
+        for i, word in enumerate(words):
             if word in index:
-                renumbered[index[word]] = i
+                order.log_p[i], order.backoff[i] = log_p[index[word]], backoff[index[word]]
                 index[word] = i
-        return Vocabulary([*SPECIALS, *(word.decode() for word in words)], [0] * (3 + len(words))), renumbered
+        order.log_p[BOS] = -np.inf  # some programs give it log p = 0
+        return Vocabulary([*SPECIALS, *(word.decode() for word in words[3:])], [0] * K), order
 
-    def order(self, n, ids, lines, log_p, backoff, orders, vocab) -> Order:
-        """Sorted arrays of the n-grams of one order, ids (n, m)."""
-        K = len(vocab)
-        if n == 1:
-            unigrams = Order(np.arange(K), np.full(K, -np.inf), np.zeros(K))
-            unigrams.log_p[ids[0]], unigrams.backoff[ids[0]] = log_p, backoff
-            unigrams.log_p[BOS] = -np.inf  # some programs give it log p = 0
-            return unigrams
+    def order(self, ids, lines, log_p, backoff, orders, vocab) -> Order:
+        """Sorted arrays of n-grams, ids (n, m), whose contexts are in the orders below. lines: where they are."""
+        n, K = len(ids), len(vocab)
         place = ids[0]
         for k, lower in enumerate(orders[1:], 2):
             place = find(lower.keys, place * K + ids[k - 1])
@@ -269,8 +262,14 @@ class _Reader:
         """The next line that is not blank, stripped. Raises DataError at the end of the file."""
         line = self.peek()
         if line is None:
-            self.fail_at(self.before + len(self.lines), "the end of the file", f"expected {expected.rstrip()}")
+            self.fail_at(self.before + len(self.lines), "the end of the file", f"expected {expected}")
         return line
+
+    def skip(self, wanted: str) -> None:
+        """Go beyond the next line. Raises DataError if it is another one than `wanted`."""
+        if (line := self.next(wanted)) != wanted:
+            self.fail(line, f"expected {wanted}")
+        self.at += 1
 
     def floats(self, column: np.ndarray, numbers: np.ndarray, what: str) -> np.ndarray:
         """Numbers from a column of texts. Raises DataError, for the first of them that is none."""

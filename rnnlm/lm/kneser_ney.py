@@ -78,11 +78,11 @@ def estimate(ids: np.ndarray, vocab: Vocabulary, order: int = 5, prune: Sequence
         D = np.array([0, *discounts[-1][0]])[np.minimum(a, 3).astype(int)]
         D = np.where(listed[-1], D, a)  # an n-gram that is not listed gives all it has
         total = np.bincount(context, a, minlength=len(p[-1]) if p else 1)
-        given = np.bincount(context, D, minlength=len(total)) / np.maximum(total, 1)
-        given[total == 0] = 1
+        left = np.bincount(context, D, minlength=len(total)) / np.maximum(total, 1)
+        left[total == 0] = 1
         lower = p[-1][suffixes[n - 1]] if p else np.where(initial, 0, 1 / (K - 1))
-        p.append((a - D) / np.maximum(total, 1)[context] + given[context] * lower)
-        backoff.append(given)
+        p.append((a - D) / np.maximum(total, 1)[context] + left[context] * lower)
+        backoff.append(left)
     backoff.append(np.ones(len(p[-1])))
     orders, place = [], np.zeros(1, np.int64)
     for n in range(order):
