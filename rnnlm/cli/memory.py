@@ -10,34 +10,22 @@ import click
 from rnnlm.errors import DataError, UsageError
 
 
-class Lags(click.ParamType):
-    """Increasing whole numbers of at least 2, separated by commas."""
-
-    name = "N,N,..."
-
-    def convert(self, value, param, ctx):
-        if isinstance(value, list):
-            return value
-        lags = [int(lag) if re.fullmatch("[0-9]{1,9}", lag.strip()) else 0 for lag in value.split(",")]
-        if min(lags) < 2 or lags != sorted(set(lags)):
-            self.fail(f"expected increasing whole numbers of at least 2, such as 5,10,20, found '{value}'", param, ctx)
-        return lags
+def increasing(context, option, text):
+    """Increasing whole numbers of at least 2, from a text with commas between them."""
+    lags = [int(lag) if re.fullmatch("[0-9]{1,9}", lag.strip()) else 0 for lag in text.split(",")]
+    if min(lags) < 2 or lags != sorted(set(lags)):
+        raise click.BadParameter(f"expected increasing whole numbers of at least 2, such as 5,10,20, found '{text}'")
+    return lags
 
 
 @click.command()
 @click.option("--task", "tasks", type=click.Choice(["adding", "copy"]), multiple=True, help="Repeatable.  [both]")
-@click.option("--lags", type=Lags(), default="5,10,20,40,80,160", help="Time steps to remember.")
-@click.option(
-    "--updates", type=click.IntRange(1), default=1000, help="Most updates at each lag; 5000 for a full comparison."
-)
-@click.option(
-    "--units", type=click.IntRange(4), default=24, help="Units of the tanh cell; others get as many parameters."
-)
+@click.option("--lags", metavar="N,N...", callback=increasing, default="5,10,20,40,80,160", help="Steps to remember.")
+@click.option("--updates", type=click.IntRange(1), default=1000, help="Most updates at each lag; thorough: 5000.")
+@click.option("--units", type=click.IntRange(4), default=24, help="Of a tanh cell; others get as many parameters.")
 @click.option("--cell", "chosen", multiple=True, metavar="NAME", help="Cell to train; repeatable.  [all]")
 @click.option("--seed", type=click.IntRange(0), default=1, help="Seed of weights and problems.")
-@click.option(
-    "--plot", type=click.Path(path_type=Path, dir_okay=False), help="Also draw the longest lags into this file."
-)
+@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Also draw the longest lags into a file.")
 def command(tasks, lags, updates, units, chosen, seed, plot):
     """Train cells of equal size on the adding problem and the copy problem at increasing lag.
 
@@ -61,7 +49,7 @@ def command(tasks, lags, updates, units, chosen, seed, plot):
         for kind, make in makers.items():
             cell, last = memory.sized(make, task.n_in, budget), 0
             click.echo(f"{kind:{width}}  {cell.n_out:5}", nl=False)
-            for lag in lags:
+            for lag in lags:  # each number as soon as it is known
                 needed = memory.updates_to_solve(cell, task, lag, updates, seed)
                 click.echo(f"{needed or '-':>9}", nl=False)
                 if needed is None:
@@ -78,8 +66,7 @@ def _pyplot():
     try:
         import matplotlib
     except ImportError:
-        hint = "pip install 'rnnlm[plot]'"
-        raise UsageError("--plot: matplotlib is not installed", hint) from None
+        raise UsageError("--plot: matplotlib is not installed", "pip install 'rnnlm[plot]'") from None
     matplotlib.use("Agg")
     from matplotlib import pyplot
 

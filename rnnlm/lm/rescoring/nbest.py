@@ -44,14 +44,14 @@ class Format(NamedTuple):
     """File format of n-best lists."""
 
     line: str  # for messages
-    pattern: re.Pattern[str]
+    pattern: str
     unit: str  # unit of the scores, a key of UNITS
     hint: str
 
     @property
     def scored(self) -> bool:
         """Whether the list itself has scores."""
-        return "ac" in self.pattern.groupindex
+        return "(?P<ac>" in self.pattern
 
 
 UNITS = {"log10": math.log(10), "ln": 1.0, "cost": -1.0}  # factor that makes a score a natural logarithm
@@ -61,19 +61,12 @@ _SCORES = rf"(?P<ac>{_NUMBER})\s+(?P<old>{_NUMBER})\s+(?P<nwords>{_COUNT})"
 _WORDS = r"(?P<words>(?:\s.*)?)"
 _SRILM = "ac and lm are log scores, nwords the number of words"
 FORMATS = {
-    "mikolov": Format(
-        "ID words...", re.compile(rf"(?P<key>(?P<id>\S+)){_WORDS}"), "log10", "ID is the same for all of a list"
-    ),
+    "mikolov": Format("ID words...", rf"(?P<key>(?P<id>\S+)){_WORDS}", "log10", "ID is the same for all of a list"),
     "kaldi": Format(
-        "ID-N words...",
-        re.compile(rf"(?P<key>(?P<id>\S+)-{_COUNT}){_WORDS}"),
-        "cost",
-        "N numbers the hypotheses of ID",
+        "ID-N words...", rf"(?P<key>(?P<id>\S+)-{_COUNT}){_WORDS}", "cost", "N numbers the hypotheses of ID"
     ),
-    "srilm": Format("ac lm nwords words...", re.compile(_SCORES + _WORDS), "log10", _SRILM),
-    "srilm-stream": Format(
-        "ID ac lm nwords words...", re.compile(rf"(?P<id>\S+)\s+{_SCORES}{_WORDS}"), "log10", _SRILM
-    ),
+    "srilm": Format("ac lm nwords words...", _SCORES + _WORDS, "log10", _SRILM),
+    "srilm-stream": Format("ID ac lm nwords words...", rf"(?P<id>\S+)\s+{_SCORES}{_WORDS}", "log10", _SRILM),
 }
 ONCE = "each utterance has one list or reference, and its hypotheses are numbered"
 ALIGNED = "a file of scores has a line for each hypothesis, in the same order"
@@ -172,7 +165,7 @@ def _rows(paths: Sequence[TextPath], form: str) -> Iterator[_Row]:
 
 def _parse(line: _Line, form: str, path: TextPath) -> tuple[str, _Line, Hypothesis]:
     """Utterance's id, line, and hypothesis. The file's name has the id of a line without one."""
-    match = FORMATS[form].pattern.fullmatch(line.text)
+    match = re.fullmatch(FORMATS[form].pattern, line.text)
     if not match:
         raise line.error(f"'{FORMATS[form].line}'", FORMATS[form].hint)
     named = re.sub(r"(\.nbest|\.score)?(\.gz)?$", "", os.path.basename(text_name(path)))
