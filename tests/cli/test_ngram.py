@@ -184,10 +184,7 @@ def test_sums_that_are_wrong(rnnlm, tmp_path):
     status, out, err = rnnlm("eval", "bad.arpa", "-", "--check-sums", stdin=b"a a\n")
     assert status == 3
     assert "# sums of probabilities: 1 within 0.29\n" in out
-    assert err.endswith(
-        "rnnlm: error: bad.arpa: probabilities of all words add up to 1 within 0.286, expected within 0.0001\n"
-        "  hint: an n-gram model that is not normalized, or a damaged one?\n"
-    )
+    assert re.search(r"rnnlm: error: bad.arpa: .* 0\.286.*\n  hint: ", err)
 
 
 @pytest.mark.parametrize("name", ["stream", "sentences", "kn", "open", "small", "mixture"])
@@ -278,38 +275,25 @@ def test_words_out_of_the_vocabulary(rnnlm, models):
     assert sum(log10) == pytest.approx(logprobs[2], abs=1e-4)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "error"),
-    [
-        (("{kn}",), "{kn}: no TEXT given, and an ARPA file names none\n  hint: name a text file\n"),
-        (("{kn}", "{test}", "--continuous"),
-         "{kn}: --continuous: for an n-gram model every sentence is independent\n  hint: leave it out\n"),
-        (("{kn}", "{test}", "--dev", "{valid}"), "--dev without --mix, --dynamic and --cache\n"
-         "  hint: name what there is to find on it\n"),
-        (("{kn}", "{test}", "--weights", "1"), "--weights without --mix\n  hint: name a model to mix MODEL with\n"),
-        (("{kn}", "{test}", "--mix", "{open}", "--weights", "a,b"),
-         "--weights a,b: expected numbers with commas between\n  hint: such as 0.7,0.3\n"),
-        (("{kn}", "{test}", "--mix", "{open}", "--weights", "0.5"),
-         "weights 0.5: expected 2 of them, not negative, with sum 1\n  hint: one for each model\n"),
-        (("{kn}", "{test}", "--mix", "{open}", "--weights", "0.5,0.5", "--dev", "{valid}"),
-         "--weights and --dev exclude each other\n  hint: weights are given, or found on a text\n"),
-        (("{kn}", "{test}", "--mix", "{char}"),
-         "a model of words and one of chars cannot be mixed\n  hint: mix models that predict the same things\n"),
-        (("{kn}", "{test}", "--oov-types", "3"), "--oov-types with --oov both\n  hint: it goes with --oov spread\n"),
-        (("{kn}", "{test}", "--oov", "spread", "-v", "1"), "--oov spread and --verbosity need --oov-types\n"
-         "  hint: the types of TEXT are not counted before its first sentence is shown\n"),
-    ],
-)  # fmt: skip
-def test_what_eval_refuses(rnnlm, models, arguments, error):
+@pytest.mark.parametrize(("arguments", "words"), [
+    (("{kn}",), ("{kn}", "no TEXT")),
+    (("{kn}", "{test}", "--continuous"), ("--continuous", "independent")),
+    (("{kn}", "{test}", "--dev", "{valid}"), ("--dev", "--mix")),
+    (("{kn}", "{test}", "--weights", "1"), ("--weights", "--mix")),
+    (("{kn}", "{test}", "--mix", "{open}", "--weights", "a,b"), ("--weights a,b", "numbers")),
+    (("{kn}", "{test}", "--mix", "{open}", "--weights", "0.5"), ("weights 0.5", "expected 2")),
+    (("{kn}", "{test}", "--mix", "{open}", "--weights", "0.5,0.5", "--dev", "{valid}"), ("--weights", "--dev")),
+    (("{kn}", "{test}", "--mix", "{char}"), ("words", "chars", "mixed")),
+    (("{kn}", "{test}", "--oov-types", "3"), ("--oov-types", "--oov spread")),
+    (("{kn}", "{test}", "--oov", "spread", "-v", "1"), ("--oov spread", "--oov-types")),
+])  # fmt: skip
+def test_what_eval_refuses(rnnlm, models, arguments, words):
     found = rnnlm("eval", *(argument.format(**models) for argument in arguments))
-    assert found == (2, "", f"rnnlm: error: {error.format(**models)}")
+    assert_refused(found, 2, *(word.format(**models) for word in words))
 
 
 def test_a_broken_arpa_file(rnnlm, models, tmp_path):
     whole = models["kn"].read_text()
     (tmp_path / "cut.arpa").write_text(whole[: whole.index("\\3-grams:")])
     number = (tmp_path / "cut.arpa").read_text().count("\n")
-    assert rnnlm("eval", "cut.arpa", models["test"]) == (
-        1, "", f"rnnlm: error: cut.arpa:{number}: found the end of the file, expected \\3-grams:\n"
-        "  hint: is this a whole ARPA file?\n",
-    )  # fmt: skip
+    assert_refused(rnnlm("eval", "cut.arpa", models["test"]), 1, f"cut.arpa:{number}:", "the end of the file")
