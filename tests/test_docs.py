@@ -47,3 +47,10 @@ def test_every_link_leads_somewhere(page):
     assert lost == []
     anchors = [(path, anchor) for path, anchor in links(page) if anchor and path.suffix == ".md"]
     assert [anchor for path, anchor in anchors if anchor not in headings(path)] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_file_that_is_named_exists(page):
+    named = set(re.findall(r"\b(?:rnnlm|tests|configs)/[\w/.-]*\.(?:py|yaml)\b", page.read_text(encoding="utf-8")))
+    known = named - {"rnnlm/nn/cells/independent.py"}  # which CONTRIBUTING adds
+    assert sorted(name for name in known if not (ROOT / name).exists()) == []
