@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from rnnlm.errors import UsageError
+
+if TYPE_CHECKING:
+    from rnnlm.lm.adaptive.adapt import Adaptation
 
 OPTIONS = [
     click.option("--dynamic", metavar="LR|tune", help="Dynamic evaluation: learn from TEXT, once it is scored."),
@@ -30,7 +33,7 @@ def adaptation_options(command):
     return command
 
 
-def adaptation(dev, dynamic, cache, **options):
+def adaptation(dev: str | None, dynamic: str | None, cache: int | None, **options: Any) -> Adaptation | None:
     """The adaptation that --dynamic, --cache and their further options ask for, or None."""
     for name, value in options.items():
         what = name.split("_")[0]
