@@ -23,14 +23,9 @@ class Network:
         """Allocate the parameters; with `rng`, start them."""
         self.model, self.vocab = model, vocab
         self.params = Parameters(model.specs(vocab), dtype, rng)
-        self._p = model.tie(self.params)
+        self.p = model.tie(self.params)  # as the model's layers see them
         self._grads: Parameters | None = None
         self._arena = Arena(dtype)
-
-    @property
-    def p(self) -> Any:
-        """Parameters as the model's layers see them."""
-        return self._p
 
     @property
     def grads(self) -> Parameters:
@@ -47,7 +42,7 @@ class Network:
         """Return -log p of each target of a batch, (T, B), and the state after the window. Padding counts 0."""
         if batch.fresh:
             state = self.initial_state(batch.shape[-1])
-        nats, state = self.model.forward(self._p, batch, state, self._work(*batch.shape), rng)
+        nats, state = self.model.forward(self.p, batch, state, self._work(*batch.shape), rng)
         if batch.weights is not None:
             nats = nats * batch.weights
         return nats, state
@@ -68,11 +63,11 @@ class Network:
         weights = np.ones(batch.targets.shape) if batch.weights is None else batch.weights
         in_parallel(lambda part: self.grads.flat[part].fill(0), len(self.grads.flat), each=8)
         scale = weights.astype(self.params.flat.dtype) * factor
-        self.model.backward(self._p, self.model.tie(self.grads), scale, self._work(*batch.shape))
+        self.model.backward(self.p, self.model.tie(self.grads), scale, self._work(*batch.shape))
 
     def _work(self, *shape: int) -> Any:
         """Return the workspace for windows of this shape."""
-        return self._arena.workspace(shape, lambda empty: self.model.workspace(self._p, *shape, empty))
+        return self._arena.workspace(shape, lambda empty: self.model.workspace(self.p, *shape, empty))
 
     def hidden(self, batch: Any) -> np.ndarray:
         """Inputs of the head, (T, B, D'), for the batch last run forwards. A view of the workspace."""
@@ -80,14 +75,14 @@ class Network:
 
     def log_probs(self, inputs: np.ndarray, state: State) -> tuple[np.ndarray, State]:
         """Return log p of every word after each of the ids (T, B), (T, B, K), and the state after the window."""
-        return self.model.log_probs(self._p, inputs, state, self._work(*inputs.shape))
+        return self.model.log_probs(self.p, inputs, state, self._work(*inputs.shape))
 
     def apply(self, part: Callable[..., Any], shape: tuple[int, ...], *arguments: Any) -> Any:
         """Return part(p, *arguments, work): one part of the model, such as its encoder, on a batch of this shape.
 
         Raises NumericalError when the (first) array that it returns ends, in its last axis, in what is not a number.
         """
-        found = part(self._p, *arguments, self._work(*shape))
+        found = part(self.p, *arguments, self._work(*shape))
         first = found[0] if isinstance(found, tuple) else found
         if isinstance(first, np.ndarray):
             check_numbers(first[..., -1])

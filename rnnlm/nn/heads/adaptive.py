@@ -119,8 +119,8 @@ class Adaptive(Head, kind="adaptive"):
         nats = work.head.forward(y, work.V0, c0, np.where(opens > 0, k - 1 + opens, targets))
         for i, ((part, P, V, c), tail) in enumerate(zip(self._tails(p), work.tails), 1):
             tail.rows = np.flatnonzero(opens == i)
-            n = len(tail.rows)
-            tail.opened, tail.y = tail.memory.first(n), y[tail.rows]
+            n, memory = len(tail.rows), tail.memory
+            tail.opened, tail.y = CrossEntropy(memory.e[:n], memory.Z[:n], memory.buf[:n]), y[tail.rows]
             z = tail.y if P is None else np.dot(tail.y, P, out=tail.z[:n])
             nats[tail.rows] += tail.opened.forward(z, V, c, targets[tail.rows] - part.start)
         return nats

@@ -69,10 +69,6 @@ class CrossEntropy:
         """Memory for N rows."""
         return cls(empty(N, K), empty(N, 1), empty(N, D))
 
-    def first(self, n: int) -> CrossEntropy:
-        """Part of the memory, for n <= N rows."""
-        return CrossEntropy(self.e[:n], self.Z[:n], self.buf[:n])
-
     def forward(self, y: np.ndarray, V: np.ndarray, c: np.ndarray | None, targets: np.ndarray) -> np.ndarray:
         """Return -log softmax(o)[target], (N,), for o = c + y V^T (N, K). y (N, D), V (K, D), c (K,), targets (N,)."""
         self.y, self.targets = y, targets
