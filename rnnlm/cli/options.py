@@ -62,10 +62,9 @@ def mixture(models, weights=None, dev=None):
                 f"{model.path}: lacks {missing} words that the others have, gives them probability zero", err=True
             )
     if dev:
-        from rnnlm.lm.perplexity import sentences_of
-        from rnnlm.text.lines import text_name
+        from rnnlm.text.lines import lines, text_name
 
-        scorer.weights = fit(scorer, sentences_of(dev, scorer.vocab))
+        scorer.weights = fit(scorer, filter(None, map(scorer.vocab.split, lines(dev))), text_name(dev))
         click.echo(f"{text_name(dev)}: weights {' '.join(f'{w:.4f}' for w in scorer.weights)}", err=True)
     return scorer
 

@@ -6,11 +6,15 @@ import json
 import math
 import secrets
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from rnnlm.cli.options import utf8
 from rnnlm.errors import UsageError
+
+if TYPE_CHECKING:
+    from rnnlm.text.vocab import Vocabulary
 
 
 @click.command()
@@ -100,7 +104,7 @@ def read_prompt(prompt, vocab):
     return "\n".join(vocab.join(vocab.split(line)) for line in text)
 
 
-def prompt_ids(prompt, vocab):
+def prompt_ids(prompt: str, vocab: Vocabulary) -> list[int]:
     """Token ids of a prompt, EOS for each line end in it. Prints a note of words out of the vocabulary."""
     from rnnlm.text.vocab import EOS
 

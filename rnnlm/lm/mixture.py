@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rnnlm.errors import UsageError
+from rnnlm.errors import DataError, UsageError
 from rnnlm.lm.scorer import Scorer, Walk
 from rnnlm.text.vocab import SPECIALS, Vocabulary
 
@@ -117,20 +117,21 @@ class MixtureWalk:
         return MixtureWalk(self.mixture, tuple(walk.after(word) for walk in self.walks))
 
 
-def fit(mixture: Mixture, sentences: Iterable[Sequence[str]]) -> np.ndarray:
+def fit(mixture: Mixture, sentences: Iterable[Sequence[str]], name: str = "text") -> np.ndarray:
     """Weights (M,) under which a text is most probable, words that no model knows left out.
 
     Expectation maximization from equal weights: w_i becomes the mean of w_i p_i / sum_j w_j p_j over the tokens, until
     no weight moves by more than PRECISION. The likelihood has one maximum, so the start makes no difference. Memory: M
-    numbers per token.
+    numbers per token. Raises DataError, with the `name` of the text, if it has no sentences.
     """
     texts = itertools.tee(sentences)
     index = mixture.vocab.index
     columns = [
         parts[:, [*(word in index for word in words), True]] for words, parts in zip(texts[0], mixture.parts(texts[1]))
     ]
-    M = len(mixture.scorers)
-    parts = np.concatenate([np.empty((M, 0)), *columns], axis=1)
+    if not columns:
+        raise DataError(f"{name}: no sentences", "a sentence is a line with at least one word")
+    M, parts = len(mixture.scorers), np.concatenate(columns, axis=1)
     best = parts.max(axis=0)
     p = np.exp(parts[:, best > -np.inf] - best[best > -np.inf])
     weights = np.full(M, 1 / M)

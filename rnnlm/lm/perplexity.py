@@ -26,12 +26,10 @@ from rnnlm.nn.heads.loss import Loss, exp_mean
 from rnnlm.nn.network import Network
 from rnnlm.nn.ops import check_numbers
 from rnnlm.text.corpus import Corpus
-from rnnlm.text.lines import TextPath, lines, text_name
 from rnnlm.text.vocab import BOS, EOS, OOV, UNK, Vocabulary
 
 AT_ONCE = 1 << 16  # probabilities looked at together
 LINES = "pass an open file, or a list of strings"
-NO_SENTENCES = "a sentence is a line with at least one word"
 
 
 def loss(network: Network, corpus: Corpus, stream: bool) -> Loss:
@@ -41,16 +39,6 @@ def loss(network: Network, corpus: Corpus, stream: bool) -> Loss:
     """
     nats = NetworkScorer(network, stream, carried=stream).nats(corpus)
     return sum((Loss(float(n.sum(dtype=float)), len(n)) for n in nats), Loss())
-
-
-def sentences_of(path: TextPath, vocab: Vocabulary) -> Iterator[list[str]]:
-    """Sentences of a text file as lists of words, empty lines skipped. Raises DataError if there are none."""
-    empty = True
-    for words in filter(None, map(vocab.split, lines(path))):
-        empty = False
-        yield words
-    if empty:
-        raise DataError(f"{text_name(path)}: no sentences", NO_SENTENCES)
 
 
 # --- figures ---
@@ -213,7 +201,10 @@ def perplexity(
             evaluation.ranks.update(found.ranks)
             evaluation.sum_error = max(evaluation.sum_error, found.error)
     if not evaluation.total.sentences:
-        raise DataError(f"{name}: no sentences ({evaluation.blank_lines} empty lines)", NO_SENTENCES)
+        raise DataError(
+            f"{name}: no sentences ({evaluation.blank_lines} empty lines)",
+            "a sentence is a line with at least one word",
+        )
     if oov == "spread":
         evaluation.oov_types = oov_types or len(types)
         evaluation.total = evaluation.total.spread(evaluation.oov_types)

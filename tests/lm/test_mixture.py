@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from rnnlm.errors import UsageError
+from rnnlm.errors import DataError, UsageError
 from rnnlm.lm.kneser_ney import estimate
 from rnnlm.lm.mixture import Mixture, fit
 from rnnlm.lm.network import NetworkScorer
@@ -115,7 +115,9 @@ def test_em_leaves_out_what_no_model_knows():
         assert parts[0].shape == (2, 2)
     contexts_alike = fit(mixture, [[WORDS[0], WORDS[3]], [WORDS[1]], []])
     np.testing.assert_array_equal(one, contexts_alike)
-    np.testing.assert_array_equal(fit(mixture, []), [0.5, 0.5])
+    with pytest.raises(DataError) as error:
+        fit(mixture, [], "dev.txt")
+    assert "dev.txt" in error.value.message
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,7 +20,6 @@ from rnnlm.errors import NumericalError, UsageError
 from rnnlm.lm.adaptive import cache
 from rnnlm.lm.adaptive.dynamic import WINDOW, Anchored, Descent, DynamicScorer, Rule, gradient_rms
 from rnnlm.lm.network import NetworkScorer, SequentialScorer
-from rnnlm.lm.perplexity import sentences_of
 from rnnlm.nn.heads.loss import exp_mean
 from rnnlm.text.corpus import Corpus, encode
 from rnnlm.text.windows import Sentences, Stream
@@ -111,10 +110,14 @@ def _dynamic(
         return DynamicScorer(static.network, static.stream, static.carried, rule, wanted.window)
 
     @functools.cache
+    def development_text() -> Corpus:
+        return encode([str(dev)], static.vocab)
+
+    @functools.cache
     def entropy(rate: float, decay: float) -> float:
         nats, tokens = 0.0, 0
         try:
-            for window in learner(rate, decay).windows(_ids(static, str(dev))):
+            for window in learner(rate, decay).windows(development_text()):
                 nats += float(window.nats.sum(dtype=float))
                 tokens += len(window.nats)
                 if tokens >= TOKENS:
@@ -150,17 +153,12 @@ def _tune_cache(scorer: SequentialScorer, wanted: Adaptation, size: int, dev: st
     """The best theta and lambda on the development text, of those in the grids, or of the one that is given."""
     thetas = cache.THETAS if wanted.theta is None else (wanted.theta,)
     lams = cache.LAMS if wanted.lam is None else (wanted.lam,)
-    nats = cache.tune(scorer, _ids(scorer, dev), size, thetas, lams)
+    nats = cache.tune(scorer, encode([dev], scorer.vocab), size, thetas, lams)
     for theta, row in zip(thetas, nats):
         figures = "  ".join(f"{lam:g}: {_ppl(x)}" for lam, x in zip(lams, row))
         report(f"cache, theta {theta:g}: ppl at each lambda {figures}")
     i, j = np.unravel_index(np.argmin(nats), nats.shape)
     return thetas[i], lams[j]
-
-
-def _ids(scorer: SequentialScorer, path: str) -> Iterator[np.ndarray]:
-    """Token ids of the sentences of a text. Raises DataError if there are none."""
-    return map(scorer.ids, sentences_of(path, scorer.vocab))
 
 
 def _ppl(nats: float, tokens: float = 1) -> str:
