@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,23 +17,25 @@ from rnnlm.lm.network import NetworkScorer
 from rnnlm.lm.scorer import Scorer
 from rnnlm.nn.network import Network
 from rnnlm.nn.params import Parameters
-from rnnlm.tasks.base import Data
-from rnnlm.tasks.tasks import TASKS
+from rnnlm.tasks.base import Task
+from rnnlm.tasks.data import Data
 from rnnlm.training import checkpoint
 from rnnlm.training.checkpoint import DAMAGED, load_weights, read_figures
 
+EVERY_MODEL = "eval"  # a command that takes a model of any task
+
 
 class TextModel(NamedTuple):
-    """A model of text from a file."""
+    """A language model from a file."""
 
     path: Path
     scorer: Scorer
-    data: Data | None  # which text a network was trained on, cut how
+    data: Data | None  # texts of the network's training; None for an n-gram model
 
 
 @dataclass
 class Loaded:
-    """A trained model: the network with its weights, and what the file says about it."""
+    """A trained network with its weights, and the other contents of its file."""
 
     path: Path
     config: Config
@@ -43,21 +44,27 @@ class Loaded:
     figures: dict[str, Any]
 
     @property
+    def task(self) -> Task:
+        """The task that the network was trained for."""
+        return self.config.task
+
+    @property
     def stream(self) -> bool:
         """Whether it was trained on one continuous text, and not on sentences."""
-        return self.config.data.reading == "stream"
+        return self.task.stream
 
     def text_model(self, carried: bool | None = None) -> TextModel:
-        """A language model as `load_text_model` gives it."""
+        """The network as a language model: see `load_text_model`."""
         scorer = NetworkScorer(self.network, self.stream, self.stream if carried is None else carried)
         return TextModel(self.path, scorer, self.config.data)
 
 
-def load_model(path: str | Path, kinds: Container[str] = ("lm",)) -> Loaded:
-    """Read a model file, or the best model of a run directory: a language model, or a model of one of these kinds.
+def load_model(path: str | Path, command: str = "score") -> Loaded:
+    """Read a network from a model file, or the best one of a run directory.
 
+    command: the command that it is for; without one, a language model is wanted, and with "eval" any model will do.
     Memory for its weights is taken only when the file holds as many as its configuration says. Raises DataError if it
-    is missing, broken, or something else, UsageError if it is a model of another kind.
+    is missing, broken, or something else, UsageError if it is an n-gram model or its task does not have the command.
     """
     file = model_file(Path(path))
     settings: Config
@@ -67,15 +74,21 @@ def load_model(path: str | Path, kinds: Container[str] = ("lm",)) -> Loaded:
         nonlocal settings, words
         try:
             settings = config.build(Config, plain, str(file))
-            words = TASKS[settings.data.reading].load_vocabulary(data, f"{file}: vocabulary")
+            words = settings.task.load_vocabulary(data, f"{file}: vocabulary")
         except RnnlmError as error:
             raise DataError(error.message, DAMAGED) from None
-        if settings.model.kind not in kinds:
+        if command not in (EVERY_MODEL, *settings.task.commands):
             why, commands = settings.model.instead
             raise UsageError(f"{file}: {why}", commands)
         return Parameters.shapes(settings.model.specs(words))
 
-    saved = checkpoint.load(file, shapes)
+    try:
+        saved = checkpoint.load(file, shapes)
+    except DataError:
+        if os.path.isfile(file) and arpa.is_arpa(file):
+            hint = "`rnnlm eval`, `score`, `rescore` and `compare` take it"
+            raise UsageError(f"{file}: an n-gram model (ARPA file), expected a network", hint) from None
+        raise
     figures = read_figures(saved, file)
     network = Network(settings.model, words, np.dtype(settings.dtype))
     load_weights(network, saved, file)
@@ -85,28 +98,25 @@ def load_model(path: str | Path, kinds: Container[str] = ("lm",)) -> Loaded:
 
 
 def changes(loaded: Loaded, path: str) -> list[str]:
-    """Where the vocabulary of a model, or the text at `path` if its configuration names it, is another now.
+    """One warning for the vocabulary, and one for the text at `path`, if its SHA-256 is not the one at training.
 
-    (Of a training text in several files only the files together have a hash. No other file than `path` is looked at.)
+    The text is compared with that of its name in the configuration: one of several training texts, which have one hash
+    together, is not. No other file is read.
     """
-    data, figures, found = loaded.config.data, loaded.figures, []
-    now = loaded.vocab.fingerprint
-    if figures["vocab_sha256"] != now:
-        found.append(
-            f"{loaded.path}: trained with a vocabulary of sha {figures['vocab_sha256'][:12]}, but it holds {now[:12]}"
-        )
+    data, figures = loaded.config.data, loaded.figures
+    hashes = [(f"{loaded.path}: the vocabulary", figures["vocab_sha256"], loaded.vocab.fingerprint)]
     for name, texts in (("train", data.train), ("valid", [data.valid]), ("test", [data.test])):
         if texts == [path] and os.path.isfile(path):
-            before, now = figures[f"{name}_sha256"], TASKS[data.reading].digest(path)
-            if before not in (None, now):
-                found.append(
-                    f"{path}: has changed since training: sha {before[:12]} as data.{name} then, {now[:12]} now"
-                )
-    return found
+            hashes.append((f"{path}: data.{name}", figures[f"{name}_sha256"], loaded.task.digest(path)))
+    return [
+        f"{what} has changed since training: its SHA-256 was {before[:12]} and is {now[:12]}"
+        for what, before, now in hashes
+        if before not in (None, now)
+    ]
 
 
 def load_text_model(path: str | Path, carried: bool | None = None) -> TextModel:
-    """Read a model file, the best model of a run directory, or an ARPA file.
+    """Read a language model from a model file, a run directory (the best model), or an ARPA file.
 
     carried: whether a network carries its state from sentence to sentence; None: if it was trained on one continuous
     text. For n-gram models it makes no difference. Raises DataError if it is missing, broken, or something else.
@@ -117,7 +127,7 @@ def load_text_model(path: str | Path, carried: bool | None = None) -> TextModel:
 
 
 def load_scorer(path: str | Path, carried: bool = False) -> Scorer:
-    """The scorer of the model at a path: see `load_text_model`. Sentences are independent, unless `carried`."""
+    """Scorer of the language model at a path: see `load_text_model`. Sentences are independent, unless `carried`."""
     return load_text_model(path, carried).scorer
 
 
@@ -129,3 +139,13 @@ def model_file(path: Path) -> Path:
         if (path / name).exists():
             return path / name
     raise DataError(f"{path}: no model in this directory", "expected a run directory of `rnnlm train`")
+
+
+def config_file(path: str | Path) -> Path:
+    """The configuration that a path means: a file itself, or that of a run directory."""
+    path = Path(path)
+    if not path.is_dir():
+        return path
+    if not (path / "config.yaml").exists():
+        raise UsageError(f"{path}: no config.yaml in this directory", "expected a YAML file, or a run directory")
+    return path / "config.yaml"

@@ -6,14 +6,19 @@ Tests run over these: a new kind joins the gradient check and all the others by 
 
 from __future__ import annotations
 
+import random
+
 import numpy as np
+import pytest
 
 from rnnlm.nn.cells import GRU, LSTM, Bidirectional, Jordan, Leaky, Reservoir, Stack, Vanilla
 from rnnlm.nn.gradcheck import synthetic_vocab
 from rnnlm.nn.heads import Adaptive, Scores, Softmax
 from rnnlm.nn.initializers import Chain, Glorot, Identity, Orthogonal, TimeScales, Uniform, Zeros
 from rnnlm.nn.models import Blank, Classifier, LanguageModel, Seq2Seq, Vec2Seq
+from rnnlm.nn.network import Network
 from rnnlm.nn.params import Parameters
+from rnnlm.tasks.gradcheck import synthetic_vocab_for
 from rnnlm.training.optim import SGD, Adagrad, Adam, Momentum, RMSProp
 from rnnlm.training.schedule import Constant, Cosine, Newbob, Step
 
@@ -173,3 +178,45 @@ def random_like(state, rng):
     if isinstance(state, tuple):
         return tuple(random_like(part, rng) for part in state)
     return rng.uniform(-0.5, 0.5, state.shape).astype(state.dtype)
+
+
+def network_of(model, dtype=np.float64, seed=1):
+    """A network with a small vocabulary of its task, and noise on all of its parameters."""
+    rng = np.random.default_rng(seed)
+    network = Network(model, synthetic_vocab_for(model), dtype, rng)
+    network.params.flat += rng.uniform(-0.5, 0.5, network.params.flat.shape).astype(dtype)
+    return network
+
+
+def refused(kind, function, *arguments):
+    """Message and hint of the error, of a class derived from `kind`, that function(*arguments) raises."""
+    with pytest.raises(kind) as error:
+        function(*arguments)
+    return error.value.message, error.value.hint
+
+
+# --- examples of each task other than a running text ---------------------------------------------------------------
+
+NOUNS, VERBS = ["cat", "dog", "bird", "fish"], ["sees", "likes", "finds"]
+READINGS = ["blanks", "labelled", "pairs", "vectors"]
+SETTINGS = {
+    "blanks": {"kind": "blank", "embedding": 6, "cell": {"size": 8}},
+    "labelled": {"kind": "classifier", "embedding": 6, "cell": {"size": 8}, "dropout_output": 0.2},
+    "pairs": {
+        "kind": "seq2seq",
+        "embedding": 6,
+        "encoder": {"size": 8},
+        "decoder": {"size": 8},
+        "teacher_forcing": 0.7,
+    },
+    "vectors": {"kind": "vec2seq", "vector": 4, "embedding": 6, "decoder": {"size": 8}},
+}
+
+
+def lines_of(reading, number, seed):
+    """Lines of a small task: the noun is the label, and the source is the target from behind."""
+    rng = random.Random(seed)
+    for _ in range(number):
+        noun, words = rng.choice(NOUNS), [rng.choice(NOUNS) for _ in range(rng.randrange(4))]
+        text = " ".join(["the", noun, rng.choice(VERBS), *words])
+        yield {"labelled": f"{noun}\t{text}", "pairs": f"{text}\t{' '.join(text.split()[::-1])}"}.get(reading, text)

@@ -10,21 +10,16 @@ import pytest
 
 from rnnlm import config
 from rnnlm.errors import DataError, UsageError
-from rnnlm.experiment import Config, config_file
-from rnnlm.loading import load_model, model_file
+from rnnlm.experiment import Config
+from rnnlm.loading import config_file, load_model, model_file
 from rnnlm.training import checkpoint
 from rnnlm.training.run import Run, start_from
 from rnnlm.training.trainer import Update
+from tests.kinds import refused
 
 
 def settings(*overrides):
     return config.load("tiny.yaml", Config, overrides)[0]
-
-
-def refused(kind, function, *arguments):
-    with pytest.raises(kind) as error:
-        function(*arguments)
-    return error.value.message, error.value.hint
 
 
 # --- texts and vocabularies ----------------------------------------------------------------------------------------
@@ -64,27 +59,27 @@ def test_a_vocabulary_of_ones_own(tiny, tmp_path):
 
 def test_a_vocabulary_of_another_kind(tiny):
     tiny("data.level=char", "data.lower=true").vocab.save("v.txt")
-    assert refused(UsageError, tiny, "data.vocab=v.txt") == (
-        "v.txt: a vocabulary of level char and lower true, but data.level is word and data.lower false",
-        "set data.level and data.lower to what the vocabulary was built with",
-    )
+    message, hint = refused(UsageError, tiny, "data.vocab=v.txt")
+    assert message.startswith("v.txt: a vocabulary of level char and lower true")
+    assert "data.level" in hint
     assert tiny("data.vocab=v.txt", "data.level=char", "data.lower=true").vocab.level == "char"
 
 
 @pytest.mark.parametrize(
-    ("override", "message"),
+    ("override", "word"),
     [
-        ("data.train=[]", "expected at least one file, found none"),
-        ("data.train='-'", "the training text is read more than once, which standard input cannot be"),
-        ("data.valid=1.5", "expected a file or a share between 0 and 1, found 1.5"),
-        ("data.valid=0", "expected a file or a share between 0 and 1, found 0"),
-        ("data.max_size=3", "expected an integer of at least 4 or null, found 3"),
+        ("data.train=[]", "at least one file"),
+        ("data.train='-'", "standard input"),
+        ("data.valid=1.5", "between 0 and 1, found 1.5"),
+        ("data.valid=0", "between 0 and 1, found 0"),
+        ("data.max_size=3", "at least 4"),
     ],
 )
-def test_data_that_cannot_be(tiny, override, message):
-    assert refused(UsageError, tiny, override) == (
-        f"--set {override}: {message}", "`rnnlm config explain` lists every option",
-    )  # fmt: skip
+def test_data_that_cannot_be(tiny, override, word):
+    message, hint = refused(UsageError, tiny, override)
+    assert message.startswith(f"--set {override}: ")
+    assert word in message
+    assert "config explain" in hint
 
 
 # --- tiny corpora --------------------------------------------------------------------------------------------------
@@ -115,9 +110,7 @@ def test_the_smallest_split(tiny, tmp_path):
     experiment = tiny("data.valid=0.1")
     assert (experiment.train.sentences, experiment.valid.sentences, experiment.vocab.words[3:]) == (1, 1, ["a"])
     (tmp_path / "train.txt").write_text("a b c\n")
-    assert refused(DataError, tiny, "data.valid=0.5") == (
-        "train.txt: cannot be split: it has one sentence", "name a text of its own for each part",
-    )  # fmt: skip
+    assert refused(DataError, tiny, "data.valid=0.5")[0].startswith("train.txt: cannot be split")
 
 
 # --- models --------------------------------------------------------------------------------------------------------
@@ -155,9 +148,7 @@ def test_the_model_that_a_path_means(run, tmp_path):
     assert model_file(run.path) == run.last
     assert model_file(tmp_path / "any.file") == tmp_path / "any.file"
     run.last.unlink()
-    assert refused(DataError, model_file, run.path) == (
-        f"{run.path}: no model in this directory", "expected a run directory of `rnnlm train`",
-    )  # fmt: skip
+    assert refused(DataError, model_file, run.path)[0].startswith(f"{run.path}: no model")
 
 
 def test_the_configuration_that_a_path_means(run, tmp_path):
@@ -165,9 +156,7 @@ def test_the_configuration_that_a_path_means(run, tmp_path):
     assert config_file(run.path) == run.path / "config.yaml"
     assert config.load(config_file(run.path), Config)[0] == run.experiment.config
     (run.path / "config.yaml").unlink()
-    assert refused(UsageError, config_file, run.path) == (
-        f"{run.path}: no config.yaml in this directory", "expected a YAML file, or a run directory",
-    )  # fmt: skip
+    assert refused(UsageError, config_file, run.path)[0].startswith(f"{run.path}: no config.yaml")
 
 
 @pytest.mark.parametrize(
@@ -201,10 +190,7 @@ def test_weights_that_the_model_does_not_have(run, tiny):
     saved = checkpoint.load(run.best)
     saved.weights["P"] = np.zeros((2, 3))
     checkpoint.save(run.best, saved)
-    assert refused(DataError, load_model, run.best) == (
-        f"{run.best}: weight P: found (2, 3), expected none",
-        "model and configuration (or vocabulary) do not belong together",
-    )
+    assert refused(DataError, load_model, run.best)[0].startswith(f"{run.best}: weight P: found (2, 3)")
 
 
 def test_a_configuration_of_gigabytes_takes_no_memory(run):
@@ -225,16 +211,17 @@ def test_weights_that_are_not_finite(run):
     saved = checkpoint.load(run.best)
     saved.weights["E"][1, 2] = np.nan
     checkpoint.save(run.best, saved)
-    assert refused(DataError, load_model, run.best) == (
-        f"{run.best}: some of its weights are not finite", "train again, with a lower learning rate",
-    )  # fmt: skip
+    message, hint = refused(DataError, load_model, run.best)
+    assert message.startswith(f"{run.best}: ")
+    assert "not finite" in message
+    assert "learning rate" in hint
 
 
 def test_more_parameters_than_memory(tiny):
     for size in (10**8, 10**12):
         message, hint = refused(UsageError, tiny, f"model.cell.size={size}")
-        assert re.fullmatch(r"the model has [\d,]+ parameters, more than the memory holds", message)
-        assert hint == "make it smaller"
+        assert re.match(r"the model has [\d,]+ parameters, more", message)
+        assert "smaller" in hint
 
 
 OPENED = """
@@ -262,9 +249,17 @@ def test_samples_of_weights_that_have_diverged(tiny):
     """Training goes on to the step that finds it."""
     experiment = tiny()
     experiment.trainer.network.params.flat[...] = 1e38
-    assert experiment.shown() == [
-        "(the model's probabilities: found some that are not numbers, expected that they add up to 1)"
-    ]
+    (line,) = experiment.shown()
+    assert "not numbers" in line
+
+
+def test_an_n_gram_model_is_no_network(tmp_path):
+    (tmp_path / "kn").write_text("\\data\\\nngram 1=1\n")
+    message, hint = refused(UsageError, load_model, tmp_path / "kn")
+    assert message.startswith(f"{tmp_path / 'kn'}: an n-gram model")
+    assert "eval" in hint
+    (tmp_path / "text").write_text("the cat\n")
+    assert refused(DataError, load_model, tmp_path / "text")[0].startswith(f"{tmp_path / 'text'}: not a model file")
 
 
 # --- starting from another model -----------------------------------------------------------------------------------
@@ -280,9 +275,9 @@ def test_start_from_takes_the_weights_alone(run, tiny):
 
 def test_start_from_with_another_text_and_the_model_s_vocabulary(run, tiny, tmp_path):
     (tmp_path / "train.txt").write_text("the cat sees a dog\n" * 20)
-    assert refused(DataError, start_from, tiny(), run.best) == (
-        f"{run.best}: its vocabulary is not that of this configuration", "set data.vocab to the vocab.txt of its run",
-    )  # fmt: skip
+    message, hint = refused(DataError, start_from, tiny(), run.best)
+    assert message.startswith(f"{run.best}: its vocabulary")
+    assert "data.vocab" in hint
     start_from(tiny(f"data.vocab={run.path}/vocab.txt"), run.best)
 
 

@@ -70,14 +70,14 @@ def command(
     wanted = adaptation(dev, **adapting)
     check_mixture(mix, mix_weights, dev, wanted)
     check_oov(oov, oov_types, verbosity)
-    from rnnlm.cli import family
+    from rnnlm.cli import tasks
     from rnnlm.loading import load_text_model
 
     loaded, texts = load_first(model, texts)
-    if loaded and loaded.config.model.kind != "lm":
+    if loaded and "score" not in loaded.task.commands:
         if verbosity or independent is not None or mix or oov != "both" or ranks or check_sums or wanted:
             raise UsageError(f"{model}: {loaded.config.model.instead[0]}", "leave out all options but --json")
-        family.evaluate(loaded, texts, as_json)
+        tasks.evaluate(loaded, texts, as_json)
         return
     carried = None if independent is None else not independent
     main = loaded.text_model(carried) if loaded else load_text_model(model)
@@ -140,10 +140,9 @@ def check_oov(oov, oov_types, verbosity):
 def load_first(path, texts):
     """The network at a path (None: an ARPA file is there), and the texts to evaluate it on."""
     from rnnlm.lm.arpa import is_arpa
-    from rnnlm.loading import changes, load_model
-    from rnnlm.nn.models import Model
+    from rnnlm.loading import EVERY_MODEL, changes, load_model
 
-    loaded = None if is_arpa(path) else load_model(path, Model.kinds())
+    loaded = None if is_arpa(path) else load_model(path, EVERY_MODEL)
     test = loaded.config.data.test if loaded else None
     if loaded:
         for warning in dict.fromkeys(warning for text in texts or [test or ""] for warning in changes(loaded, text)):

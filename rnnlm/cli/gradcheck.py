@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from rnnlm.cli.tables import line
 from rnnlm.errors import NumericalError, UsageError
 
 LIMIT = 1e-6  # largest relative error that passes; a right gradient stays a hundred times below
@@ -24,24 +25,24 @@ def command(source, overrides):
 
     from rnnlm import config
     from rnnlm.experiment import Config
-    from rnnlm.loading import load_model
-    from rnnlm.nn import gradcheck
-    from rnnlm.nn.models import Model
+    from rnnlm.lm.arpa import is_arpa
+    from rnnlm.loading import EVERY_MODEL, load_model
     from rnnlm.nn.network import Network
+    from rnnlm.tasks import gradcheck
 
-    if source.is_dir() or source.suffix == ".npz":
+    if source.is_dir() or source.suffix == ".npz" or is_arpa(source):
         if overrides:
             raise UsageError(f"{source}: --set changes a configuration, and this is a model", "give its config.yaml")
-        loaded = load_model(source, Model.kinds())
-        settings, messages = loaded.config, []
+        loaded = load_model(source, EVERY_MODEL)
+        settings = loaded.config
         network = Network(settings.model, loaded.vocab, np.float64)
         network.params.flat[...] = loaded.network.params.flat
     else:
         settings, messages = config.load(source, Config, overrides)
+        for message in messages:
+            click.echo(message, err=True)
         vocab = gradcheck.synthetic_vocab_for(settings.model)
         network = Network(settings.model, vocab, np.float64, np.random.default_rng(settings.seed))
-    for message in messages:
-        click.echo(message, err=True)
 
     T = gradcheck.exact_window(settings.model)
     sizes = f"{len(network.params.flat):,} parameters, K {len(network.vocab):,}, T {T}, B {gradcheck.BATCH}"
@@ -50,8 +51,11 @@ def command(source, overrides):
         click.echo(f"note: errors are truncated; in a window of {T} steps or fewer they reach every step")
     with np.errstate(all="ignore"):  # what is not finite shows as an error of inf
         checks = gradcheck.check_network(network, settings.seed)
-    for line in table(checks):
-        click.echo(line)
+    widths = [max(len("parameter"), *(len(check.name) for check in checks)), 12, 7, 8, 12, 13, 13]
+    click.echo(line(["parameter", "shape", "checked", "error", "where", "analytic", "numeric"], widths, gap=1))
+    for c in checks:
+        figures = [f"{c.error:.1e}", c.where, f"{c.analytic:.6e}", f"{c.numeric:.6e}"]
+        click.echo(line([c.name, "x".join(map(str, c.shape)), c.checked, *figures], widths, gap=1))
 
     worst = max(checks, key=lambda check: check.error)
     if worst.error > LIMIT:
@@ -61,14 +65,3 @@ def command(source, overrides):
             "a mistake in a backward pass, or weights too extreme for numerical derivatives",
         )
     click.echo(f"passed: largest relative error {worst.error:.1e}, in {worst.name}; limit {LIMIT:g}")
-
-
-def table(checks):
-    """A row per parameter array, under a heading."""
-    width = max(len("parameter"), *(len(check.name) for check in checks))
-    numbers = f"{'error':>8} {'where':>12} {'analytic':>13} {'numeric':>13}"
-    yield f"{'parameter':{width}} {'shape':>12} {'checked':>7} {numbers}"
-    for c in checks:
-        shape = "x".join(map(str, c.shape))
-        numbers = f"{c.error:8.1e} {c.where:>12} {c.analytic:13.6e} {c.numeric:13.6e}"
-        yield f"{c.name:{width}} {shape:>12} {c.checked:7d} {numbers}"

@@ -1,12 +1,15 @@
-"""`rnnlm info`: what a model or a run is made of."""
+"""`rnnlm info`: kind, parameters, vocabulary, training and configuration of a model."""
 
 from __future__ import annotations
 
 import json
 import math
+import textwrap
 from pathlib import Path
 
 import click
+
+from rnnlm.cli.tables import table
 
 
 @click.command()
@@ -15,19 +18,14 @@ import click
 def command(model, as_json):
     """Kind, parameters, vocabulary, training and configuration of MODEL (a model file, or a run directory).
 
-    Of a run directory the best model is shown, and where its training stands.
+    For a run directory, the best model is shown, and the progress of the training.
 
-    Keys of --json: model, bytes, rnnlm (version), kind, dtype, count, parameters (a list of name, shape, count, norm),
-    vocabulary (size, level, lower, sha256; outputs: the number of labels or target words, where it writes other words
-    than it reads), training (epoch, step, train_sha256, valid: the validation text, nats: one per validation so far,
-    best: its number from 1, best_nats, best_ppl, or best_pppl of a blank model), run (path, epoch, step, finished; null
-    for a model file), config. A number that is not finite is null.
+    The keys of --json are in docs/runs.md. A number that is not finite is null.
     """
     from rnnlm import config
-    from rnnlm.loading import load_model
-    from rnnlm.nn.models import Model
+    from rnnlm.loading import EVERY_MODEL, load_model
 
-    loaded = load_model(model, Model.kinds())
+    loaded = load_model(model, EVERY_MODEL)
     facts = describe(loaded, model)
     if as_json:
         click.echo(json.dumps(facts | {"config": config.plain(loaded.config)}, ensure_ascii=False))
@@ -35,17 +33,18 @@ def command(model, as_json):
     for line in report(facts):
         click.echo(line)
     click.echo("configuration")
-    click.echo(indented(config.dump(loaded.config)))
+    click.echo(textwrap.indent(config.dump(loaded.config).rstrip("\n"), "  "))
 
 
 def describe(loaded, path):
-    """All but the configuration, as a dictionary; the keys are documented in the command's help."""
+    """Facts about a model, without its configuration, by the keys of --json."""
     import numpy as np
 
+    from rnnlm.nn.heads.loss import finite
     from rnnlm.training import checkpoint
 
     network, vocab, figures = loaded.network, loaded.vocab, loaded.figures
-    inputs = getattr(vocab, "inputs", vocab)
+    inputs = vocab.inputs
     nats = figures["valid_nats"]
     best = min(filter(math.isfinite, nats), default=None)
     run = None
@@ -60,7 +59,7 @@ def describe(loaded, path):
         "dtype": str(network.params.flat.dtype),
         "count": network.params.flat.size,
         "parameters": [
-            {"name": name, "shape": array.shape, "count": array.size, "norm": finite(np.linalg.norm(array))}
+            {"name": name, "shape": array.shape, "count": array.size, "norm": finite(float(np.linalg.norm(array)))}
             for name, array in network.params.named.items()
         ],
         "vocabulary": {
@@ -77,13 +76,8 @@ def describe(loaded, path):
     }  # fmt: skip
 
 
-def finite(x):
-    """x, or None where JSON has no number for it."""
-    return float(x) if math.isfinite(x) else None
-
-
 def report(facts):
-    """The same as lines of text."""
+    """Facts of `describe` as lines of text."""
     vocab, training, run = facts["vocabulary"], facts["training"], facts["run"]
     yield f"model       {facts['model']} ({facts['bytes'] / 1e6:.1f} MB, by rnnlm {facts['rnnlm']})"
     yield f"kind        {facts['kind']}"
@@ -92,9 +86,7 @@ def report(facts):
     for p in facts["parameters"]:
         norm = "not finite" if p["norm"] is None else f"{p['norm']:.4g}"
         rows.append((p["name"], "x".join(map(str, p["shape"])), f"{p['count']:,}", norm))
-    name, *others = (max(map(len, column)) for column in zip(*rows))
-    for row in rows:
-        yield "  ".join(["           ", row[0].ljust(name), *(cell.rjust(n) for cell, n in zip(row[1:], others))])
+    yield from (f"{'':13}{row}" for row in table(rows))
     lower = ", lowercase" if vocab["lower"] else ""
     outputs = f", and {vocab['outputs']:,} outputs" if "outputs" in vocab else ""
     yield f"vocabulary  {vocab['size']:,} {vocab['level']}s{lower}{outputs} (sha256 {vocab['sha256']})"
@@ -110,7 +102,3 @@ def report(facts):
     if run:
         how = "finished" if run["finished"] else f"unfinished; go on with: rnnlm train {run['path']} --resume"
         yield f"run         epoch {run['epoch']}, step {run['step']:,}, {how}"
-
-
-def indented(text):
-    return "\n".join(f"  {line}" for line in text.splitlines())

@@ -68,8 +68,8 @@ def command(
     if threads:
         set_threads(threads)
     from rnnlm import config as configuration
-    from rnnlm.experiment import Config, config_file, prepare
-    from rnnlm.loading import model_file
+    from rnnlm.experiment import Config, prepare
+    from rnnlm.loading import config_file, model_file
     from rnnlm.training.run import Run, start_from
 
     limit = time_limit(max_time)

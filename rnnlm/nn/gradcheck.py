@@ -7,24 +7,20 @@ a random direction through each whole array, so that a single wrong element of a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnnlm.config import plain
-from rnnlm.nn.models.base import Model
 from rnnlm.nn.network import Network
 from rnnlm.nn.state import State
-from rnnlm.text.vocab import SPECIALS, Labels, Vocabularies, Vocabulary
-from rnnlm.text.windows import Batch, BlankBatch, LabelledBatch, PairBatch, VectorBatch
+from rnnlm.text.vocab import SPECIALS, Vocabulary
+from rnnlm.text.windows import Batch
 
 # Truncation grows with the step, rounding shrinks with it, and a kink (of ReLU) spoils only the steps that reach
 # across: a right gradient is confirmed by one of them, a wrong one is refuted by all.
 STEPS = (1e-3, 1e-4, 1e-5, 1e-6)
 CONFIRMED = 1e-9  # relative error at which no smaller step is tried
-WINDOW, BATCH, WORDS = 5, 3, 20  # T, B and K of the synthetic batch
 
 
 class Check(NamedTuple):
@@ -37,17 +33,6 @@ class Check(NamedTuple):
     where: str  # the element, as [i, j], or "direction"
     analytic: float
     numeric: float
-
-
-def check_network(network: Network, seed: int = 0, elements: int = 20) -> list[Check]:
-    """Check a float64 network's parameters on a synthetic batch, with padding and with a state carried in.
-
-    Where errors are followed back at most k steps, the window is short enough for that to be the whole gradient.
-    """
-    rng = np.random.default_rng(seed)
-    batch = synthetic_batch_for(network, exact_window(network.model), rng)
-    _, state = network.loss(batch, None)  # the batch is fresh: this makes a state that is not zero
-    return check_batch(network, replace(batch, fresh=False), state, seed, elements)
 
 
 def check_batch(network: Network, batch: Any, state: State, seed: int = 0, elements: int = 20) -> list[Check]:
@@ -130,44 +115,10 @@ def _relative_error(analytic: float, numeric: float, floor: float) -> float:
     return abs(analytic - numeric) / scale if scale else 0.0
 
 
-def exact_window(model: Model, longest: int = WINDOW) -> int:
-    """The longest window, up to `longest` steps, in which truncated errors still reach every step: k + 1."""
-    return min([longest, *(k + 1 for k in _values(plain(model), "truncate"))])
-
-
-def enough_words(model: Model) -> int:
-    """The size of a small vocabulary for the model: larger than the cutoffs of its head, if it has any.
-
-    Where a cell puts out the scores of the words itself, their number is the model's.
-    """
-    if "scores" in _values(plain(model), "kind"):
-        return max(_values(plain(model), "outputs"))
-    return WORDS + max((cutoffs[-1] for cutoffs in _values(plain(model), "cutoffs")), default=0)
-
-
 def synthetic_vocab(size: int) -> Vocabulary:
     """A vocabulary of K = `size` words with falling counts."""
     words = [*SPECIALS, *(f"w{i}" for i in range(size - len(SPECIALS)))]
     return Vocabulary(words, [0, *range(size - 1, 0, -1)])
-
-
-def synthetic_vocab_for(model: Model) -> Any:
-    """What a model reads and writes, in few words."""
-    words = synthetic_vocab(enough_words(model))
-    if "labelled" in model.readings:
-        return Vocabularies(words, Labels(words.words, words.counts))
-    return Vocabularies(words, words) if "pairs" in model.readings else words
-
-
-def _values(section: Any, key: str) -> Iterator[Any]:
-    """Every value of an option in a plain configuration, wherever it stands, but for null."""
-    if isinstance(section, dict):
-        if section.get(key) is not None:
-            yield section[key]
-        section = list(section.values())
-    if isinstance(section, list):
-        for part in section:
-            yield from _values(part, key)
 
 
 def synthetic_batch(K: int, T: int, B: int, rng: np.random.Generator) -> Batch:
@@ -177,21 +128,3 @@ def synthetic_batch(K: int, T: int, B: int, rng: np.random.Generator) -> Batch:
     weights = np.ones((T, B), np.float32)
     weights[(T + 1) // 2 :, -1] = 0
     return Batch(inputs, targets, weights)
-
-
-def synthetic_batch_for(network: Network, T: int, rng: np.random.Generator) -> Any:
-    """A batch of the type that the network's model reads; where it has lengths, they differ."""
-    model, K, B = network.model, len(network.vocab), BATCH
-    text = synthetic_batch(K, T, B, rng)
-    lengths = np.maximum(T - np.arange(B), 1)
-    if "labelled" in model.readings or "pairs" in model.readings:
-        words = rng.integers(0, len(network.vocab.inputs), (T, B), dtype=np.int32)
-        if "labelled" in model.readings:
-            return LabelledBatch(words, lengths, text.targets[0])
-        return PairBatch(words, lengths, text.inputs, text.targets, text.weights)
-    if "vectors" in model.readings:
-        return VectorBatch(rng.standard_normal((B, model.vector)), text.inputs, text.targets, text.weights)  # type: ignore[attr-defined]
-    if "blanks" in model.readings:
-        weights = (np.arange(T)[:, None] < lengths).astype(np.float32)
-        return BlankBatch(text.targets, lengths, weights)
-    return text

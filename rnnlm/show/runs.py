@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from rnnlm import config
 from rnnlm.errors import DataError, UsageError
-from rnnlm.experiment import Config, config_file
+from rnnlm.experiment import Config
+from rnnlm.loading import config_file
 from rnnlm.training.run import differences
 
 

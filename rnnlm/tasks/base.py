@@ -1,42 +1,290 @@
-"""Which text a task reads: the section `data` of a configuration."""
+"""The protocol of tasks, their registry, and what several of them share.
+
+A task is the whole way of an example through the program: how it is read, batched, measured, predicted and shown.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+import itertools
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from rnnlm.config import option
+import numpy as np
+
+from rnnlm.errors import DataError, UsageError
+from rnnlm.nn.heads import Loss
+from rnnlm.nn.network import Network
+from rnnlm.text import vocab
+from rnnlm.text.corpus import Corpus, digest_of
+from rnnlm.text.lines import STDIN, blocks, columns, lines
+from rnnlm.text.vocab import Labels, Vocabularies, Vocabulary, readable
+from rnnlm.text.windows import Sentences, padded
+
+if TYPE_CHECKING:
+    from rnnlm.tasks.data import Data
+
+TASKS: dict[str, Task] = {}  # by the value of data.reading
+DEFAULT_K = 5  # predictions shown
 
 
-@dataclass(frozen=True)
-class Data:
-    """Which text, cut how. Paths are relative to the working directory."""
+class Likely(NamedTuple):
+    """A prediction and its probability."""
 
-    train: list[str] = option(doc="training text: one file or several, UTF-8, a sentence a line")
-    valid: float | str | None = option(None, "validation text; or the share at the end of the training text")
-    test: str | None = option(None, "test text, for `rnnlm eval RUN` without a file")
-    level: Literal["word", "char"] = option("word", "what a token is: between white space, or each character")
-    reading: Literal["stream", "sentences", "blanks", "labelled", "pairs", "vectors"] = option(
-        "stream",
-        "one stream with the state carried on; independent sentences; sentences, each word a blank; "
-        "lines label<TAB>text or source<TAB>target; lines with a vector each, in a .npy file of the same name",
-    )
-    lower: bool = option(False, "lowercase the text")
-    blank_lines: bool = option(False, "at level char: keep empty lines, as line ends of their own")
-    vocab: str | None = option(None, "vocabulary file; null: built from the training text")
-    max_size: int | None = option(None, "largest vocabulary, specials included (null: no limit)", low=4)
-    min_count: int = option(1, "a word must occur this often to enter the vocabulary", low=1)
+    word: str
+    p: float
 
-    def __post_init__(self):
-        if not self.train:
-            raise ValueError("train: expected at least one file, found none")
-        if "-" in self.train:
-            raise ValueError("train: the training text is read more than once, which standard input cannot be")
-        if isinstance(self.valid, float) and not 0 < self.valid < 1:
-            raise ValueError(f"valid: expected a file or a share between 0 and 1, found {self.valid:g}")
-        if self.reading in ("labelled", "pairs") and self.vocab is not None:
-            raise ValueError(f"vocab: with reading {self.reading} they come from the training text; leave it out")
-        if self.blank_lines and self.reading not in ("stream", "sentences"):
+
+class Answer(NamedTuple):
+    """Prediction for one line of text: as a JSON object, and as lines, in which a list of rows is a table."""
+
+    facts: dict[str, Any]
+    lines: list[Any]
+    note: str = ""
+
+
+class Task:
+    """One value of data.reading: build its vocabulary, encode its files, batch them, validate, predict, show samples.
+
+    `class Trees(Task, reading="trees")` registers itself. The type of a `corpus` is the task's own: what `encode`
+    returns, a `Corpus` or `Examples`. `words` is a `Vocabulary`, or `Vocabularies` where a network writes other words
+    than it reads.
+    """
+
+    reading: ClassVar[str] = ""
+    doc: ClassVar[str] = ""  # for `rnnlm config explain`
+    stream: ClassVar[bool] = False  # whether the state is carried from sentence to sentence
+    outputs: ClassVar[type[Vocabulary] | type[Labels] | None] = None  # vocabulary of what is predicted, if another
+    unit: ClassVar[str] = "token"  # what the loss is a mean over
+    outcomes: ClassVar[str] = "vocabulary"  # what the network chooses from
+    commands: ClassVar[tuple[str, ...]] = ("predict",)  # that take a model, besides eval, info and gradcheck
+    next: ClassVar[tuple[str, ...]] = ("predict {} TEXT",)  # commands to try on a run
+
+    def __init_subclass__(cls, reading: str = "", **arguments: Any):
+        super().__init_subclass__(**arguments)
+        if reading:
+            cls.reading = reading
+            TASKS[reading] = cls()
+
+    # --- reading ---
+
+    def check(self, data: Data) -> None:
+        """Raise ValueError for options of the section `data` that the task does not have."""
+        if data.blank_lines:
             raise ValueError(f"blank_lines: with reading {self.reading} no empty line is an example; leave it out")
-        if self.reading == "vectors" and len(self.train) > 1:
-            raise ValueError(f"train: with reading vectors one file is expected, found {len(self.train)}")
+        if self.outputs and data.vocab is not None:
+            raise ValueError(f"vocab: with reading {self.reading} they come from the training text; leave it out")
+
+    def vocabulary(self, data: Data, share: float | None) -> Any:
+        """Vocabulary of the training text, without the `share` at its end that validates."""
+        return build(data, share, None)
+
+    def load_vocabulary(self, content: bytes, name: str) -> Any:
+        """Vocabulary from the bytes that its `to_bytes` wrote. Raises DataError."""
+        if self.outputs:
+            return Vocabularies.from_bytes(content, name, self.outputs)
+        return Vocabulary.from_bytes(content, name)
+
+    def encode(self, paths: Sequence[str], words: Any, data: Data, model: Any) -> Any:
+        """Corpus of the files at `paths`, for a model of the configuration. Raises DataError as `encode` does."""
+        raise NotImplementedError
+
+    def digest(self, path: str) -> str:
+        """SHA-256 (hex) of the files of a text: the `sha256` of its corpus."""
+        return digest_of([path])
+
+    def split(self, corpus: Any, share: float) -> tuple[Any, Any]:
+        """Training part of a corpus, and the `share` at its end that validates."""
+        return corpus.cut(head(corpus.name, corpus.sentences, share))
+
+    def corpora(self, data: Data, model: Any) -> tuple[Any, Any, Any]:
+        """Vocabulary, training corpus and validation corpus (or None) of a configuration.
+
+        The vocabulary knows the training text alone. Raises DataError for missing or broken text, UsageError for a
+        vocabulary file of another level than the configuration's.
+        """
+        share = data.valid if isinstance(data.valid, float) else None
+        words = self.vocabulary(data, share) if data.vocab is None else vocabulary_in(data.vocab, data)
+        train = self.encode(data.train, words, data, model)
+        if share is not None:
+            return words, *self.split(train, share)
+        return words, train, None if data.valid is None else self.encode([str(data.valid)], words, data, model)
+
+    # --- batches and validation ---
+
+    def batcher(self, corpus: Any, batch: int, window: int) -> Any:
+        """Batches of a corpus: an object like `rnnlm.text.windows.Sentences`."""
+        return WholeSentences(corpus, batch, self.lengths(corpus), self.batch)
+
+    def lengths(self, corpus: Any) -> np.ndarray:
+        """Length of each sentence, (S,): those of similar length are batched together."""
+        return np.diff(corpus.ends, prepend=0)
+
+    def batch(self, corpus: Any, sentences: np.ndarray) -> Any:
+        """Batch of the sentences with these numbers (B,)."""
+        raise NotImplementedError
+
+    def predictions(self, corpus: Any) -> int:
+        """Number of predictions in a corpus."""
+        return len(corpus.ids)
+
+    def mean_tokens(self, corpus: Any, batcher: Any) -> float | None:
+        """Mean number of predictions per batch; None where all batches have equally many."""
+        return self.predictions(corpus) / len(batcher)
+
+    def loss(self, network: Network, corpus: Any, batch: int) -> Loss:
+        """Cross-entropy of a corpus under a network: the figure that validations compare."""
+        return sum((network.loss(one, ())[0] for one in self.batcher(corpus, batch, 0).batches()), Loss())
+
+    # --- figures, predictions, samples ---
+
+    def evaluate(self, network: Network, corpus: Any, batch: int) -> dict[str, Any]:
+        """Figures of a network on a corpus, by name, as `rnnlm eval --json` prints them."""
+        raise NotImplementedError
+
+    def report(self, figures: dict[str, Any]) -> list[Any]:
+        """Lines for people from the figures of `evaluate`; a list of rows is a table."""
+        raise NotImplementedError
+
+    def predict(self, network: Network, text: str, k: int | None, beam: int | None) -> Iterator[Answer]:
+        """Answers to the lines of a text ("-": standard input): the k likeliest, or those of a beam search.
+
+        Raises UsageError for an option that the task does not have.
+        """
+        raise NotImplementedError
+
+    def samples(self, network: Network, corpus: Any, number: int, rng: np.random.Generator) -> list[str]:
+        """Lines that show what a network has learnt, from examples of a corpus drawn at random."""
+        return [self.sample(network, corpus, int(i), rng) for i in rng.integers(corpus.sentences, size=number)]
+
+    def sample(self, network: Network, corpus: Any, i: int, rng: np.random.Generator) -> str:
+        """Line that shows the prediction for example number i of a corpus."""
+        raise NotImplementedError
+
+    # --- gradient check ---
+
+    def synthetic_vocabulary(self, words: Vocabulary) -> Any:
+        """Vocabulary of a network that reads and predicts these words."""
+        return Vocabularies(words, self.outputs(words.words, words.counts.tolist())) if self.outputs else words
+
+    def synthetic_batch(self, network: Network, T: int, B: int, rng: np.random.Generator) -> Any:
+        """Batch of random examples; of those that can be padded, some are."""
+        raise NotImplementedError
+
+
+# --- corpora and batches of examples -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Examples(Corpus):
+    """A text, and one more thing for each of its sentences."""
+
+    other: Any = None  # an array with a row for each sentence, or the corpus of sentences that belong to them
+
+    def cut(self, n: int) -> tuple[Any, Any]:
+        """The first n examples, and the others."""
+        head, tail = super().cut(n)
+        first, rest = self.other.cut(n) if isinstance(self.other, Corpus) else (self.other[:n], self.other[n:])
+        return replace(head, other=first), replace(tail, other=rest)  # type: ignore[call-arg]
+
+    @classmethod
+    def of(cls, text: Corpus, other: Any, **changed: Any) -> Examples:
+        """Examples of a text."""
+        return cls(**{field.name: getattr(text, field.name) for field in fields(text)} | changed, other=other)
+
+
+class WholeSentences(Sentences):
+    """Batches of sentences of similar length, none of which is parted into windows, however long it is."""
+
+    def __init__(self, corpus: Corpus, batch: int, lengths: np.ndarray, make: Callable[[Corpus, np.ndarray], Any]):
+        super().__init__(corpus, batch, max(64 * batch, 2048, int(lengths.max())), lengths)
+        self._make = make
+
+    def _read(self, sentences: np.ndarray) -> Iterator[Any]:
+        yield self._make(self._corpus, sentences)
+
+
+def targets_of(corpus: Corpus, sentences: np.ndarray, ends: int = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Sentences by number (B,), padded: token ids (T, B), a mask (T, B), False for padding, and lengths (B,).
+
+    ends: 1 with the sentence ends, 0 without them.
+    """
+    stops = corpus.ends[sentences]
+    starts = np.where(sentences > 0, corpus.ends[sentences - 1], 0)
+    lengths = stops - starts - (1 - ends)
+    return *padded(corpus.ids, starts, lengths), lengths
+
+
+def refuse_stdin(paths: Sequence[str]) -> None:
+    """Raise UsageError for standard input, in a task that reads its files more than once."""
+    if STDIN in paths:
+        raise UsageError("<stdin>: the text is read more than once, which standard input cannot be", "name a file")
+
+
+# --- vocabularies --------------------------------------------------------------------------------------------------
+
+
+def texts(data: Data, share: float | None, column: int | None) -> Iterator[str]:
+    """Lines of the training text, or of one of its columns, without the `share` at its end that validates."""
+
+    def whole() -> Iterator[str]:
+        for path in data.train:
+            yield from itertools.chain.from_iterable(blocks(path) if column is None else columns(path, column))
+
+    left = -1  # sentences; never counted down to 0 without a share
+    if share is not None:
+        left = head(" + ".join(data.train), sum(bool(line.strip()) for line in whole()), share)
+    for line in whole():
+        yield line
+        left -= bool(line.strip())
+        if left == 0:
+            return
+
+
+def build(data: Data, share: float | None, column: int | None) -> Vocabulary:
+    """Vocabulary of the lines that `texts` gives."""
+    counts = vocab.count(texts(data, share, column), data.level, data.lower)
+    return vocab.build(counts, data.max_size, data.min_count)
+
+
+def head(name: str, sentences: int, share: float) -> int:
+    """Number of sentences that train when a share validates: at least one, and not all. Raises DataError."""
+    if sentences < 2:
+        raise DataError(f"{name}: cannot be split: it has fewer than two lines", "name a text of its own for each part")
+    return min(max(round(sentences * (1 - share)), 1), sentences - 1)
+
+
+def vocabulary_in(path: str, data: Data) -> Vocabulary:
+    """Vocabulary from a file. Raises UsageError unless its level and case are those of the configuration."""
+    words = Vocabulary.load(path)
+    if (words.level, words.lower) != (data.level, data.lower):
+        raise UsageError(
+            f"{path}: a vocabulary of level {words.level} and lower {json.dumps(words.lower)}, "
+            f"but data.level is {data.level} and data.lower {json.dumps(data.lower)}",
+            "set data.level and data.lower to what the vocabulary was built with",
+        )
+    return words
+
+
+# --- predictions and samples ---------------------------------------------------------------------------------------
+
+
+def questions(text: str) -> Iterator[str]:
+    """Lines of the text that a command was given, or of standard input for "-"."""
+    return lines(STDIN) if text == STDIN else iter(text.split("\n"))
+
+
+def sentence(corpus: Corpus, i: int) -> np.ndarray:
+    """Token ids of a sentence as a network reads them, (n,) int32, without its end."""
+    return readable(corpus.sentence(i)[:-1])
+
+
+def text_of(words: Vocabulary, ids: Sequence[int] | np.ndarray) -> str:
+    """Text of token ids."""
+    return words.join(words.words[i] for i in ids)
+
+
+def verdict(guess: str, true: str) -> str:
+    """Comment on a prediction: whether it is right, or else what would be."""
+    return "(right)" if guess == true else f"(wrong: {true})"

@@ -124,6 +124,13 @@ class Vocabulary:
     def __len__(self) -> int:
         return len(self.words)
 
+    @property
+    def inputs(self) -> Vocabulary:
+        """The vocabulary itself, as for a network that writes the words that it reads: compare `Vocabularies`."""
+        return self
+
+    outputs = inputs
+
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 (hex) of level, lower and the words in order: vocabularies with the same one give the same ids."""

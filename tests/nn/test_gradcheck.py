@@ -12,21 +12,19 @@ from rnnlm import config
 from rnnlm.config import Choice
 from rnnlm.experiment import Config
 from rnnlm.nn.cells import GRU, Jordan, Stack, Vanilla
-from rnnlm.nn.gradcheck import (
-    check_arrays,
-    check_batch,
-    check_network,
-    enough_words,
-    exact_window,
-    synthetic_batch,
-    synthetic_batch_for,
-    synthetic_vocab_for,
-)
+from rnnlm.nn.gradcheck import check_arrays, check_batch, synthetic_batch
 from rnnlm.nn.heads import Adaptive, Scores
 from rnnlm.nn.models import Blank, Classifier, LanguageModel, Seq2Seq, Vec2Seq
 from rnnlm.nn.network import Network
 from rnnlm.nn.state import arrays
-from rnnlm.tasks.base import Data
+from rnnlm.tasks.data import Data
+from rnnlm.tasks.gradcheck import (
+    check_network,
+    enough_words,
+    exact_window,
+    synthetic_batch_for,
+    synthetic_vocab_for,
+)
 from rnnlm.training import checkpoint
 from tests.kinds import ALL, CELLS, FAMILY, HEADS, MODELS, VOCAB, WIDTH, K, memory, parameters, random_like
 

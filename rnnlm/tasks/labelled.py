@@ -1,0 +1,142 @@
+"""Classification: sentences with a label each, `label<TAB>text`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from rnnlm.errors import DataError, UsageError
+from rnnlm.nn.gradcheck import synthetic_batch
+from rnnlm.nn.heads.loss import exp_mean
+from rnnlm.nn.network import Network
+from rnnlm.tasks.base import (
+    DEFAULT_K,
+    Answer,
+    Examples,
+    Likely,
+    Task,
+    build,
+    questions,
+    refuse_stdin,
+    sentence,
+    targets_of,
+    text_of,
+    texts,
+    verdict,
+)
+from rnnlm.text.corpus import encode
+from rnnlm.text.vocab import BOS, Labels, Vocabularies
+from rnnlm.text.windows import LabelledBatch, shifted
+
+
+class Labelled(Task, reading="labelled"):
+    """Sentences with a label each, which is predicted."""
+
+    doc = "lines of label<TAB>text"
+    outputs, unit, outcomes = Labels, "sentence", "labels"
+
+    def vocabulary(self, data, share):
+        return Vocabularies(build(data, share, 1), Labels.count(label for label in texts(data, share, 0) if label))
+
+    def encode(self, paths, words, data, model):
+        """Sentences and labels. Raises DataError for a label that the training text lacks, too."""
+        refuse_stdin(paths)
+        text = encode(paths, words.inputs, column=1)
+        labels = np.asarray(encode(paths, words.outputs, column=0).ids[::2])  # each a "sentence" of one token
+        if unknown := int((labels < 0).sum()):
+            known = ", ".join(words.outputs.words[:10]) + (", ..." if len(words.outputs) > 10 else "")
+            line = int(text.table[np.argmin(labels), 2])
+            raise DataError(
+                f"{text.name}:{line}: a label that the training text lacks (the first of {unknown} such lines)",
+                f"known labels: {known}",
+            )
+        return Examples.of(text, labels)
+
+    def batch(self, corpus, sentences):
+        targets, _, lengths = targets_of(corpus, sentences)
+        return LabelledBatch(shifted(targets, BOS), lengths, corpus.other[sentences])
+
+    def predictions(self, corpus):
+        return corpus.sentences
+
+    def evaluate(self, network, corpus, batch):
+        """Accuracy, perplexity of the label, figures of each class, and the confusion matrix."""
+        table, nats = confusion(network, self.batcher(corpus, batch, 0).batches())
+        right, true, predicted = np.diag(table), table.sum(axis=1), table.sum(axis=0)
+        n = int(table.sum())
+        classes = []
+        for name, r, t, p in zip(network.vocab.outputs.words, right.tolist(), true.tolist(), predicted.tolist()):
+            precision, recall, f1 = (part / of if of else None for part, of in ((r, p), (r, t), (2 * r, p + t)))
+            classes.append(
+                {"label": name, "precision": precision, "recall": recall, "f1": f1, "sentences": t, "predicted": p}
+            )
+        return {
+            "accuracy": int(right.sum()) / n, "right": int(right.sum()), "ppl": exp_mean(nats, n), "nats": nats / n,
+            "classes": classes, "confusion": table.tolist(),
+        }  # fmt: skip
+
+    def report(self, figures):
+        classes, confusion = figures["classes"], figures["confusion"]
+        n = sum(c["sentences"] for c in classes)
+        most = max(classes, key=lambda c: c["sentences"])
+        rows = [
+            [c["label"], *("-" if c[key] is None else f"{c[key]:.1%}" for key in ("precision", "recall", "f1")),
+             str(c["sentences"]), str(c["predicted"])] for c in classes
+        ]  # fmt: skip
+        return [
+            f"accuracy {figures['accuracy']:.2%} ({figures['right']} of {n})   ppl of the label {figures['ppl']:.4g}   "
+            f"always {most['label']!r}: {most['sentences'] / n:.2%}",
+            "",
+            [["label", "precision", "recall", "F1", "sentences", "predicted"], *rows],
+            "",
+            "rows: the true label; columns: the predicted one, by number",
+            [
+                ["", "", *(str(i) for i in range(1, len(classes) + 1))],
+                *([c["label"], str(i), *(str(x) if x else "." for x in row)]
+                  for i, (c, row) in enumerate(zip(classes, confusion), 1)),
+            ],
+        ]  # fmt: skip
+
+    def predict(self, network, text, k, beam):
+        """The k likeliest labels of each line."""
+        if beam is not None:
+            raise UsageError("--beam: a classifier writes no sentences", "-k says how many labels are shown")
+        words, labels = network.vocab.inputs, network.vocab.outputs.words
+        for line in questions(text):
+            p = np.exp(log_probs(network, words.read(words.split(line))))
+            best = [Likely(labels[i], float(p[i])) for i in np.argsort(-p, kind="stable")[: k or DEFAULT_K]]
+            yield Answer({"text": line, "labels": [{"label": one.word, "p": one.p} for one in best]}, [[best]])
+
+    def sample(self, network, corpus, i, rng):
+        ids, labels = sentence(corpus, i), network.vocab.outputs.words
+        log_p = log_probs(network, ids)
+        guess, true = labels[log_p.argmax()], labels[corpus.other[i]]
+        text = text_of(network.vocab.inputs, ids)
+        return f"{guess} {np.exp(log_p.max()):.2f} {verdict(guess, true)}   {text}"
+
+    def synthetic_batch(self, network, T, B, rng):
+        labels = synthetic_batch(len(network.vocab), T, B, rng).targets[0]
+        words = rng.integers(0, len(network.vocab.inputs), (T, B), dtype=np.int32)
+        return LabelledBatch(words, np.maximum(T - np.arange(B), 1), labels)
+
+
+def log_probs(network: Network, ids: np.ndarray) -> np.ndarray:
+    """Log-probability of every label for the sentence ids (n,): (K,)."""
+    model: Any = network.model
+    inputs = np.concatenate([[BOS], ids]).astype(np.int32)[:, None]
+    return network.apply(model.label_log_probs, inputs.shape, inputs, np.array([len(inputs)]))[0]
+
+
+def confusion(network: Network, batches: Iterator[LabelledBatch]) -> tuple[np.ndarray, float]:
+    """Confusion matrix of a classifier, true labels in rows and predicted ones in columns, (K, K) int64; and the sum of
+    -log p of the true labels."""
+    model: Any = network.model
+    K, nats = len(network.vocab), 0.0
+    table = np.zeros((K, K), np.int64)
+    for batch in batches:
+        log_p = network.apply(model.label_log_probs, batch.shape, batch.inputs, batch.lengths)
+        np.add.at(table, (batch.targets, log_p.argmax(axis=1)), 1)
+        nats -= float(log_p[np.arange(len(log_p)), batch.targets].sum(dtype=float))
+    return table, nats

@@ -1,0 +1,63 @@
+"""Sequence to sequence: pairs of a source and a target sentence, `source<TAB>target`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rnnlm.nn.gradcheck import synthetic_batch
+from rnnlm.tasks.base import Examples, build, questions, refuse_stdin, sentence, targets_of, text_of, verdict
+from rnnlm.tasks.decode import Decoding, greedy
+from rnnlm.text.corpus import encode
+from rnnlm.text.vocab import BOS, EOS, Vocabularies, Vocabulary
+from rnnlm.text.windows import PairBatch, shifted, weights_of
+
+
+class Pairs(Decoding, reading="pairs"):
+    """Pairs of a source and a target sentence, which is predicted."""
+
+    doc = "lines of source<TAB>target"
+    outputs, outcomes = Vocabulary, "target vocabulary"
+
+    def vocabulary(self, data, share):
+        return Vocabularies(build(data, share, 0), build(data, share, 1))
+
+    def encode(self, paths, words, data, model):
+        refuse_stdin(paths)
+        return Examples.of(encode(paths, words.inputs, column=0), encode(paths, words.outputs, column=1))
+
+    def lengths(self, corpus):
+        """Length of each pair: that of the longer of the two."""
+        return np.maximum(super().lengths(corpus), super().lengths(corpus.other))
+
+    def batch(self, corpus, sentences):
+        source, known, lengths = targets_of(corpus, sentences, ends=0)
+        targets, valid, _ = targets_of(corpus.other, sentences)
+        return PairBatch(source, None if known.all() else lengths, shifted(targets, BOS), targets, weights_of(valid))
+
+    def predictions(self, corpus):
+        return len(corpus.other.ids)
+
+    def questions(self, network, text):
+        """Each line is a source; an empty one has no target."""
+        words = network.vocab.inputs
+        for line in questions(text):
+            ids = words.read(words.split(line))
+            yield {"source": line}, source_batch(ids) if len(ids) else None
+
+    def sample(self, network, corpus, i, rng):
+        source, true = sentence(corpus, i), sentence(corpus.other, i)
+        (found,) = greedy(network, source_batch(source), 2 * len(true) + 10)
+        guess, answer = (text_of(network.vocab.outputs, ids) for ids in (found.ids, true))
+        return f"{text_of(network.vocab.inputs, source)} -> {guess} {verdict(guess, answer)}"
+
+    def synthetic_batch(self, network, T, B, rng):
+        target = synthetic_batch(len(network.vocab), T, B, rng)
+        source = rng.integers(0, len(network.vocab.inputs), (T, B), dtype=np.int32)
+        lengths = np.maximum(T - np.arange(B), 1)
+        return PairBatch(source, lengths, target.inputs, target.targets, target.weights)
+
+
+def source_batch(ids: np.ndarray) -> PairBatch:
+    """Batch of one source, ids (n,), whose target is not known."""
+    nothing = np.full((1, 1), EOS, np.int32)
+    return PairBatch(ids[:, None], None, nothing, nothing)

@@ -1,0 +1,83 @@
+"""Classifiers and labels."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rnnlm.errors import DataError
+from rnnlm.experiment import prepare
+from rnnlm.nn.cells import Vanilla
+from rnnlm.nn.models import Classifier
+from rnnlm.tasks import labelled
+from rnnlm.tasks.gradcheck import synthetic_batch_for
+from rnnlm.text.vocab import Labels, Vocabulary
+from tests.kinds import FAMILY, memory, network_of, refused
+
+T = 6
+
+
+def test_the_last_hidden_vector_is_that_of_each_sentences_own_end():
+    network = network_of(Classifier(cell=Vanilla(size=4)))
+    words = np.random.default_rng(1).integers(3, 19, (T, 2), dtype=np.int32)
+    lengths = np.array([T, 3])
+    cell, p = network.model.cell, network.params["cell"]
+    y, _ = cell.forward(p, words, cell.initial_state(2, np.float64), cell.workspace(T, 2, memory()))
+    expected = network.model.head.log_probs(network.params["head"], np.array([y[T - 1, 0], y[2, 1]]))
+    found = network.apply(network.model.label_log_probs, words.shape, words, lengths)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    np.testing.assert_allclose(np.exp(found).sum(axis=1), 1, rtol=1e-12)
+
+
+def test_the_mean_hidden_vector_is_that_of_each_sentences_own_words():
+    network = network_of(Classifier(cell=Vanilla(size=4), pool="mean"))
+    words = np.random.default_rng(1).integers(3, 19, (T, 2), dtype=np.int32)
+    cell, p = network.model.cell, network.params["cell"]
+    y, _ = cell.forward(p, words, cell.initial_state(2, np.float64), cell.workspace(T, 2, memory()))
+    means = np.array([y[:, 0].mean(axis=0), y[:3, 1].mean(axis=0)])
+    found = network.apply(network.model.label_log_probs, words.shape, words, np.array([T, 3]))
+    np.testing.assert_allclose(found, network.model.head.log_probs(network.params["head"], means), rtol=1e-12)
+
+
+def test_confusion():
+    network = network_of(FAMILY["classifier"])
+    batch = synthetic_batch_for(network, T, np.random.default_rng(3))
+    log_p = network.apply(network.model.label_log_probs, batch.shape, batch.inputs, batch.lengths)
+    table, nats = labelled.confusion(network, [batch, batch])
+    assert table.sum() == 6
+    for true, said in zip(batch.targets, log_p.argmax(axis=1)):
+        assert table[true, said] >= 2
+    assert nats == pytest.approx(2 * network.loss(batch, ())[0].nats)
+
+
+@given(
+    st.dictionaries(
+        st.text(min_size=1).filter(lambda s: "\n" not in s and "\t" not in s), st.integers(1, 99), min_size=1
+    )
+)
+def test_labels_outlive_their_file(counts):
+    try:
+        labels = Labels(list(counts), list(counts.values()))
+        content = labels.to_bytes()
+    except UnicodeEncodeError:  # lone surrogates, which no file can hold
+        return
+    back = Labels.from_bytes(content)
+    assert (back.words, back.counts.tolist(), back.fingerprint) == (
+        labels.words,
+        labels.counts.tolist(),
+        labels.fingerprint,
+    )
+
+
+def test_a_broken_vocabulary_of_labels():
+    assert refused(DataError, Labels.from_bytes, b"cat\t5\ndog\n")[0].startswith("labels:2: found 'dog'")
+    assert isinstance(Vocabulary(["<s>", "</s>", "<unk>"], [0, 0, 0]).index["<unk>"], int)
+
+
+def test_a_label_that_training_lacks(task, tmp_path):
+    settings = task("labelled")
+    (tmp_path / "valid.txt").write_text("cat\tthe cat\n\nzebra\tthe zebra\nlion\ta\n")
+    message, hint = refused(DataError, prepare, settings)
+    assert message.startswith("valid.txt:3: a label")
+    assert "2 such lines" in message
+    assert "bird, cat, dog, fish" in hint
