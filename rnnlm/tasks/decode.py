@@ -147,10 +147,10 @@ class Decoding(Task):
         if k is not None:
             raise UsageError(f"-k {k}: this model writes whole answers", "--beam N shows the N best")
         for question, batch in self.questions(network, text):
-            yield answer(network, question, batch, beam) if batch else Answer({}, [""])  # a line for every line
+            yield Answer({}, [""]) if batch is None else answer(network, question, batch, beam)
 
     def questions(self, network: Network, text: str) -> Iterator[tuple[dict[str, Any], Any]]:
-        """Questions of a text, or of the file that it names: each as a JSON object, and as a batch or None."""
+        """Questions of a text, or of the file that it names: a JSON object each, and a batch or, for none, None."""
         raise NotImplementedError
 
 

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from rnnlm.nn.cells import Bidirectional, Stack, Vanilla
-from rnnlm.nn.gradcheck import synthetic_batch, synthetic_batch_for, synthetic_vocab_for
+from rnnlm.nn.gradcheck import synthetic_batch
 from rnnlm.nn.heads import Softmax
 from rnnlm.nn.initializers import Identity
 from rnnlm.nn.models import Classifier, LanguageModel
 from rnnlm.nn.network import Network
 from rnnlm.nn.state import arrays
+from rnnlm.tasks.gradcheck import synthetic_batch_for, synthetic_vocab_for
 from rnnlm.text.windows import Batch
 from tests.kinds import MODELS, VOCAB, K, memory
 
