@@ -159,7 +159,7 @@ class Evaluation(Work):
     def __call__(self):
         if self.how == "words":
             scorer = NetworkScorer(self.network, stream=False)
-            return sum(s.figures.tokens for s in evaluate.evaluate(scorer, self.network.vocab, self.sentences))
+            return sum(s.figures.tokens for s in evaluate.evaluate(scorer, self.sentences))
         return int(evaluate.loss(self.network, self.corpus, stream=self.how == "validation").tokens)
 
 
