@@ -144,8 +144,12 @@ def test_vocabularies_of_hardly_a_word(size):
     np.testing.assert_allclose(nats, -log_p[np.arange(N), np.arange(N) % size], rtol=1e-13)
 
 
-@pytest.mark.parametrize(("tokens", "size"), [(parallel.BLOCK // 7 * 2 + 3, 7), (3, parallel.BLOCK + 1), (1, 7)])
-def test_several_blocks_and_threads(tokens, size, threads):
+BLOCK = 1000
+
+
+@pytest.mark.parametrize(("tokens", "size"), [(BLOCK // 7 * 2 + 3, 7), (3, BLOCK + 1), (1, 7)])
+def test_several_blocks_and_threads(tokens, size, threads, monkeypatch):
+    monkeypatch.setattr(parallel, "BLOCK", BLOCK)
     rng = np.random.default_rng(1)
     p = parameters(Softmax().specs(2, synthetic_vocab(size)))
     y, targets = rng.standard_normal((tokens, 2)), rng.integers(0, size, tokens)
