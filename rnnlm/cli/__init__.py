@@ -33,6 +33,7 @@ COMMANDS = {
     "compare": "Models on one text, or runs by what sets them apart.",
     "ngram": "Estimate an n-gram model from text.",
     "info": "What a model or a run is made of.",
+    "export": "Word vectors, weights or hidden vectors for other programs.",
     "gradcheck": "Compare the analytic gradient with a numerical one.",
     "memory": "How far back each cell remembers: a table.",
     "config": "Show, check or explain a configuration.",

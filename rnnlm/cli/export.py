@@ -1,0 +1,126 @@
+"""`rnnlm export`: word vectors, weights and hidden vectors of a model, as files for other programs."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import click
+
+from rnnlm.cli.output import new_file
+from rnnlm.errors import UsageError
+
+WEIGHTS = ("npz", "safetensors")
+FORMATS = ("word2vec", "word2vec-binary", "text", *WEIGHTS)
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    required=True,
+    type=click.Path(dir_okay=False, allow_dash=True),
+    help="File to write; `-` for standard output.",
+)
+@click.option("--format", "kind", type=click.Choice(FORMATS), help="See above.  [default: word2vec]")
+@click.option(
+    "--matrix", metavar="NAME", help="Matrix whose rows are the word vectors, such as head.V.  [default: the embedding]"
+)
+@click.option("--hidden", metavar="TEXT|-", help="Write the hidden vectors of a text instead, as .npy.")
+@click.option(
+    "--per",
+    type=click.Choice(["word", "sentence"]),
+    default="word",
+    help="With --hidden: a row per word, or the one after the last word of each line.",
+)
+@click.option(
+    "--independent/--continuous",
+    default=True,
+    help="With --hidden: each line from the initial state, or the state carried on from line to line.",
+)
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
+def command(model, output, kind, matrix, hidden, per, independent, force):
+    """Write word vectors, weights or hidden vectors of MODEL (a run directory or a model file) for other programs.
+
+    \b
+    word2vec         word vectors as text; the first line has their number and size
+    word2vec-binary  word vectors in word2vec's binary format
+    text             word vectors as text without that first line, as in GloVe's files
+    npz              all weights by name, for numpy.load
+    safetensors      all weights by name, for the library of that name
+
+    docs/vectors.md: what each file holds, and how to train with word vectors from elsewhere.
+    """
+    if hidden is not None and (kind or matrix):
+        raise UsageError("--hidden: hidden vectors are always written as .npy", "leave out --format and --matrix")
+    if matrix and kind in WEIGHTS:
+        raise UsageError(f"--matrix: a file of format {kind} has all weights", "leave it out, or choose word2vec")
+    output = new_file(output, force)
+    if hidden is not None:
+        shown = hidden_vectors(model, hidden, per, not independent, output)
+    elif kind in WEIGHTS:
+        shown = weights(model, kind, output)
+    else:
+        shown = word_vectors(model, kind or FORMATS[0], matrix, output)
+    click.echo(f"{'<stdout>' if output == '-' else output}: {shown}", err=True)
+
+
+def word_vectors(path, kind, matrix, output):
+    """Write a file of word vectors; return what it holds."""
+    from rnnlm.export import word_vectors
+    from rnnlm.loading import load_model
+    from rnnlm.nn.models import Model
+    from rnnlm.text import vectors
+
+    name, words, array = word_vectors(load_model(path, Model.kinds()), matrix)
+    fits = vectors.writable(words)
+    left_out = [word for word, fit in zip(words, fits) if not fit]
+    if left_out:
+        few = ", ".join(map(repr, left_out[:5]))
+        click.echo(f"note: {len(left_out)} words with white space are left out: {few}", err=True)
+        words, array = [word for word, fit in zip(words, fits) if fit], array[fits]
+    if kind == "word2vec-binary":
+        send(output, lambda file: vectors.write_binary(file, words, array))
+    else:
+        send(output, lambda file: vectors.write(file, words, array, header=kind == "word2vec"))
+    return f"{len(words):,} word vectors of {array.shape[1]} numbers ({name})"
+
+
+def weights(path, kind, output):
+    """Write a file of all weights; return what it holds."""
+    from rnnlm.export import write_npz, write_safetensors
+    from rnnlm.loading import load_model
+    from rnnlm.nn.models import Model
+
+    loaded = load_model(path, Model.kinds())
+    send(output, lambda file: (write_npz if kind == "npz" else write_safetensors)(file, loaded))
+    named = loaded.network.params.named
+    return ", ".join(f"{name} {'x'.join(map(str, array.shape))}" for name, array in named.items())
+
+
+def hidden_vectors(path, text, per, carried, output):
+    """Write a file of hidden vectors; return what it holds."""
+    from rnnlm.export import hidden_vectors, write_rows
+    from rnnlm.loading import load_model
+    from rnnlm.text.lines import lines
+
+    scorer = load_model(path).text_model(carried).scorer
+    found = hidden_vectors(scorer, map(scorer.vocab.split, lines(text)))
+    rows = (each[1:] if per == "word" else each[-1:] for each in found)
+    shape = []
+    send(output, lambda file: shape.extend(write_rows(file, rows)))
+    return f"{shape[0]:,} hidden vectors of {shape[1]} numbers, one per {per}"
+
+
+def send(output, write):
+    """Call `write` with a binary file, which becomes the file `output`, or goes to standard output."""
+    from rnnlm.files import write_whole
+
+    if output == "-":
+        memory = io.BytesIO()
+        write(memory)
+        click.echo(memory.getvalue(), nl=False)
+    else:
+        write_whole(Path(output), write)
