@@ -20,7 +20,8 @@ def test_word_vectors(rnnlm, trained, tmp_path, kind):
     status, out, err = rnnlm("export", trained["stream"], "--format", kind, "-o", "e")
     loaded = load_model(trained["stream"])
     E, words = loaded.network.params.named["E"], loaded.vocab.words
-    assert (status, out) == (0, "") and f"e: {len(words)} word vectors of 8 numbers (E)" in err
+    assert (status, out) == (0, "")
+    assert f"e: {len(words)} word vectors of 8 numbers (E)" in err
     found = vectors.read(tmp_path / "e", words, 8)
     np.testing.assert_array_equal(np.array([found[word] for word in words]), E)
     assert ((tmp_path / "e").read_bytes().split(b"\n")[0] == b"%d 8" % len(words)) == (kind != "text")
@@ -41,14 +42,16 @@ def test_another_matrix_to_standard_output(rnnlm, trained):
 def test_a_blank_has_no_line(rnnlm, trained, tmp_path):
     status, _, err = rnnlm("export", trained["char"], "-o", "e")
     number = len(load_model(trained["char"]).vocab) - 1
-    assert status == 0 and "note: 1 words with white space are left out: ' '" in err
+    assert status == 0
+    assert "note: 1 words with white space are left out: ' '" in err
     assert len((tmp_path / "e").read_bytes().splitlines()) == 1 + number
 
 
 def test_all_weights_as_npz(rnnlm, trained):
     status, _, err = rnnlm("export", trained["stream"], "--format", "npz", "-o", "w.npz")
     loaded = load_model(trained["stream"])
-    assert status == 0 and "cell.W 16x16" in err
+    assert status == 0
+    assert "cell.W 16x16" in err
     with np.load("w.npz", allow_pickle=False) as file:
         assert set(file) == {*loaded.network.params.named, "words", "config"}
         for name, array in loaded.network.params.named.items():
@@ -64,7 +67,8 @@ def test_all_weights_as_safetensors(rnnlm, trained, tmp_path):
     (length,) = struct.unpack("<Q", data[:8])
     header = json.loads(data[8 : 8 + length])
     metadata = header.pop("__metadata__")
-    assert length % 8 == 0 and metadata["words"].split("\n") == loaded.vocab.words
+    assert length % 8 == 0
+    assert metadata["words"].split("\n") == loaded.vocab.words
     assert all(isinstance(text, str) for text in metadata.values())
     assert list(header) == list(loaded.network.params.named)
     for name, array in loaded.network.params.named.items():
@@ -82,7 +86,8 @@ def test_a_hidden_vector_per_word_predicts_the_next(rnnlm, trained, tmp_path, na
     monkeypatch.setattr("rnnlm.lm.network.TOKENS", 4)
     (tmp_path / "text").write_bytes(TEXT)
     status, _, err = rnnlm("export", trained[name], "--hidden", "text", way, "-o", "h.npy")
-    assert status == 0 and "9 hidden vectors of 16 numbers, one per word" in err
+    assert status == 0
+    assert "9 hidden vectors of 16 numbers, one per word" in err
     hidden = np.load("h.npy")
     p = load_model(trained[name]).network.params.named
     logits = hidden @ p["head.V"].T + p["head.c"]
@@ -99,7 +104,8 @@ def test_a_hidden_vector_per_sentence(rnnlm, trained):
     export = ("export", trained["sentences"], "--hidden", "-")
     assert rnnlm(*export, "-o", "w.npy", stdin=TEXT)[0] == 0
     status, _, err = rnnlm(*export, "--per", "sentence", "-o", "s.npy", stdin=TEXT)
-    assert status == 0 and "3 hidden vectors of 16 numbers, one per sentence" in err
+    assert status == 0
+    assert "3 hidden vectors of 16 numbers, one per sentence" in err
     words, sentences = np.load("w.npy"), np.load("s.npy")
     np.testing.assert_array_equal(sentences[[0, 2]], words[[5, 8]])
     assert not np.array_equal(sentences[1], sentences[0])  # after <s> alone
@@ -107,7 +113,8 @@ def test_a_hidden_vector_per_sentence(rnnlm, trained):
 
 def test_no_sentence_has_no_hidden_vectors(rnnlm, trained):
     status, _, err = rnnlm("export", trained["sentences"], "--hidden", "-", "-o", "w.npy", stdin=b"")
-    assert status == 1 and "no sentences" in err
+    assert status == 1
+    assert "no sentences" in err
 
 
 @pytest.mark.parametrize("arguments", [["--format", "safetensors"], ["--hidden", "text"]])
@@ -130,7 +137,9 @@ def test_standard_output_has_what_a_file_has(rnnlm, trained, tmp_path, arguments
 )
 def test_what_is_refused(rnnlm, trained, tmp_path, arguments, status, word):
     found, _, err = rnnlm("export", trained["stream"], *arguments, "-o", "e")
-    assert found == status and word in err.splitlines()[0] and not (tmp_path / "e").exists()
+    assert found == status
+    assert word in err.splitlines()[0]
+    assert not (tmp_path / "e").exists()
 
 
 def test_without_an_embedding_the_other_matrices_are_named(rnnlm, tmp_path):
@@ -138,6 +147,9 @@ def test_without_an_embedding_the_other_matrices_are_named(rnnlm, tmp_path):
     (tmp_path / "t.yaml").write_text("data: {train: t.txt}\nmodel: {cell: {size: 3}}\ntraining: {epochs: 1}\n")
     assert rnnlm("train", "t.yaml", "-q")[0] == 0
     status, _, err = rnnlm("export", "runs/t", "-o", "e")
-    assert status == 2 and "no embedding" in err and "cell.U" in err and "head.V" in err
+    assert status == 2
+    assert "no embedding" in err
+    assert "cell.U" in err
+    assert "head.V" in err
     assert rnnlm("export", "runs/t", "-o", "e", "--matrix", "cell.U")[0] == 0
     assert (tmp_path / "e").read_bytes().startswith(b"5 3\n<s> ")

@@ -36,7 +36,8 @@ def read(tmp_path):
 @pytest.mark.parametrize("kind", ["word2vec", "binary", "text"])
 def test_what_is_written_is_read_again_bit_for_bit(read, kind):
     found = read(written(kind), ["猫", "elsewhere", "the"])
-    assert list(found) == ["the", "猫"] and found["the"].dtype == np.float32
+    assert list(found) == ["the", "猫"]
+    assert found["the"].dtype == np.float32
     np.testing.assert_array_equal([found["the"], found["猫"]], ROWS[[0, 2]])
 
 
@@ -98,7 +99,8 @@ def test_words_that_cannot_be_written():
 def test_what_is_broken_is_refused(read, data, place, word):
     with pytest.raises(DataError) as error:
         read(data)
-    assert f"vectors{place}" in error.value.message and word in error.value.message
+    assert f"vectors{place}" in error.value.message
+    assert word in error.value.message
 
 
 def test_a_word_without_end(read, monkeypatch):
