@@ -13,13 +13,14 @@ import numpy as np
 
 from rnnlm.errors import DataError, UsageError
 from rnnlm.lm.scorer import Scorer, Walk
+from rnnlm.lm.strings import Strings
 from rnnlm.text.vocab import SPECIALS, Vocabulary
 
 ITERATIONS = 10_000  # of EM, at most; a few dozen are usual
 PRECISION = 1e-8  # EM ends when no weight moves by more
 
 
-class Mixture:
+class Mixture(Strings):
     """Mixture of language models, itself a `rnnlm.lm.scorer.Scorer`.
 
     The vocabulary is the union of the models' vocabularies. A model gives words that it lacks, but that another knows,
@@ -48,6 +49,11 @@ class Mixture:
         self._lacks = [self.vocab.index.keys() - scorer.vocab.index.keys() for scorer in self.scorers]
 
     @property
+    def order(self) -> float:
+        """On how many words a probability depends at most: see `rnnlm.lm.scorer.Scorer`."""
+        return max(scorer.order for scorer in self.scorers)
+
+    @property
     def differences(self) -> list[int]:
         """Number of words that each model lacks and another knows."""
         return list(map(len, self._lacks))
@@ -60,16 +66,16 @@ class Mixture:
         """Log-probabilities of the words of sentences under each model, (M, n + 1) per sentence."""
         own, *texts = itertools.tee(sentences, 1 + len(self.scorers))
         parts = (scorer.log_probs(text) for scorer, text in zip(self.scorers, texts))
-        return (self._table(words, rows) for words, *rows in zip(own, *parts))
+        return (self.table(words, rows) for words, *rows in zip(own, *parts))
 
     def alternatives(self, lists: Iterable[Sequence[Sequence[str]]]) -> Iterator[list[np.ndarray]]:
         """Log-probabilities of n-best lists: see `rnnlm.lm.scorer.Scorer`."""
         own, *texts = itertools.tee(lists, 1 + len(self.scorers))
         parts = (scorer.alternatives(text) for scorer, text in zip(self.scorers, texts))
         for sentences, *columns in zip(own, *parts):
-            yield [self.mix(self._table(words, rows)) for words, *rows in zip(sentences, *columns)]
+            yield [self.mix(self.table(words, rows)) for words, *rows in zip(sentences, *columns)]
 
-    def _table(self, words: Sequence[str], rows: Sequence[np.ndarray]) -> np.ndarray:
+    def table(self, words: Sequence[str], rows: Sequence[np.ndarray]) -> np.ndarray:
         """Each model's log-probabilities of a sentence, (M, n + 1): -inf for words that it lacks and another knows."""
         table = np.array(rows, float)
         for lacks, row in zip(self._lacks, table):
@@ -95,9 +101,9 @@ class Mixture:
             part[ids] = row
         return self.mix(parts)
 
-    def walk(self) -> Walk:
+    def walk(self, bos: bool = True) -> Walk:
         """The beginning of a sentence: see `rnnlm.lm.scorer.Scorer`."""
-        return MixtureWalk(self, tuple(scorer.walk() for scorer in self.scorers))
+        return MixtureWalk(self, tuple(scorer.walk(bos) for scorer in self.scorers))
 
 
 @dataclass(frozen=True)
@@ -111,6 +117,12 @@ class MixtureWalk:
     def log_p(self) -> np.ndarray:
         """Log-probabilities of the next word: see `rnnlm.lm.scorer.Walk`."""
         return self.mixture.combine(walk.log_p for walk in self.walks)
+
+    def next(self, word: str) -> tuple[float, int]:
+        """Log-probability of one word to come next: see `rnnlm.lm.scorer.Walk`."""
+        log_p, lengths = zip(*(walk.next(word) for walk in self.walks))
+        table = self.mixture.table([word], [np.array([each, 0.0]) for each in log_p])
+        return float(self.mixture.mix(table)[0]), max(lengths)
 
     def after(self, word: str) -> MixtureWalk:
         """The sentence with one more word: see `rnnlm.lm.scorer.Walk`."""

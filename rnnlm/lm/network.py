@@ -9,6 +9,8 @@ sentence.
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -17,6 +19,8 @@ from typing import NamedTuple, NoReturn, TypeVar
 import numpy as np
 
 from rnnlm.errors import UsageError
+from rnnlm.lm.scorer import token
+from rnnlm.lm.strings import Strings
 from rnnlm.nn.network import Network
 from rnnlm.nn.ops import check_numbers
 from rnnlm.nn.state import State, joined, taken
@@ -30,10 +34,11 @@ BLOCK = 8  # sentences are taken in, and sorted by length, BLOCK * TOKENS tokens
 Item = TypeVar("Item")
 
 
-class _Base:
+class _Base(Strings):
     """Common part of both scorers: the network, the start symbol, text as token ids and as batches."""
 
     kind = "rnn"
+    order = math.inf
 
     def __init__(self, network: Network, stream: bool, carried: bool, tokens: int):
         self.network, self.vocab, self.stream, self.carried = network, network.vocab, stream, carried
@@ -116,9 +121,11 @@ class NetworkScorer(_Base):
                 check_numbers(log_p[..., -1])
                 yield from log_p[:, 0]
 
-    def walk(self) -> NetworkWalk:
+    def walk(self, bos: bool = True) -> NetworkWalk:
         """The beginning of a sentence: see `rnnlm.lm.scorer.Scorer`."""
-        return NetworkWalk.step(self.network, self.start, self.network.initial_state(1))
+        if not bos:
+            warnings.warn("a network cannot begin without context (bos=False): it begins a sentence", stacklevel=2)
+        return NetworkWalk.step(self.network, self.start, self.network.initial_state(1), 1)
 
     def _independent(self, block: list[np.ndarray]) -> list[np.ndarray]:
         """-log p of each sentence's ids, sentences of similar length side by side."""
@@ -195,18 +202,22 @@ class NetworkWalk:
     network: Network
     log_p: np.ndarray  # (K,)
     state: State
+    read: int  # number of tokens
 
     @classmethod
-    def step(cls, network: Network, i: int, state: State) -> NetworkWalk:
-        """The walk after token id i, read in a state."""
+    def step(cls, network: Network, i: int, state: State, number: int) -> NetworkWalk:
+        """The walk after token id i, the one of this number, read in a state."""
         log_p, state = network.log_probs(np.array([[i]], np.int32), state)
         check_numbers(log_p[..., -1])
-        return cls(network, log_p[0, 0].copy(), state)
+        return cls(network, log_p[0, 0].copy(), state, number)
+
+    def next(self, word: str) -> tuple[float, int]:
+        """Log-probability of one word to come next: see `rnnlm.lm.scorer.Walk`."""
+        return float(self.log_p[token(self.network.vocab, word)]), self.read + 1
 
     def after(self, word: str) -> NetworkWalk:
         """The sentence with one more word: see `rnnlm.lm.scorer.Walk`."""
-        (i,) = self.network.vocab.read([word])
-        return self.step(self.network, i, self.state)
+        return self.step(self.network, token(self.network.vocab, word), self.state, self.read + 1)
 
 
 class Window(NamedTuple):
@@ -242,7 +253,7 @@ class SequentialScorer(_Base):
         """Raises UsageError: see `walk`."""
         self.walk()
 
-    def walk(self) -> NoReturn:
+    def walk(self, bos: bool = True) -> NoReturn:
         """Raises UsageError: a text is read once, in its order, without branches."""
         raise UsageError(f"a model of kind {self.kind} reads a text in its order", "use the model as it was trained")
 

@@ -17,6 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rnnlm.lm.scorer import token
+from rnnlm.lm.strings import Strings
 from rnnlm.text.vocab import BOS, EOS, Vocabulary, readable
 
 BLOCK = 1 << 14  # tokens looked up at once
@@ -31,7 +33,7 @@ class Order(NamedTuple):
 
 
 @dataclass
-class Ngram:
+class Ngram(Strings):
     """Backoff n-gram model, a `rnnlm.lm.scorer.Scorer`. Every sentence is independent and begins with `<s>`.
 
     orders     one `Order` per length; the first lists every word of the vocabulary. `<s>` has probability zero, and so
@@ -54,14 +56,8 @@ class Ngram:
     def log_probs(self, sentences: Iterable[Sequence[str]]) -> Iterator[np.ndarray]:
         """See `rnnlm.lm.scorer.Scorer`."""
         for ids in self._blocks(sentences):
-            log_p = self.orders[0].log_p[ids]
-            for n, context, place in self._places(ids):
-                lower, this = self.orders[n - 2], self.orders[n - 1]
-                backed_off, listed = context >= 0, place >= 0
-                log_p[backed_off] += lower.backoff[context[backed_off]]
-                log_p[listed] = this.log_p[place[listed]]
             starts = np.flatnonzero(ids == BOS)
-            yield from (part[1:] for part in np.split(log_p, starts[1:]))
+            yield from (part[1:] for part in np.split(self.look_up(ids)[0], starts[1:]))
 
     def alternatives(self, lists: Iterable[Sequence[Sequence[str]]]) -> Iterator[list[np.ndarray]]:
         """See `rnnlm.lm.scorer.Scorer`."""
@@ -73,9 +69,19 @@ class Ngram:
             contexts = np.stack([context for _, context, _ in self._places(ids)] or [np.full(len(ids), -1)])
             yield from (self._distribution(contexts[:, t]) for t in np.flatnonzero(ids != BOS))
 
-    def walk(self) -> Walk:
+    def walk(self, bos: bool = True) -> Walk:
         """See `rnnlm.lm.scorer.Scorer`."""
-        return Walk(self, (BOS,))
+        return Walk(self, (BOS,) if bos else ())
+
+    def look_up(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Log p of each id (T,) after those before it, and the length of the longest listed n-gram that it ends."""
+        log_p, length = self.orders[0].log_p[ids], np.ones(len(ids), int)
+        for n, context, place in self._places(ids):
+            lower, this = self.orders[n - 2], self.orders[n - 1]
+            backed_off, listed = context >= 0, place >= 0
+            log_p[backed_off] += lower.backoff[context[backed_off]]
+            log_p[listed], length[listed] = this.log_p[place[listed]], n
+        return log_p, length
 
     def _distribution(self, contexts: Iterable[int]) -> np.ndarray:
         """Log p of every word, (K,), given the indices of the contexts of 1, 2, ... words (-1: not listed)."""
@@ -126,9 +132,14 @@ class Walk:
         ids = np.array([*self.ids, EOS])
         return self.model._distribution(context[-1] for _, context, _ in self.model._places(ids))
 
+    def next(self, word: str) -> tuple[float, int]:
+        """See `rnnlm.lm.scorer.Walk`."""
+        log_p, length = self.model.look_up(np.array([*self.ids, token(self.model.vocab, word)]))
+        return float(log_p[-1]), int(length[-1])
+
     def after(self, word: str) -> Walk:
         """See `rnnlm.lm.scorer.Walk`."""
-        ids = (*self.ids, int(self.model.vocab.read([word])[0]))
+        ids = (*self.ids, token(self.model.vocab, word))
         return Walk(self.model, ids[max(0, len(ids) - self.model.order + 1) :])
 
 

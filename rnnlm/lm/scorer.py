@@ -16,7 +16,9 @@ from typing import Protocol
 
 import numpy as np
 
-from rnnlm.text.vocab import Vocabulary
+from rnnlm.text.vocab import SPECIALS, UNK, Vocabulary
+
+SPECIAL_IDS = {word: i for i, word in enumerate(SPECIALS)}
 
 
 class Walk(Protocol):
@@ -25,6 +27,13 @@ class Walk(Protocol):
     @property
     def log_p(self) -> np.ndarray:
         """Natural log-probability of each word of `Scorer.vocab` to come next, (K,), indexed by token id."""
+        ...
+
+    def next(self, word: str) -> tuple[float, int]:
+        """Natural log-probability of one word to come next, and on how many words it depends, itself included.
+
+        `<s>` counts as a word. A literal `</s>` is the end of the sentence.
+        """
         ...
 
     def after(self, word: str) -> Walk:
@@ -39,12 +48,18 @@ class Scorer(Protocol):
     kind     its name in listings: rnn, ngram, mix
     start    the token id that predicts a first word: BOS, or EOS for a network trained on one continuous text
     carried  whether the hidden state is carried on from sentence to sentence
+    order    on how many words a probability depends at most, the predicted one included; infinity for networks
+
+    The methods of `rnnlm.lm.strings.Strings`, for sentences that are strings, come with every scorer.
     """
 
     vocab: Vocabulary
     kind: str
     start: int
     carried: bool
+
+    @property
+    def order(self) -> float: ...
 
     def log_probs(self, sentences: Iterable[Sequence[str]]) -> Iterator[np.ndarray]:
         """Natural log-probability of each word and of `</s>`, (n + 1,), sentence by sentence in order.
@@ -68,6 +83,32 @@ class Scorer(Protocol):
         """
         ...
 
-    def walk(self) -> Walk:
-        """The beginning of a sentence with nothing before it."""
+    def walk(self, bos: bool = True) -> Walk:
+        """The beginning of a sentence; without `bos`, the middle of a text of which nothing is known.
+
+        A network begins sentences only: without `bos` it warns, and begins one.
+        """
         ...
+
+    def score(self, sentence: str | bytes, bos: bool = True, eos: bool = True) -> float:
+        """Log10 probability of a sentence: see `rnnlm.lm.strings.Strings`."""
+        ...
+
+    def full_scores(
+        self, sentence: str | bytes, bos: bool = True, eos: bool = True
+    ) -> Iterator[tuple[float, int, bool]]:
+        """Log10 probability of each word of a sentence: see `rnnlm.lm.strings.Strings`."""
+        ...
+
+    def perplexity(self, sentence: str | bytes) -> float:
+        """Perplexity of a sentence: see `rnnlm.lm.strings.Strings`."""
+        ...
+
+    def __contains__(self, word: object) -> bool:
+        """Whether a word is in the vocabulary: see `rnnlm.lm.strings.Strings`."""
+        ...
+
+
+def token(vocab: Vocabulary, word: str) -> int:
+    """Token id of a word in a walk: literal `<s>` and `</s>` are the special tokens, and OOVs are `<unk>`."""
+    return vocab.index.get(word, SPECIAL_IDS.get(word, UNK))

@@ -1,0 +1,79 @@
+"""Scores of sentences that are strings, in log10, by the names that KenLM's Python module has made common."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from rnnlm.errors import UsageError
+from rnnlm.lm.scorer import SPECIAL_IDS, Scorer
+from rnnlm.text.vocab import UNK
+
+LN10 = math.log(10)
+
+
+class Strings:
+    """Base of every scorer: methods for sentences that are strings. See also `rnnlm.compat.kenlm`.
+
+    A string is cut into words, or characters, as the model's texts were. `<s>` does not belong in it, and a literal
+    `</s>` is the end of a sentence. UTF-8 bytes are accepted in place of strings.
+    """
+
+    def score(self: Scorer, sentence: str | bytes, bos: bool = True, eos: bool = True) -> float:
+        """Log10 probability of a sentence: log10 p(sentence </s> | <s>).
+
+        bos: the words before are the beginning of a sentence; otherwise nothing is known about them, which n-gram
+        models know how to score, and networks do not: see `Scorer.walk`. eos: the sentence ends after its last word.
+        """
+        words = split(self, sentence)
+        if not bos or SPECIAL_IDS.keys() & set(words):
+            return math.fsum(log_p for log_p, _, _ in self.full_scores(sentence, bos, eos))
+        (log_p,) = self.log_probs([words])
+        return float(log_p[: len(words) + bool(eos)].sum(dtype=float)) / LN10
+
+    def full_scores(
+        self: Scorer, sentence: str | bytes, bos: bool = True, eos: bool = True
+    ) -> Iterator[tuple[float, int, bool]]:
+        """Per word of a sentence and for `</s>`: log10 probability, length, and whether it is out of the vocabulary.
+
+        The length is on how many words the probability depends, the word itself and `<s>` included: that of the longest
+        n-gram that the model lists. Networks depend on all words. Arguments as for `score`.
+        """
+        walk = self.walk(bos)
+        for word in [*split(self, sentence), *["</s>"] * bool(eos)]:
+            log_p, length = walk.next(word)
+            yield log_p / LN10, length, unknown(self, word)
+            walk = walk.after(word)
+
+    def perplexity(self: Scorer, sentence: str | bytes) -> float:
+        """Perplexity of a sentence, 10^(-score / tokens). `</s>` is a token, and words out of the vocabulary count.
+
+        `rnnlm.lm.perplexity.perplexity` gives the figures of `rnnlm eval` for a whole text.
+        """
+        exponent = -self.score(sentence) / (len(split(self, sentence)) + 1)
+        return 10**exponent if exponent < 308 else math.inf
+
+    def __contains__(self: Scorer, word: object) -> bool:
+        """Whether a word is in the vocabulary; `<s>` and `</s>` are, `<unk>` is not."""
+        return not unknown(self, text(word))
+
+
+def split(scorer: Scorer, sentence: str | bytes) -> list[str]:
+    """Words, or characters, of a sentence as a model reads them."""
+    return scorer.vocab.split(text(sentence))
+
+
+def unknown(scorer: Scorer, word: str) -> bool:
+    """Whether a word is out of a model's vocabulary, or `<unk>` itself."""
+    vocab = scorer.vocab
+    word = word.lower() if vocab.lower else word
+    return vocab.index.get(word, SPECIAL_IDS.get(word, UNK)) == UNK
+
+
+def text(value: object) -> str:
+    """A string, or UTF-8 bytes, as a string. Raises UsageError for everything else."""
+    if isinstance(value, bytes):
+        return value.decode()
+    if isinstance(value, str):
+        return value
+    raise UsageError(f"found a {type(value).__name__}, expected a string", "for lists of words there is log_probs")
