@@ -32,13 +32,29 @@ def folder(trained, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-def test_the_example_of_the_page_runs(folder, capsys):
-    (section,) = re.findall(r"## From Python\n(.*?)\n## ", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+def run_section(name):
+    """Run the code in a section of the page."""
+    (section,) = re.findall(rf"## {name}\n(.*?)\n## ", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     code = "\n".join(re.findall(r"```python\n(.*?)```", section, re.DOTALL))
     exec(compile(code, str(PAGE), "exec"), {})
+
+
+def test_the_example_of_the_page_runs(folder, capsys):
+    run_section("From Python")
     shown = capsys.readouterr().out.split()
     assert len(shown) == 5 + 4 + 1  # four words and the end; four steps; a mixture
     assert all(np.isfinite(float(x.strip("[]"))) for x in shown)
+
+
+def test_the_example_for_users_of_kenlm_runs(folder, capsys):
+    run_section("As with KenLM")
+    score, unended, perplexity, *others = capsys.readouterr().out.splitlines()
+    full, known, steps = others[:5], others[5], others[6:]
+    assert float(score) < float(unended) < 0 < float(perplexity)
+    assert [line.split()[1] for line in full] == ["2", "3", "4", "5", "6"]
+    assert full[2].split()[2] == "True"
+    assert known == "False"
+    assert sum(map(float, steps)) == pytest.approx(float(score), abs=1e-3)
 
 
 @pytest.mark.parametrize("name", ["runs/demo", "runs/demo/best.npz", "kn5.arpa", "mixture"])
