@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from rnnlm.config import Choice, option
+from rnnlm.errors import UsageError
+from rnnlm.text import vectors
+
+Rule = Callable[[tuple[int, ...], np.random.Generator], np.ndarray]
 
 
 class Init(Choice):
     """A rule that fills a new array: `init(shape, rng) -> array` of that shape in float64."""
 
+    frozen: bool = False  # whether training leaves the array as it is
+
     def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
         raise NotImplementedError
+
+    def for_words(self, words: Sequence[str]) -> Rule:
+        """The rule for a matrix with a row per word. The words make a difference to `Vectors` only."""
+        return self
 
 
 @dataclass(frozen=True)
@@ -102,7 +112,7 @@ class TimeScales(Init, kind="timescales"):
         return W
 
 
-def side_by_side(init: Init, k: int) -> Callable[[tuple[int, ...], np.random.Generator], np.ndarray]:
+def side_by_side(init: Init, k: int) -> Rule:
     """Start k matrices (n, H) one after the other by `init`, side by side in one (n, k H): the gates of a cell."""
 
     def start(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
@@ -110,3 +120,45 @@ def side_by_side(init: Init, k: int) -> Callable[[tuple[int, ...], np.random.Gen
         return np.hstack([init((n, width // k), rng) for _ in range(k)])
 
     return start
+
+
+@dataclass(frozen=True)
+class Vectors(Init, kind="vectors"):
+    """Word vectors from a file of GloVe or word2vec, text or binary, for an embedding.
+
+    A word that the file lacks is looked up in lower case, too.
+    """
+
+    file: str = option(doc="file of word vectors, as long as the embedding is wide")
+    frozen: bool = option(False, "whether training leaves the embedding as it is")
+    scale: float = option(1.0, "factor of the vectors", above=0)
+    other: Init = option(Uniform(0.05), "start of words that the file lacks")
+
+    def __call__(self, shape, rng):
+        raise UsageError("an init of kind vectors: has vectors of words", "use it for the embedding, model.init_E")
+
+    def for_words(self, words):
+        return WordVectors(self, words)
+
+
+class WordVectors:
+    """The rule of `Vectors` for a matrix (K, D) of K words.
+
+    note: how many words were found, once the matrix is started.
+    """
+
+    def __init__(self, init: Vectors, words: Sequence[str]):
+        self.init, self.words, self.note = init, words, ""
+
+    def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+        E = self.init.other.for_words(self.words)(shape, rng)
+        lower = [word.lower() for word in self.words]
+        found = vectors.read(self.init.file, {*self.words, *lower}, shape[1])
+        exact = [i for i, word in enumerate(self.words) if word in found]
+        lowered = [i for i, word in enumerate(self.words) if word not in found and lower[i] in found]
+        for names, rows in ((self.words, exact), (lower, lowered)):
+            for i in rows:
+                E[i] = self.init.scale * found[names[i]]
+        number = f"{len(exact) + len(lowered):,} of {len(E):,} words found in {self.init.file}"
+        self.note = f"{number}, {len(lowered):,} of them in lower case" if lowered else number
+        return E
