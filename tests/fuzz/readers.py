@@ -24,6 +24,7 @@ from rnnlm.cli import COMMANDS, main
 from rnnlm.experiment import Config, prepare
 from rnnlm.lm.network import NetworkScorer
 from rnnlm.loading import load_model
+from rnnlm.text import vectors
 from rnnlm.text.corpus import encode
 from rnnlm.text.lines import lines
 from rnnlm.text.vocab import Vocabulary
@@ -103,6 +104,14 @@ class Readers:
         assert found.ends[-1] == len(found.ids)
         assert found.sentences == sum(1 for line in lines("c.txt") if line.split())
 
+    def vectors(self, rng: random.Random) -> None:
+        """The reader of word vectors; all that it finds are finite vectors of words that were asked for."""
+        Path("c.vec").write_bytes(mutated(rng, VECTORS, BYTES + NUMBERS))
+        with np.errstate(all="ignore"):
+            found = vectors.read("c.vec", ["the", "猫"], 3)
+        assert found.keys() <= {"the", "猫"}
+        assert all(vector.shape == (3,) and np.isfinite(vector).all() for vector in found.values())
+
     def cli(self, rng: random.Random) -> None:
         """The options of every command, as a user mistypes them."""
         self._restore()  # what the last command may have written over
@@ -180,6 +189,11 @@ class Readers:
 NAMES = ["t.txt", "t.yaml", "t.list", "t.arpa", "run", "run/best.npz", "none", "", ".", "-", "-1", "out"]
 # Not `data fetch`, which would use the network, nor `memory`, which trains; nor what may take as long as asked.
 SLOW = {"fetch", "memory", "-n", "--max-tokens", "--threads", "--resamples"}
+VECTORS = [
+    "2 3\nthe 0.5 -1 2e-3\n猫 1 2 3 \n".encode(),
+    "the 0.5 -1 2e-3\r\n猫 1 2 3\r\nat last 1 2 3\r\n".encode(),
+    b"2 3\nthe " + b"\0\0\x80\x3f" * 3 + "\n猫 ".encode() + b"\n \n\0" * 3 + b"\n",
+]
 LISTS = b"u 0 -3.5 3 the cat\nu 0 -2.5 2 the dog\n\n"
 ARPA = b"\\data\\\nngram 1=4\n\n\\1-grams:\n-99\t<s>\n-0.5\t</s>\n-0.3\tthe\n-0.8\tcat\n\n\\end\\\n"
 
@@ -196,4 +210,4 @@ def _commands() -> Iterator[list[str]]:
                 yield [f"{name} {sub}".strip(), *(text for text in options if text not in SLOW)]
 
 
-READERS = ["config", "set", "vocabulary", "model", "checkpoint", "corpus", "cli"]
+READERS = ["config", "set", "vocabulary", "model", "checkpoint", "corpus", "vectors", "cli"]
