@@ -7,6 +7,7 @@ Tests run over these: a new kind joins the gradient check and all the others by 
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ import pytest
 from rnnlm.nn.cells import GRU, LSTM, Bidirectional, Jordan, Leaky, Reservoir, Stack, Vanilla
 from rnnlm.nn.gradcheck import synthetic_vocab
 from rnnlm.nn.heads import Adaptive, Scores, Softmax
-from rnnlm.nn.initializers import Chain, Glorot, Identity, Orthogonal, TimeScales, Uniform, Zeros
+from rnnlm.nn.initializers import Chain, Glorot, Identity, Orthogonal, TimeScales, Uniform, Vectors, Zeros
 from rnnlm.nn.models import Blank, Classifier, LanguageModel, Seq2Seq, Vec2Seq
 from rnnlm.nn.network import Network
 from rnnlm.nn.params import Parameters
@@ -75,10 +76,19 @@ HEADS = {
 }
 WIDTH = {name: K if isinstance(HEADS[name], Scores) else 3 for name in HEADS}  # of what each head sees
 
+VECTORS = str(Path(__file__).parent / "files" / "vectors.txt")  # (3,) each, of some words of VOCAB
+
+WORD_INITS = {"vectors": Vectors(VECTORS), "frozen vectors": Vectors(VECTORS, frozen=True, scale=2.0)}
+
 MODELS = {
     "one-hot": LanguageModel(cell=Vanilla(size=4)),
     "embedding": LanguageModel(cell=Vanilla(size=4), embedding=3),
     "tied": LanguageModel(cell=Vanilla(size=3), embedding=3, head=Softmax(tied=True)),
+    "vectors": LanguageModel(cell=Vanilla(size=4), embedding=3, init_E=WORD_INITS["vectors"]),
+    "frozen vectors": LanguageModel(cell=Vanilla(size=4), embedding=3, init_E=WORD_INITS["frozen vectors"]),
+    "tied frozen vectors": LanguageModel(
+        cell=Vanilla(size=4), embedding=3, init_E=WORD_INITS["frozen vectors"], head=Softmax(tied=True)
+    ),
     "tied no bias": LanguageModel(cell=Vanilla(size=3), embedding=3, head=Softmax(tied=True, bias="none")),
     "tied projection": LanguageModel(cell=Vanilla(size=4), embedding=3, head=Softmax(tied=True)),
     "tied adaptive": LanguageModel(cell=Vanilla(size=4), embedding=3, head=Adaptive(cutoffs=[4, 7], tied=True)),
@@ -102,6 +112,7 @@ MODELS = {
 FAMILY = {  # the models of other tasks than a running text
     "blank": Blank(cell=Vanilla(size=4), embedding=3),
     "blank one-hot": Blank(cell=LSTM(size=3)),
+    "blank frozen vectors": Blank(cell=Vanilla(size=4), embedding=3, init_E=WORD_INITS["frozen vectors"]),
     "blank tied": Blank(cell=GRU(size=3), embedding=3, head=Softmax(tied=True), dropout_input=0.3, dropout_output=0.4),
     "classifier": Classifier(cell=LSTM(size=4), embedding=3),
     "classifier one-hot": Classifier(cell=Vanilla(size=4)),
@@ -110,6 +121,9 @@ FAMILY = {  # the models of other tasks than a running text
     ),
     "classifier both ways": Classifier(cell=Bidirectional(GRU(size=2)), embedding=3, pool="mean"),
     "seq2seq": Seq2Seq(encoder=LSTM(size=4), decoder=LSTM(size=4), embedding=3),
+    "seq2seq vectors": Seq2Seq(
+        encoder=Vanilla(size=4), decoder=Vanilla(size=4), embedding=3, init_E=WORD_INITS["vectors"]
+    ),
     "seq2seq reversed": Seq2Seq(encoder=Vanilla(size=4), decoder=Vanilla(size=4), reverse=True),
     "seq2seq every step": Seq2Seq(
         encoder=Stack([LSTM(size=3), Vanilla(size=2)]), decoder=GRU(size=4), context="every_step", embedding=3
@@ -157,7 +171,7 @@ INITS = {
     "timescales": TimeScales(longest=10),
 }
 
-ALL = [CELLS, HEADS, MODELS, FAMILY, OPTIMIZERS, SCHEDULES, INITS]
+ALL = [CELLS, HEADS, MODELS, FAMILY, OPTIMIZERS, SCHEDULES, INITS, WORD_INITS]
 
 
 def parameters(specs, dtype=np.float64, seed=1):

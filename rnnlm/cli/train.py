@@ -140,6 +140,8 @@ def introduce(experiment: Experiment, say: Screen) -> None:
     say.line(f"vocabulary: {len(vocab):,} entries{outputs}")
     shapes = ", ".join(f"{name} {'x'.join(map(str, array.shape))}" for name, array in params.named.items())
     say.line(f"parameters: {params.flat.size:,} ({shapes}), {megabytes(trainer):.0f} MB with gradient and optimizer")
+    for note in params.notes:
+        say.line(note)
     if trainer.progress.step:
         done = "; nothing is left to do" if trainer.finished else ""
         say.line(f"resuming after step {trainer.progress.step:,}{done}")

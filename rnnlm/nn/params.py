@@ -80,6 +80,12 @@ class Parameters(Views):
         self.frozen = frozenset(name for name in leaves if not leaves[name].trainable)
         super().__init__(_nest(specs, self.named))
 
+    @property
+    def notes(self) -> list[str]:
+        """What there is to say about how the parameters were started: "E: 7 of 9 words found in ..."."""
+        notes = {name: getattr(spec.init, "note", "") for name, spec in leaves_of(self.specs)}
+        return [f"{name}: {note}" for name, note in notes.items() if note]
+
     @staticmethod
     def shapes(specs: Specs) -> dict[str, tuple[int, ...]]:
         """Shapes of all arrays that `specs` lists, without memory for them."""

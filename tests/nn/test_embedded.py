@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from rnnlm.nn.gradcheck import synthetic_vocab
 from rnnlm.nn.initializers import Uniform
 from rnnlm.nn.models.embedded import Embedded
 from rnnlm.nn.models.folded import Folded, input_weights
@@ -17,7 +18,7 @@ def both_ways(cell, T, lengths, dropout=0.0, K=K):
     """y where it means something, the last state, the gradients and that of the first state; and the table used."""
     rng = np.random.default_rng(1)
     embedded = Embedded(cell, D, Uniform(0.5), dropout)
-    p = parameters(embedded.specs(K))
+    p = parameters(embedded.specs(synthetic_vocab(K)))
     ids = rng.integers(0, K, (T, B), dtype=np.int32)
     real = np.arange(T)[:, None] < (T if lengths is None else lengths) + np.zeros(B)
     state = random_like(embedded.initial_state(B, np.float64), rng)

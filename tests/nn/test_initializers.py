@@ -1,8 +1,14 @@
 import numpy as np
 import pytest
 
-from rnnlm.nn.initializers import Chain, Glorot, Identity, Init, Orthogonal, TimeScales, Uniform, Zeros
-from tests.kinds import INITS
+from rnnlm import config
+from rnnlm.errors import DataError, UsageError
+from rnnlm.nn.cells import Vanilla
+from rnnlm.nn.initializers import Chain, Glorot, Identity, Init, Orthogonal, TimeScales, Uniform, Vectors, Zeros
+from rnnlm.nn.models import LanguageModel
+from rnnlm.nn.network import Network
+from rnnlm.nn.params import Parameters
+from tests.kinds import INITS, MODELS, VECTORS, VOCAB
 
 
 @pytest.mark.parametrize("name", INITS)
@@ -62,3 +68,73 @@ def test_every_rule_says_how_to_start():
 def test_timescales():
     W = TimeScales(longest=100)((3, 3), np.random.default_rng(1))
     np.testing.assert_allclose(W, np.diag([0, 0.9, 0.99]), atol=1e-12)  # time constants 1, 10 and 100
+
+
+# --- word vectors ---
+
+
+@pytest.fixture
+def start(tmp_path):
+    """A function that starts the embedding (4, 2) of four words from a file with this text: the array and the note."""
+
+    def started(text, **options):
+        (tmp_path / "v.txt").write_text(text)
+        rule = Vectors(str(tmp_path / "v.txt"), **options).for_words(["<unk>", "the", "The", "cat"])
+        return rule((4, 2), np.random.default_rng(1)), rule.note
+
+    return started
+
+
+def test_word_vectors_are_those_of_the_file(start):
+    E, note = start("the 1 2\nThe 3 4\ndog 5 6\n", scale=2.0)
+    np.testing.assert_array_equal(E[1:3], [[2, 4], [6, 8]])
+    assert abs(E[[0, 3]]).max() <= 0.05
+    assert note.startswith("2 of 4 words found in ")
+    assert "lower case" not in note
+
+
+def test_a_word_is_looked_up_in_lower_case_too(start):
+    E, note = start("the 1 2\n")
+    np.testing.assert_array_equal(E[1:3], [[1, 2], [1, 2]])
+    assert note.startswith("2 of 4 words found")
+    assert "1 of them in lower case" in note
+
+
+def test_words_that_the_file_lacks_start_as_told(start, tmp_path):
+    E, _ = start("the 1 2\n", other=Zeros())
+    np.testing.assert_array_equal(E[[0, 3]], np.zeros((2, 2)))
+    (tmp_path / "second.txt").write_text("cat 7 8\nthe 9 9\n")
+    E, _ = start("the 1 2\n", other=Vectors(str(tmp_path / "second.txt"), other=Zeros()))
+    np.testing.assert_array_equal(E, [[0, 0], [1, 2], [1, 2], [7, 8]])
+
+
+def test_vectors_of_another_size_are_refused(start):
+    with pytest.raises(DataError, match="3 numbers, expected 2") as error:
+        start("the 1 2 3\n")
+    assert "3" in error.value.hint
+
+
+def test_only_an_embedding_has_word_vectors():
+    with pytest.raises(UsageError, match="vectors"):
+        Parameters(Vanilla(size=3, init_W=Vectors("v.txt")).specs(3), rng=np.random.default_rng(1))
+    with pytest.raises(UsageError, match="init_E"):
+        config.build(LanguageModel, {"init_E": {"kind": "vectors", "file": "v.txt"}})
+
+
+@pytest.mark.parametrize("name", ["vectors", "frozen vectors", "tied frozen vectors"])
+def test_a_model_starts_with_word_vectors_and_trains_them_unless_frozen(name):
+    network = Network(MODELS[name], VOCAB, np.float64, np.random.default_rng(1))
+    frozen = "frozen" in name
+    E = network.params.named["E"]
+    np.testing.assert_array_equal(E[VOCAB.index["w0"]], np.array([0.25, -0.5, 0.125]) * (2 if frozen else 1))
+    assert network.params.notes == [f"E: 4 of {len(VOCAB)} words found in {VECTORS}"]
+    assert ("E" in network.params.frozen) == frozen
+    assert np.shares_memory(network.params.trainable, E) != frozen
+
+
+def test_a_model_with_word_vectors_is_allocated_without_the_file():
+    model = LanguageModel(embedding=3, init_E=Vectors("gone.txt"))
+    assert Parameters.shapes(model.specs(VOCAB))["E"] == (len(VOCAB), 3)
+    assert Network(model, VOCAB).params.notes == []
+    with pytest.raises(DataError, match="gone.txt"):
+        Network(model, VOCAB, rng=np.random.default_rng(1))

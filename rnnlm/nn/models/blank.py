@@ -18,7 +18,7 @@ from rnnlm.nn.models.base import Model
 from rnnlm.nn.models.embedded import Embedded, check_embedding
 from rnnlm.nn.models.output import Output, tied
 from rnnlm.nn.ops import rows
-from rnnlm.nn.params import Spec, Views
+from rnnlm.nn.params import Views
 from rnnlm.text.vocab import BOS, EOS
 
 
@@ -75,10 +75,8 @@ class Blank(Model, kind="blank"):
         return Output(self.head, 2 * self.cell.n_out, D, self.dropout_output, self.init_P)
 
     def specs(self, vocab):
-        K, embedded = len(vocab), self._embedded
-        E = {} if self.embedding is None else {"E": Spec((K, self.embedding), self.init_E)}
-        directions = {name: embedded.specs(K, own_E=False) for name in ("forwards", "backwards")}
-        return {**E, **directions, **self._output.specs(vocab)}
+        directions = {name: self._embedded.specs(vocab, own_E=False) for name in ("forwards", "backwards")}
+        return {**self._embedded.table(vocab), **directions, **self._output.specs(vocab)}
 
     def tie(self, p):
         """Make the table E known to both directions: all uses add their gradients to it."""

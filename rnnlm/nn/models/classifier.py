@@ -61,7 +61,7 @@ class Classifier(Model, kind="classifier"):
         return Output(self.head, self.cell.n_out, dropout=self.dropout_output)
 
     def specs(self, vocab):
-        return {**self._embedded.specs(len(vocab.inputs)), **self._output.specs(vocab.outputs)}
+        return {**self._embedded.specs(vocab.inputs), **self._output.specs(vocab.outputs)}
 
     def workspace(self, p, T, B, empty):
         H = self.cell.n_out

@@ -9,7 +9,7 @@ import numpy as np
 
 from rnnlm.nn.cells.base import Cell, Empty
 from rnnlm.nn.dropout import Dropout
-from rnnlm.nn.initializers import Init
+from rnnlm.nn.initializers import Init, Vectors
 from rnnlm.nn.models.folded import Folded
 from rnnlm.nn.ops import project, project_backward
 from rnnlm.nn.params import Spec, Specs
@@ -46,12 +46,17 @@ class Embedded:
     dropout_words: float = 0.0
     context: int = 0  # C
 
-    def specs(self, K: int, own_E: bool = True) -> Specs:
-        """Parameters for K words; without `own_E`, E is a parameter of the model around it."""
+    def table(self, vocab: Any) -> Specs:
+        """The embedding E of a vocabulary, if there is one."""
         if self.embedding is None:
-            return {"cell": self.cell.specs(K)}
-        specs: Specs = {"E": Spec((K, self.embedding), self.init_E)} if own_E else {}
-        return {**specs, "cell": self.cell.specs(self.embedding + self.context)}
+            return {}
+        start = self.init_E.for_words(vocab.words)
+        return {"E": Spec((len(vocab), self.embedding), start, trainable=not self.init_E.frozen)}
+
+    def specs(self, vocab: Any, own_E: bool = True) -> Specs:
+        """Parameters for a vocabulary; without `own_E`, E is a parameter of the model around it."""
+        n_in = len(vocab) if self.embedding is None else self.embedding + self.context
+        return {**(self.table(vocab) if own_E else {}), "cell": self.cell.specs(n_in)}
 
     def initial_state(self, B: int, dtype: Any) -> State:
         """State before the first step of B sequences."""
@@ -116,8 +121,12 @@ def check_embedding(model: Any, untied: str = "") -> None:
     if model.embedding is None:
         if model.head.tied:
             raise ValueError("head.tied: needs an embedding to share; set model.embedding to its size")
-        for name in ("dropout_words", "dropout_input"):
-            if getattr(model, name, 0):
+        for name, given in {
+            "dropout_words": getattr(model, "dropout_words", 0),
+            "dropout_input": model.dropout_input,
+            "init_E": isinstance(model.init_E, Vectors),
+        }.items():
+            if given:
                 raise ValueError(f"{name}: needs an embedding; set model.embedding to its size")
 
 

@@ -61,7 +61,7 @@ class LanguageModel(Model, kind="lm"):
         return Output(self.head, self.cell.n_out, D, self.dropout_output, self.init_P)
 
     def specs(self, vocab):
-        return {**self._embedded.specs(len(vocab)), **self._output.specs(vocab)}
+        return {**self._embedded.specs(vocab), **self._output.specs(vocab)}
 
     def tie(self, p):
         return tied(p) if self.head.tied else p

@@ -74,7 +74,7 @@ class Seq2Seq(DecoderModel, kind="seq2seq"):
         return Embedded(self.encoder, self.embedding, self.init_E, self.dropout_input)
 
     def specs(self, vocab):
-        encoder, decoder = self._encoder.specs(len(vocab.inputs)), self._decoder.specs(len(vocab.outputs))
+        encoder, decoder = self._encoder.specs(vocab.inputs), self._decoder.specs(vocab.outputs)
         return {"encoder": encoder, "decoder": decoder, **self._output.specs(vocab.outputs)}
 
     def workspace(self, p, S, T, B, empty):

@@ -67,7 +67,7 @@ class Vec2Seq(DecoderModel, kind="vec2seq"):
         if self.context == "state":
             for i, H in enumerate(arrays(widths(self.decoder))):
                 specs[f"first{i}"] = {"A": Spec((self.vector, H), self.init_A), "a": Spec((H,), Zeros())}
-        return {**specs, "decoder": self._decoder.specs(len(vocab)), **self._output.specs(vocab)}
+        return {**specs, "decoder": self._decoder.specs(vocab), **self._output.specs(vocab)}
 
     def workspace(self, p, T, B, empty):
         return self._workspace(p, T, B, empty, Source(empty(B, self.vector)))
