@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import rnnlm
 from rnnlm.lm.scorer import Scorer, Walk
-from rnnlm.lm.strings import LN10, split, text, unknown
+from rnnlm.lm.strings import LN10, go_on, look, split, text, unknown
 
 ZERO = -100.0  # log10 of the probability zero
 
@@ -58,9 +58,9 @@ class State:
             begun = self.words[:1] == ("<s>",)
             walk = model.scorer.walk(begun)
             for word in self.words[begun:]:
-                walk = walk.after(word)
+                walk = go_on(model.scorer, walk, word)
         elif self._word:
-            walk = walk.after(self._word)
+            walk = go_on(model.scorer, walk, self._word)
         self.set(self.words, model, walk)
         return walk
 
@@ -152,8 +152,8 @@ class Model:
         word = "<unk>" if oov else word
         with self._lock:
             walk = in_state.walk(self)
-            log_p, length = walk.next(word)
-            words = (*in_state.words, word)
+            log_p, length = look(walk, word)
+            words = ("<s>",) if word == "<s>" else (*in_state.words, word)
             if self.order < math.inf:
                 words = words[max(0, len(words) - int(self.order) + 1) :]
             out_state.set(words, self, walk, word)

@@ -46,7 +46,7 @@ class Mixture(Strings):
         self.carried = any(scorer.carried for scorer in self.scorers)
         ids = self.vocab.index | {word: i for i, word in enumerate(SPECIALS)}
         self._ids = [np.array([ids[word] for word in scorer.vocab.words]) for scorer in self.scorers]
-        self._lacks = [self.vocab.index.keys() - scorer.vocab.index.keys() for scorer in self.scorers]
+        self.lacks = [self.vocab.index.keys() - scorer.vocab.index.keys() for scorer in self.scorers]
 
     @property
     def order(self) -> float:
@@ -56,7 +56,7 @@ class Mixture(Strings):
     @property
     def differences(self) -> list[int]:
         """Number of words that each model lacks and another knows."""
-        return list(map(len, self._lacks))
+        return list(map(len, self.lacks))
 
     def log_probs(self, sentences: Iterable[Sequence[str]]) -> Iterator[np.ndarray]:
         """Log-probabilities of the words of sentences: see `rnnlm.lm.scorer.Scorer`."""
@@ -66,19 +66,19 @@ class Mixture(Strings):
         """Log-probabilities of the words of sentences under each model, (M, n + 1) per sentence."""
         own, *texts = itertools.tee(sentences, 1 + len(self.scorers))
         parts = (scorer.log_probs(text) for scorer, text in zip(self.scorers, texts))
-        return (self.table(words, rows) for words, *rows in zip(own, *parts))
+        return (self._table(words, rows) for words, *rows in zip(own, *parts))
 
     def alternatives(self, lists: Iterable[Sequence[Sequence[str]]]) -> Iterator[list[np.ndarray]]:
         """Log-probabilities of n-best lists: see `rnnlm.lm.scorer.Scorer`."""
         own, *texts = itertools.tee(lists, 1 + len(self.scorers))
         parts = (scorer.alternatives(text) for scorer, text in zip(self.scorers, texts))
         for sentences, *columns in zip(own, *parts):
-            yield [self.mix(self.table(words, rows)) for words, *rows in zip(sentences, *columns)]
+            yield [self.mix(self._table(words, rows)) for words, *rows in zip(sentences, *columns)]
 
-    def table(self, words: Sequence[str], rows: Sequence[np.ndarray]) -> np.ndarray:
+    def _table(self, words: Sequence[str], rows: Sequence[np.ndarray]) -> np.ndarray:
         """Each model's log-probabilities of a sentence, (M, n + 1): -inf for words that it lacks and another knows."""
         table = np.array(rows, float)
-        for lacks, row in zip(self._lacks, table):
+        for lacks, row in zip(self.lacks, table):
             if lacks:
                 row[:-1][[word in lacks for word in words]] = -np.inf
         return table
@@ -118,13 +118,13 @@ class MixtureWalk:
         """Log-probabilities of the next word: see `rnnlm.lm.scorer.Walk`."""
         return self.mixture.combine(walk.log_p for walk in self.walks)
 
-    def next(self, word: str) -> tuple[float, int]:
+    def next(self, word: str | None) -> tuple[float, int]:
         """Log-probability of one word to come next: see `rnnlm.lm.scorer.Walk`."""
         log_p, lengths = zip(*(walk.next(word) for walk in self.walks))
-        table = self.mixture.table([word], [np.array([each, 0.0]) for each in log_p])
-        return float(self.mixture.mix(table)[0]), max(lengths)
+        parts = [-np.inf if word in lacks else part for part, lacks in zip(log_p, self.mixture.lacks)]
+        return float(self.mixture.mix(np.array(parts)[:, None])[0]), max(lengths)
 
-    def after(self, word: str) -> MixtureWalk:
+    def after(self, word: str | None) -> MixtureWalk:
         """The sentence with one more word: see `rnnlm.lm.scorer.Walk`."""
         return MixtureWalk(self.mixture, tuple(walk.after(word) for walk in self.walks))
 

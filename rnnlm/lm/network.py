@@ -211,11 +211,11 @@ class NetworkWalk:
         check_numbers(log_p[..., -1])
         return cls(network, log_p[0, 0].copy(), state, number)
 
-    def next(self, word: str) -> tuple[float, int]:
+    def next(self, word: str | None) -> tuple[float, int]:
         """Log-probability of one word to come next: see `rnnlm.lm.scorer.Walk`."""
         return float(self.log_p[token(self.network.vocab, word)]), self.read + 1
 
-    def after(self, word: str) -> NetworkWalk:
+    def after(self, word: str | None) -> NetworkWalk:
         """The sentence with one more word: see `rnnlm.lm.scorer.Walk`."""
         return self.step(self.network, token(self.network.vocab, word), self.state, self.read + 1)
 

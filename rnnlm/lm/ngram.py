@@ -132,12 +132,12 @@ class Walk:
         ids = np.array([*self.ids, EOS])
         return self.model._distribution(context[-1] for _, context, _ in self.model._places(ids))
 
-    def next(self, word: str) -> tuple[float, int]:
+    def next(self, word: str | None) -> tuple[float, int]:
         """See `rnnlm.lm.scorer.Walk`."""
         log_p, length = self.model.look_up(np.array([*self.ids, token(self.model.vocab, word)]))
         return float(log_p[-1]), int(length[-1])
 
-    def after(self, word: str) -> Walk:
+    def after(self, word: str | None) -> Walk:
         """See `rnnlm.lm.scorer.Walk`."""
         ids = (*self.ids, token(self.model.vocab, word))
         return Walk(self.model, ids[max(0, len(ids) - self.model.order + 1) :])

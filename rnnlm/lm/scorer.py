@@ -16,9 +16,7 @@ from typing import Protocol
 
 import numpy as np
 
-from rnnlm.text.vocab import SPECIALS, UNK, Vocabulary
-
-SPECIAL_IDS = {word: i for i, word in enumerate(SPECIALS)}
+from rnnlm.text.vocab import EOS, UNK, Vocabulary
 
 
 class Walk(Protocol):
@@ -29,15 +27,15 @@ class Walk(Protocol):
         """Natural log-probability of each word of `Scorer.vocab` to come next, (K,), indexed by token id."""
         ...
 
-    def next(self, word: str) -> tuple[float, int]:
-        """Natural log-probability of one word to come next, and on how many words it depends, itself included.
+    def next(self, word: str | None) -> tuple[float, int]:
+        """Natural log-probability of one word to come next, and the number of words on which it depends.
 
-        `<s>` counts as a word. A literal `</s>` is the end of the sentence.
+        These are the word itself, words before it and `<s>`. None: the end of the sentence, `</s>`.
         """
         ...
 
-    def after(self, word: str) -> Walk:
-        """The sentence with one more word; a word out of the vocabulary is read as `<unk>`."""
+    def after(self, word: str | None) -> Walk:
+        """The sentence with one more word, or None: `</s>`. A word out of the vocabulary is read as `<unk>`."""
         ...
 
 
@@ -109,6 +107,6 @@ class Scorer(Protocol):
         ...
 
 
-def token(vocab: Vocabulary, word: str) -> int:
-    """Token id of a word in a walk: literal `<s>` and `</s>` are the special tokens, and OOVs are `<unk>`."""
-    return vocab.index.get(word, SPECIAL_IDS.get(word, UNK))
+def token(vocab: Vocabulary, word: str | None) -> int:
+    """Token id of a word in a walk: EOS for None, UNK for a word out of the vocabulary."""
+    return EOS if word is None else vocab.index.get(word, UNK)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 
 from rnnlm.errors import UsageError
-from rnnlm.lm.scorer import SPECIAL_IDS, Scorer
+from rnnlm.lm.scorer import Scorer, Walk
 from rnnlm.text.vocab import UNK
 
 LN10 = math.log(10)
@@ -15,8 +15,8 @@ LN10 = math.log(10)
 class Strings:
     """Base of every scorer: methods for sentences that are strings. See also `rnnlm.compat.kenlm`.
 
-    A string is cut into words, or characters, as the model's texts were. `<s>` does not belong in it, and a literal
-    `</s>` is the end of a sentence. UTF-8 bytes are accepted in place of strings.
+    A string is cut into words, or characters, as the model's texts were. `<s>` does not belong in it: its probability
+    is zero. A literal `</s>` is the end of a sentence. UTF-8 bytes are accepted in place of strings.
     """
 
     def score(self: Scorer, sentence: str | bytes, bos: bool = True, eos: bool = True) -> float:
@@ -26,7 +26,7 @@ class Strings:
         models know how to score, and networks do not: see `Scorer.walk`. eos: the sentence ends after its last word.
         """
         words = split(self, sentence)
-        if not bos or SPECIAL_IDS.keys() & set(words):
+        if not bos or {"<s>", "</s>"}.intersection(words):
             return math.fsum(log_p for log_p, _, _ in self.full_scores(sentence, bos, eos))
         (log_p,) = self.log_probs([words])
         return float(log_p[: len(words) + bool(eos)].sum(dtype=float)) / LN10
@@ -41,9 +41,9 @@ class Strings:
         """
         walk = self.walk(bos)
         for word in [*split(self, sentence), *["</s>"] * bool(eos)]:
-            log_p, length = walk.next(word)
+            log_p, length = look(walk, word)
             yield log_p / LN10, length, unknown(self, word)
-            walk = walk.after(word)
+            walk = go_on(self, walk, word)
 
     def perplexity(self: Scorer, sentence: str | bytes) -> float:
         """Perplexity of a sentence, 10^(-score / tokens). `</s>` is a token, and words out of the vocabulary count.
@@ -63,11 +63,21 @@ def split(scorer: Scorer, sentence: str | bytes) -> list[str]:
     return scorer.vocab.split(text(sentence))
 
 
+def look(walk: Walk, word: str) -> tuple[float, int]:
+    """Natural log-probability and length of a word of a string; `<s>` is never predicted."""
+    return (-math.inf, 1) if word == "<s>" else walk.next(None if word == "</s>" else word)
+
+
+def go_on(scorer: Scorer, walk: Walk, word: str) -> Walk:
+    """The walk after a word of a string; a sentence begins after `<s>`."""
+    return scorer.walk() if word == "<s>" else walk.after(None if word == "</s>" else word)
+
+
 def unknown(scorer: Scorer, word: str) -> bool:
     """Whether a word is out of a model's vocabulary, or `<unk>` itself."""
     vocab = scorer.vocab
     word = word.lower() if vocab.lower else word
-    return vocab.index.get(word, SPECIAL_IDS.get(word, UNK)) == UNK
+    return word not in ("<s>", "</s>") and vocab.index.get(word, UNK) == UNK
 
 
 def text(value: object) -> str:

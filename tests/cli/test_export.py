@@ -153,3 +153,27 @@ def test_without_an_embedding_the_other_matrices_are_named(rnnlm, tmp_path):
     assert "head.V" in err
     assert rnnlm("export", "runs/t", "-o", "e", "--matrix", "cell.U")[0] == 0
     assert (tmp_path / "e").read_bytes().startswith(b"5 3\n<s> ")
+
+
+@pytest.mark.parametrize("kind", ["word2vec", "word2vec-binary", "text"])
+def test_what_is_exported_starts_another_training(rnnlm, trained, tmp_path, kind):
+    """How many words were found is printed; frozen vectors stay; the model is used without the file."""
+    assert rnnlm("export", trained["stream"], "--format", kind, "-o", "words")[0] == 0
+    (tmp_path / "t.txt").write_text("the cat sees a zebra\n" * 9)
+    (tmp_path / "t.yaml").write_text(
+        "data: {train: t.txt}\n"
+        "model: {embedding: 8, cell: {size: 3}, init_E: {kind: vectors, file: words, frozen: true}}\n"
+        "training: {epochs: 2}\n"
+    )
+    status, out, err = rnnlm("train", "t.yaml")
+    assert status == 0
+    assert "E: 7 of 8 words found in words\n" in out + err  # all but the zebra
+    (tmp_path / "words").unlink()
+    before, after = load_model(trained["stream"]), load_model("runs/t")
+    for word in ("</s>", "the", "cat"):
+        rows = [m.network.params.named["E"][m.vocab.words.index(word)] for m in (before, after)]
+        np.testing.assert_array_equal(*rows)
+    assert rnnlm("score", "runs/t", stdin=b"the cat\n")[0] == 0
+    status, _, err = rnnlm("train", "t.yaml", "--force")
+    assert status == 1
+    assert "words: no such file" in err

@@ -53,7 +53,7 @@ def test_a_walk_gives_one_word_as_it_gives_all(models, name):
         i = model.vocab.index.get(word, 2)
         assert log_p == pytest.approx(walk.log_p[i], abs=1e-6)
         walk = walk.after(word)
-    assert walk.next("</s>")[0] == pytest.approx(walk.log_p[1], abs=1e-6)
+    assert walk.next(None)[0] == pytest.approx(walk.log_p[1], abs=1e-6)
 
 
 @pytest.mark.parametrize("bos", [True, False])
@@ -112,6 +112,14 @@ def test_characters_and_lower_case(trained, tmp_path):
         assert model.score("THE CAT") == model.score("the cat")
     finally:
         model.vocab.lower = False
+
+
+@every_model
+def test_the_beginning_of_a_sentence_is_never_predicted(models, name):
+    (log_p, length, oov), *others = models[name].full_scores("<s> the cat")
+    assert (log_p, length, oov) == (-math.inf, 1, False)
+    np.testing.assert_allclose(others, list(models[name].full_scores("the cat")))
+    assert models[name].score("<s> the cat") == -math.inf
 
 
 @pytest.mark.parametrize("wrong", [["the", "cat"], None, 3])
