@@ -79,15 +79,18 @@ class Experiment:
             return [f"({error.message})"]
 
 
-def prepare(settings: Config) -> Experiment:
+def prepare(settings: Config, start: bool = True) -> Experiment:
     """Read or build the vocabulary, encode the texts, start the network.
+
+    start: draw the first weights; otherwise they are zero, until those of a checkpoint are loaded.
 
     Raises DataError for missing or broken text, UsageError for a vocabulary of another level than the configuration's.
     """
     data, training, seed, task = settings.data, settings.training, settings.seed, settings.task
     words, train, valid = task.corpora(data, settings.model)
     batcher = task.batcher(train, training.batch, training.window)
-    network = Network(settings.model, words, np.dtype(settings.dtype), np.random.default_rng([seed, 0]))
+    rng = np.random.default_rng([seed, 0]) if start else None
+    network = Network(settings.model, words, np.dtype(settings.dtype), rng)
     validate = None if valid is None else (lambda network: task.loss(network, valid, training.batch))
     tokens = task.mean_tokens(train, batcher)
     trainer = Trainer(network, batcher, settings.optimizer, settings.schedule, training, validate, seed, tokens)

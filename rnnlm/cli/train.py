@@ -81,7 +81,7 @@ def command(
         say.line(configuration.dump(settings))
     if not dry_run:
         run.check(resume, force)
-    experiment = prepare(settings)
+    experiment = prepare(settings, start=not resume)
     if init_from:
         start_from(experiment, model_file(init_from))
     if dry_run:

@@ -177,3 +177,18 @@ def test_what_is_exported_starts_another_training(rnnlm, trained, tmp_path, kind
     status, _, err = rnnlm("train", "t.yaml", "--force")
     assert status == 1
     assert "words: no such file" in err
+
+
+def test_a_run_is_resumed_without_the_file_of_its_vectors(rnnlm, trained, tmp_path):
+    assert rnnlm("export", trained["stream"], "-o", "words")[0] == 0
+    (tmp_path / "t.txt").write_text("the cat sees a zebra\n" * 9)
+    model = "{embedding: 8, cell: {size: 3}, init_E: {kind: vectors, file: words}}"
+    (tmp_path / "t.yaml").write_text(f"data: {{train: t.txt}}\nmodel: {model}\ntraining: {{epochs: 2}}\n")
+    assert rnnlm("train", "t.yaml", "-o", "whole")[0] == 0
+    assert rnnlm("train", "t.yaml", "-o", "parts", "--set", "training.epochs=1")[0] == 0
+    (tmp_path / "words").unlink()
+    status, out, err = rnnlm("train", "t.yaml", "-o", "parts", "--resume")
+    assert status == 0
+    assert "words found" not in out + err
+    whole, parts = (load_model(tmp_path / name / "last.npz").network.params.flat for name in ("whole", "parts"))
+    np.testing.assert_array_equal(whole, parts)

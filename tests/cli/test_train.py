@@ -262,8 +262,8 @@ def test_a_run_that_another_training_has_finished_meanwhile(rnnlm, tmp_path, mon
     """While this one read its texts. It is not overwritten, either."""
     from rnnlm import experiment
 
-    def prepare_slowly(settings):
-        prepared = prepare(settings)
+    def prepare_slowly(settings, **options):
+        prepared = prepare(settings, **options)
         monkeypatch.setattr(experiment, "prepare", prepare)
         assert rnnlm("train", "tiny.yaml", "-q")[0] == 0
         return prepared
@@ -438,8 +438,8 @@ def test_divergence(start, tmp_path):
 def test_training_that_diverges_once(rnnlm, tmp_path, monkeypatch, diverging):
     from rnnlm import experiment
 
-    def prepare_badly(settings):
-        prepared = prepare(settings)
+    def prepare_badly(settings, **options):
+        prepared = prepare(settings, **options)
         diverging(prepared.trainer, len(prepared.trainer.reading) + 2)
         return prepared
 
