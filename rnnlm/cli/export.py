@@ -70,11 +70,10 @@ def command(model, output, kind, matrix, hidden, per, independent, force):
 def word_vectors(path, kind, matrix, output):
     """Write a file of word vectors; return what it holds."""
     from rnnlm.export import word_vectors
-    from rnnlm.loading import load_model
-    from rnnlm.nn.models import Model
+    from rnnlm.loading import EVERY_MODEL, load_model
     from rnnlm.text import vectors
 
-    name, words, array = word_vectors(load_model(path, Model.kinds()), matrix)
+    name, words, array = word_vectors(load_model(path, EVERY_MODEL), matrix)
     fits = vectors.writable(words)
     left_out = [word for word, fit in zip(words, fits) if not fit]
     if left_out:
@@ -91,10 +90,9 @@ def word_vectors(path, kind, matrix, output):
 def weights(path, kind, output):
     """Write a file of all weights; return what it holds."""
     from rnnlm.export import write_npz, write_safetensors
-    from rnnlm.loading import load_model
-    from rnnlm.nn.models import Model
+    from rnnlm.loading import EVERY_MODEL, load_model
 
-    loaded = load_model(path, Model.kinds())
+    loaded = load_model(path, EVERY_MODEL)
     send(output, lambda file: (write_npz if kind == "npz" else write_safetensors)(file, loaded))
     named = loaded.network.params.named
     return ", ".join(f"{name} {'x'.join(map(str, array.shape))}" for name, array in named.items())
