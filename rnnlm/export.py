@@ -18,6 +18,7 @@ from rnnlm import config
 from rnnlm.errors import DataError, UsageError
 from rnnlm.lm.network import NetworkScorer
 from rnnlm.loading import Loaded
+from rnnlm.nn.ops import check_numbers
 from rnnlm.text.windows import Batch
 
 ALIGNMENT = 8  # bytes, of the tensors in a safetensors file
@@ -91,7 +92,8 @@ def write_safetensors(file: BinaryIO, loaded: Loaded) -> None:
 def hidden_vectors(scorer: NetworkScorer, sentences: Iterable[Sequence[str]]) -> Iterator[np.ndarray]:
     """Hidden vectors of sentences of n words: (n + 1, D) each, the first before any word, the others after each word.
 
-    They are what the output layer sees. The state is carried from sentence to sentence if the scorer's is.
+    They are what the output layer sees. The state is carried from sentence to sentence if the scorer's is. Raises
+    NumericalError if the weights are so large that probabilities are not numbers.
     """
     network = scorer.network
     state = network.initial_state(1)
@@ -102,7 +104,8 @@ def hidden_vectors(scorer: NetworkScorer, sentences: Iterable[Sequence[str]]) ->
         for first in range(0, len(ids), scorer.tokens):
             part = ids[first : first + scorer.tokens]
             batch = Batch(part, part, fresh=False)  # the targets make no difference
-            _, state = network.nats(batch, state)
+            nats, state = network.nats(batch, state)
+            check_numbers(nats)
             found.append(network.hidden(batch)[:, 0].copy())
         yield np.concatenate(found)
 

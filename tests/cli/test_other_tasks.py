@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from rnnlm.cli import main
+from rnnlm.loading import EVERY_MODEL, load_model
 from rnnlm.training import checkpoint
 from tests.cli.refused import assert_refused
 from tests.kinds import NOUNS, READINGS, SETTINGS, lines_of
@@ -308,6 +309,7 @@ def test_a_real_process(folder):
     ("sample", "lm", "--seed", 1), ("sample", "lm", "--greedy"), ("predict", "lm", "the cat"),
     ("score", "lm", "blanks.test.txt"),
     ("rescore", "lm", "lists", "-f", "srilm-stream"), ("compare", "lm", "runs/lm", "--text", "blanks.test.txt"),
+    ("export", "lm", "--hidden", "blanks.test.txt", "-o", "-"),
     ("fill", "blank", "the ____ sees"), ("eval", "blank"), ("eval", "classifier"), ("predict", "classifier", "the cat"),
     ("eval", "seq2seq"), ("predict", "seq2seq", "a b"), ("predict", "seq2seq", "a b", "--beam", 3),
     ("eval", "vec2seq"), ("predict", "vec2seq", "vectors.test.npy"),
@@ -323,3 +325,34 @@ def test_a_model_whose_probabilities_overflow(rnnlm, folder, arguments):
     assert_refused(
         rnnlm(command, "huge.npz", *more), 3, "the model's probabilities", "not numbers", "weights are too large"
     )
+
+
+# --- export --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [*KINDS.values(), "lm"])
+def test_the_weights_of_every_kind_are_exported(rnnlm, tmp_path, kind):
+    status, _, err = rnnlm("export", f"runs/{kind}", "--format", "npz", "-o", tmp_path / "w.npz")
+    assert status == 0, err
+    loaded = load_model(f"runs/{kind}", EVERY_MODEL)
+    inputs, outputs = (getattr(loaded.vocab, name, loaded.vocab).words for name in ("inputs", "outputs"))
+    with np.load(tmp_path / "w.npz") as file:
+        assert bytes(file["words"]).decode().split("\n") == inputs
+        assert ("outputs" in file) == (kind in ("classifier", "seq2seq"))
+        if "outputs" in file:
+            assert bytes(file["outputs"]).decode().split("\n") == outputs
+
+
+@pytest.mark.parametrize(
+    ("kind", "matrix", "side"), [("seq2seq", "head.V", "outputs"), ("classifier", "head.V", "outputs")]
+)
+def test_the_rows_of_an_output_layer_belong_to_what_is_written(rnnlm, tmp_path, kind, matrix, side):
+    status, _, err = rnnlm("export", f"runs/{kind}", "--matrix", matrix, "-o", tmp_path / "e")
+    assert status == 0, err
+    words = getattr(load_model(f"runs/{kind}", EVERY_MODEL).vocab, side).words
+    assert [line.split()[0] for line in (tmp_path / "e").read_text().splitlines()[1:]] == words
+
+
+@pytest.mark.parametrize("kind", KINDS.values())
+def test_hidden_vectors_are_those_of_language_models(rnnlm, tmp_path, kind):
+    assert_refused(rnnlm("export", f"runs/{kind}", "--hidden", "-", "-o", tmp_path / "h"), 2, *WHY[kind])
