@@ -69,7 +69,7 @@ def command(model, output, kind, matrix, hidden, per, independent, force):
 
 def word_vectors(path, kind, matrix, output):
     """Write a file of word vectors; return what it holds."""
-    from rnnlm.export import word_vectors
+    from rnnlm.compat.export import word_vectors
     from rnnlm.loading import EVERY_MODEL, load_model
     from rnnlm.text import vectors
 
@@ -89,7 +89,7 @@ def word_vectors(path, kind, matrix, output):
 
 def weights(path, kind, output):
     """Write a file of all weights; return what it holds."""
-    from rnnlm.export import write_npz, write_safetensors
+    from rnnlm.compat.export import write_npz, write_safetensors
     from rnnlm.loading import EVERY_MODEL, load_model
 
     loaded = load_model(path, EVERY_MODEL)
@@ -100,7 +100,7 @@ def weights(path, kind, output):
 
 def hidden_vectors(path, text, per, carried, output):
     """Write a file of hidden vectors; return what it holds."""
-    from rnnlm.export import hidden_vectors, write_rows
+    from rnnlm.compat.export import hidden_vectors, write_rows
     from rnnlm.loading import load_model
     from rnnlm.text.lines import lines
 

@@ -1,1 +1,1 @@
-"""Interfaces of other programs on models of rnnlm."""
+"""Models for other programs: their interfaces in Python, and the files that they read."""

@@ -82,7 +82,7 @@ class Parameters(Views):
 
     @property
     def notes(self) -> list[str]:
-        """What there is to say about how the parameters were started: "E: 7 of 9 words found in ..."."""
+        """Notes on how parameters were started, such as "E: 7 of 9 words found in glove.txt"."""
         notes = {name: getattr(spec.init, "note", "") for name, spec in leaves_of(self.specs)}
         return [f"{name}: {note}" for name, note in notes.items() if note]
 

@@ -1,4 +1,4 @@
-"""What other programs take from a trained model: word vectors, weights and hidden vectors.
+"""Word vectors, weights and hidden vectors of a trained model, for other programs.
 
 Letters: K words, D numbers per vector, n words of a sentence.
 """
@@ -54,7 +54,7 @@ def _matrices(loaded: Loaded) -> Iterator[tuple[str, list[str]]]:
 
 
 def _descriptions(loaded: Loaded) -> dict[str, str]:
-    """What a file of weights says about the model: its words, a line each, and its configuration as YAML."""
+    """Description of the model in a file of weights: its words, a line each, and its configuration as YAML."""
     inputs, outputs = (getattr(loaded.vocab, name, loaded.vocab) for name in ("inputs", "outputs"))
     words = {"words": inputs} if inputs is outputs else {"words": inputs, "outputs": outputs}
     texts = {name: "\n".join(vocab.words) for name, vocab in words.items()}
