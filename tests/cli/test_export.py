@@ -1,9 +1,11 @@
 """`rnnlm export`: word vectors, weights and hidden vectors."""
 
 import json
+import re
 import struct
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -192,3 +194,14 @@ def test_a_run_is_resumed_without_the_file_of_its_vectors(rnnlm, trained, tmp_pa
     assert "words found" not in out + err
     whole, parts = (load_model(tmp_path / name / "last.npz").network.params.flat for name in ("whole", "parts"))
     np.testing.assert_array_equal(whole, parts)
+
+
+def test_the_code_of_the_page_runs(rnnlm, trained, capfd):
+    page = (Path(__file__).parents[2] / "docs" / "vectors.md").read_text(encoding="utf-8")
+    code = "\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL)).replace('"list"', '"cat"')
+    assert rnnlm("export", trained["stream"], "-o", "words.txt")[0] == 0
+    assert rnnlm("export", trained["stream"], "--format", "npz", "-o", "demo.npz")[0] == 0
+    names = {}
+    exec(compile(code, "docs/vectors.md", "exec"), names)
+    assert capfd.readouterr().out.startswith("['cat', ")
+    assert names["words"] == load_model(trained["stream"]).vocab.words
