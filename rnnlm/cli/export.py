@@ -104,10 +104,10 @@ def hidden_vectors(path, text, per, carried, output):
     from rnnlm.loading import load_model
     from rnnlm.text.lines import lines
 
-    scorer = load_model(path).text_model(carried).scorer
-    found = hidden_vectors(scorer, map(scorer.vocab.split, lines(text)))
+    loaded = load_model(path)
+    found = hidden_vectors(loaded, map(loaded.vocab.split, lines(text)), carried)
     rows = (each[1:] if per == "word" else each[-1:] for each in found)
-    shape = []
+    shape: list[int] = []
     send(output, lambda file: shape.extend(write_rows(file, rows)))
     return f"{shape[0]:,} hidden vectors of {shape[1]} numbers, one per {per}"
 

@@ -89,17 +89,18 @@ def write_safetensors(file: BinaryIO, loaded: Loaded) -> None:
 # --- hidden vectors ---
 
 
-def hidden_vectors(scorer: NetworkScorer, sentences: Iterable[Sequence[str]]) -> Iterator[np.ndarray]:
+def hidden_vectors(loaded: Loaded, sentences: Iterable[Sequence[str]], carried: bool = False) -> Iterator[np.ndarray]:
     """Hidden vectors of sentences of n words: (n + 1, D) each, the first before any word, the others after each word.
 
-    They are what the output layer sees. The state is carried from sentence to sentence if the scorer's is. Raises
-    NumericalError if the weights are so large that probabilities are not numbers.
+    They are what the output layer sees. carried: the hidden state is carried from sentence to sentence; otherwise each
+    sentence is independent. Raises NumericalError if the weights are so large that probabilities are not numbers.
     """
-    network = scorer.network
+    network = loaded.network
+    scorer = NetworkScorer(network, loaded.stream, carried)
     state = network.initial_state(1)
     for words in sentences:
         ids = np.array([scorer.start, *scorer.vocab.read(words)], np.int32)[:, None]
-        state = state if scorer.carried else network.initial_state(1)
+        state = state if carried else network.initial_state(1)
         found = []
         for first in range(0, len(ids), scorer.tokens):
             part = ids[first : first + scorer.tokens]
