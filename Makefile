@@ -27,7 +27,7 @@ lint: dev
 
 # The parts of these pages that the program writes: its --help, and `rnnlm config explain`.
 docs: dev
-	$(BIN)/cog -r docs/commands.md docs/configuration.md
+	$(BIN)/cog -r docs/commands.md docs/configuration.md docs/tutorial.md
 
 bench: dev
 	$(BIN)/python -m tests.bench
