@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from rnnlm.nn.cells import GRU, LSTM, Bidirectional, Jordan, Leaky, Reservoir, Stack, Vanilla
+from rnnlm.nn.compose import Recursive, TreeLSTM
 from rnnlm.nn.gradcheck import synthetic_vocab
 from rnnlm.nn.heads import Adaptive, Scores, Softmax
 from rnnlm.nn.initializers import Chain, Glorot, Identity, Orthogonal, TimeScales, Uniform, Vectors, Zeros
-from rnnlm.nn.models import Blank, Classifier, LanguageModel, Seq2Seq, Vec2Seq
+from rnnlm.nn.models import Blank, Classifier, LanguageModel, Seq2Seq, Tree, Vec2Seq
 from rnnlm.nn.network import Network
 from rnnlm.nn.params import Parameters
 from rnnlm.tasks.gradcheck import synthetic_vocab_for
@@ -109,6 +110,12 @@ MODELS = {
     ),
 }
 
+COMPOSITIONS = {
+    "recursive": Recursive(size=4),
+    "recursive sigmoid": Recursive(size=4, activation="sigmoid"),
+    "tree_lstm": TreeLSTM(size=3),
+}
+
 FAMILY = {  # the models of other tasks than a running text
     "blank": Blank(cell=Vanilla(size=4), embedding=3),
     "blank one-hot": Blank(cell=LSTM(size=3)),
@@ -143,6 +150,14 @@ FAMILY = {  # the models of other tasks than a running text
     "vec2seq every step": Vec2Seq(vector=4, decoder=GRU(size=3), context="every_step", embedding=3, dropout_input=0.3),
 }
 
+TREES = {
+    "one-hot": Tree(COMPOSITIONS["recursive"]),
+    "embedding": Tree(COMPOSITIONS["recursive"], embedding=4),
+    "narrow": Tree(COMPOSITIONS["recursive sigmoid"], embedding=2, dropout_input=0.3, dropout_output=0.4),
+    "lstm one-hot": Tree(COMPOSITIONS["tree_lstm"]),
+    "lstm": Tree(COMPOSITIONS["tree_lstm"], embedding=2, dropout_input=0.3, dropout_output=0.4),
+}
+
 OPTIMIZERS = {
     "sgd": SGD(lr=0.1),
     "momentum": Momentum(lr=0.1, momentum=0.8),
@@ -171,7 +186,7 @@ INITS = {
     "timescales": TimeScales(longest=10),
 }
 
-ALL = [CELLS, HEADS, MODELS, FAMILY, OPTIMIZERS, SCHEDULES, INITS, WORD_INITS]
+ALL = [CELLS, HEADS, MODELS, FAMILY, OPTIMIZERS, SCHEDULES, INITS, WORD_INITS, COMPOSITIONS, TREES]
 
 
 def parameters(specs, dtype=np.float64, seed=1):

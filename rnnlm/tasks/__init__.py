@@ -5,4 +5,5 @@ import rnnlm.tasks.text
 import rnnlm.tasks.blanks
 import rnnlm.tasks.labelled
 import rnnlm.tasks.pairs
-import rnnlm.tasks.vectors  # noqa: F401
+import rnnlm.tasks.vectors
+import rnnlm.tasks.trees  # noqa: F401

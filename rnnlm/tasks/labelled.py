@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -64,40 +64,10 @@ class Labelled(Task, reading="labelled"):
     def evaluate(self, network, corpus, batch):
         """Accuracy, perplexity of the label, figures of each class, and the confusion matrix."""
         table, nats = confusion(network, self.batcher(corpus, batch, 0).batches())
-        right, true, predicted = np.diag(table), table.sum(axis=1), table.sum(axis=0)
-        n = int(table.sum())
-        classes = []
-        for name, r, t, p in zip(network.vocab.outputs.words, right.tolist(), true.tolist(), predicted.tolist()):
-            precision, recall, f1 = (part / of if of else None for part, of in ((r, p), (r, t), (2 * r, p + t)))
-            classes.append(
-                {"label": name, "precision": precision, "recall": recall, "f1": f1, "sentences": t, "predicted": p}
-            )
-        return {
-            "accuracy": int(right.sum()) / n, "right": int(right.sum()), "ppl": exp_mean(nats, n), "nats": nats / n,
-            "classes": classes, "confusion": table.tolist(),
-        }  # fmt: skip
+        return class_figures(table, nats, network.vocab.outputs.words)
 
     def report(self, figures):
-        classes, confusion = figures["classes"], figures["confusion"]
-        n = sum(c["sentences"] for c in classes)
-        most = max(classes, key=lambda c: c["sentences"])
-        rows = [
-            [c["label"], *("-" if c[key] is None else f"{c[key]:.1%}" for key in ("precision", "recall", "f1")),
-             str(c["sentences"]), str(c["predicted"])] for c in classes
-        ]  # fmt: skip
-        return [
-            f"accuracy {figures['accuracy']:.2%} ({figures['right']} of {n})   ppl of the label {figures['ppl']:.4g}   "
-            f"always {most['label']!r}: {most['sentences'] / n:.2%}",
-            "",
-            [["label", "precision", "recall", "F1", "sentences", "predicted"], *rows],
-            "",
-            "rows: the true label; columns: the predicted one, by number",
-            [
-                ["", "", *(str(i) for i in range(1, len(classes) + 1))],
-                *([c["label"], str(i), *(str(x) if x else "." for x in row)]
-                  for i, (c, row) in enumerate(zip(classes, confusion), 1)),
-            ],
-        ]  # fmt: skip
+        return class_report(figures)
 
     def predict(self, network, text, k, beam):
         """The k likeliest labels of each line."""
@@ -140,3 +110,41 @@ def confusion(network: Network, batches: Iterator[LabelledBatch]) -> tuple[np.nd
         np.add.at(table, (batch.targets, log_p.argmax(axis=1)), 1)
         nats -= float(log_p[np.arange(len(log_p)), batch.targets].sum(dtype=float))
     return table, nats
+
+
+def class_figures(table: np.ndarray, nats: float, names: Sequence[str], counted: str = "sentences") -> dict[str, Any]:
+    """Figures of a confusion matrix (K, K), true labels in rows, by name; `counted` names the examples in it."""
+    right, true, predicted = np.diag(table), table.sum(axis=1), table.sum(axis=0)
+    n = int(table.sum())
+    classes = []
+    for name, r, t, p in zip(names, right.tolist(), true.tolist(), predicted.tolist()):
+        precision, recall, f1 = (part / of if of else None for part, of in ((r, p), (r, t), (2 * r, p + t)))
+        classes.append({"label": name, "precision": precision, "recall": recall, "f1": f1, counted: t, "predicted": p})
+    return {
+        "accuracy": int(right.sum()) / n, "right": int(right.sum()), "ppl": exp_mean(nats, n), "nats": nats / n,
+        "classes": classes, "confusion": table.tolist(),
+    }  # fmt: skip
+
+
+def class_report(figures: dict[str, Any], counted: str = "sentences") -> list[Any]:
+    """Lines and tables for people from the figures of `class_figures`."""
+    classes, confusion = figures["classes"], figures["confusion"]
+    n = sum(c[counted] for c in classes)
+    most = max(classes, key=lambda c: c[counted])
+    rows = [
+        [c["label"], *("-" if c[key] is None else f"{c[key]:.1%}" for key in ("precision", "recall", "f1")),
+         str(c[counted]), str(c["predicted"])] for c in classes
+    ]  # fmt: skip
+    return [
+        f"accuracy {figures['accuracy']:.2%} ({figures['right']} of {n})   ppl of the label {figures['ppl']:.4g}   "
+        f"always {most['label']!r}: {most[counted] / n:.2%}",
+        "",
+        [["label", "precision", "recall", "F1", counted, "predicted"], *rows],
+        "",
+        "rows: the true label; columns: the predicted one, by number",
+        [
+            ["", "", *(str(i) for i in range(1, len(classes) + 1))],
+            *([c["label"], str(i), *(str(x) if x else "." for x in row)]
+              for i, (c, row) in enumerate(zip(classes, confusion), 1)),
+        ],
+    ]  # fmt: skip

@@ -3,10 +3,18 @@
 import argparse
 import sys
 
-from tests.bench import adaptive, growth, machine, memory, phases, step, use
+from tests.bench import adaptive, growth, machine, memory, phases, step, trees, use
 from tests.bench.table import Settings
 
-TABLES = {"step": step, "phases": phases, "use": use, "adaptive": adaptive, "growth": growth, "memory": memory}
+TABLES = {
+    "step": step,
+    "phases": phases,
+    "use": use,
+    "adaptive": adaptive,
+    "growth": growth,
+    "memory": memory,
+    "trees": trees,
+}
 
 
 def main() -> None:

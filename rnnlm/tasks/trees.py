@@ -1,0 +1,300 @@
+"""data.reading: trees. A bracketed tree in a line, with a label at each node that has one; every label is predicted.
+
+Dimension letters: L leaves, M inner nodes and n labels of a batch of B trees.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rnnlm.errors import DataError, UsageError
+from rnnlm.files import shortened
+from rnnlm.nn.compose.base import Structure
+from rnnlm.nn.network import Network
+from rnnlm.tasks.base import Answer, head, questions, refuse_stdin, verdict
+from rnnlm.tasks.labelled import Labelled, class_figures, class_report
+from rnnlm.text import trees as bracketed
+from rnnlm.text.corpus import digest_of
+from rnnlm.text.lines import TextPath, lines, text_name
+from rnnlm.text.trees import BinaryTree, parse
+from rnnlm.text.vocab import OOV, Counts, Labels, Vocabularies, build, readable
+
+
+@dataclass(frozen=True, eq=False)
+class TreeBatch:
+    """B trees as one forest: leaves first, then inner nodes by rising height."""
+
+    words: np.ndarray  # (L,) int32
+    trees: Structure
+    labelled: np.ndarray  # (n,) the nodes that are predicted
+    targets: np.ndarray  # (n,) int32, their labels
+    roots: np.ndarray  # (B,) the root of each tree
+    weights: None = None  # nothing is padded
+    fresh: bool = True
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """L, M, n."""
+        return len(self.words), len(self.trees.left), len(self.targets)
+
+    @property
+    def tokens(self) -> int:
+        """Predictions: one for each label."""
+        return len(self.targets)
+
+
+class Ragged(NamedTuple):
+    """Sequences of numbers of different lengths, one behind the other: those of tree i end at ends[i]."""
+
+    values: np.ndarray
+    ends: np.ndarray
+
+    @classmethod
+    def of(cls, sequences: Sequence[Sequence[int] | np.ndarray]) -> Ragged:
+        """The sequences in one array of int32."""
+        ends = np.cumsum([len(one) for one in sequences], dtype=np.int64)
+        return cls(np.fromiter(chain.from_iterable(sequences), np.int32), ends)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """The length of each sequence."""
+        return np.diff(self.ends, prepend=0)
+
+    def take(self, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The values of some sequences, one behind the other, and the length of each."""
+        lengths = self.lengths[chosen]
+        before = np.cumsum(lengths) - lengths
+        return self.values[np.repeat(self.ends[chosen] - lengths - before, lengths) + np.arange(lengths.sum())], lengths
+
+    def part(self, chosen: slice) -> Ragged:
+        """Some neighbouring sequences alone."""
+        return Ragged.of([self.values[end - n : end] for end, n in zip(self.ends[chosen], self.lengths[chosen])])
+
+
+@dataclass(frozen=True, eq=False)
+class Trees:
+    """The encoded trees of a text. Nodes are numbered within their tree as in `rnnlm.text.trees.BinaryTree`."""
+
+    name: str
+    sha256: str
+    blank: int  # empty lines that were skipped
+    leaves: Ragged  # ids of words, -1 for those outside the vocabulary
+    left: Ragged  # of the inner nodes
+    right: Ragged
+    heights: Ragged
+    nodes: Ragged  # that have a label
+    labels: Ragged  # their labels
+
+    @property
+    def sentences(self) -> int:
+        """Trees."""
+        return len(self.leaves.ends)
+
+    @property
+    def words(self) -> int:
+        """Leaves."""
+        return len(self.leaves.values)
+
+    @property
+    def oovs(self) -> int:
+        """Leaves outside the vocabulary."""
+        return int((self.leaves.values == OOV).sum())
+
+    def cut(self, n: int) -> tuple[Trees, Trees]:
+        """The first n trees, and the others."""
+        fields = (self.leaves, self.left, self.right, self.heights, self.nodes, self.labels)
+        head, tail = ([field.part(part) for field in fields] for part in (slice(n), slice(n, None)))
+        return Trees(self.name, self.sha256, self.blank, *head), Trees(self.name, self.sha256, 0, *tail)
+
+    def batch(self, chosen: np.ndarray) -> TreeBatch:
+        """Some of the trees as one forest, their inner nodes sorted by height."""
+        words, l = self.leaves.take(chosen)
+        (left, m), (right, _), (heights, _) = (f.take(chosen) for f in (self.left, self.right, self.heights))
+        (nodes, n), (labels, _) = self.nodes.take(chosen), self.labels.take(chosen)
+        first_leaf, first_inner, L = np.cumsum(l) - l, np.cumsum(m) - m, len(words)
+        order = np.argsort(heights, kind="stable")
+        rank = np.empty(len(order) + 1, np.int64)  # one more, so that there is something to look up where M = 0
+        rank[order] = np.arange(len(order))
+
+        def places(numbers, tree):
+            """The places in the forest of nodes that are numbered within their tree."""
+            inner = np.where(numbers < l[tree], len(order), numbers - l[tree] + first_inner[tree])
+            return np.where(numbers < l[tree], numbers + first_leaf[tree], L + rank[inner])
+
+        owner, all_trees = np.repeat(np.arange(len(chosen)), m), np.arange(len(chosen))
+        ends = np.cumsum(np.bincount(heights, minlength=1))
+        structure = Structure(
+            places(left, owner)[order], places(right, owner)[order],
+            [slice(int(a), int(b)) for a, b in zip(ends, ends[1:])],
+        )  # fmt: skip
+        labelled = places(nodes, np.repeat(all_trees, n))
+        return TreeBatch(readable(words), structure, labelled, labels, places(l + m - 1, all_trees))
+
+
+def encoded(trees: Sequence[BinaryTree], vocab: Vocabularies, name: str, sha256: str, blank: int) -> Trees:
+    """Trees in numbers."""
+    index = vocab.outputs.index
+    left, right, heights = (
+        Ragged.of([getattr(tree, field) for tree in trees]) for field in ("left", "right", "heights")
+    )
+    return Trees(
+        name, sha256, blank, Ragged.of([vocab.inputs.ids(tree.words) for tree in trees]), left, right, heights,
+        nodes=Ragged.of([[node for node, _ in tree.labels] for tree in trees]),
+        labels=Ragged.of([[index[label] for _, label in tree.labels] for tree in trees]),
+    )  # fmt: skip
+
+
+class Forests:
+    """Batches of B trees: in random order in training, so that trees of all sizes meet; nothing is padded."""
+
+    def __init__(self, corpus: Trees, batch: int):
+        self.corpus, self.batch = corpus, min(batch, corpus.sentences)
+        self.note = "" if self.batch == batch else f"{corpus.name}: only {corpus.sentences} trees: batch {self.batch}"
+
+    def __len__(self) -> int:
+        return -(-self.corpus.sentences // self.batch)
+
+    def batches(self, start: int = 0, rng: np.random.Generator | None = None) -> Iterator[TreeBatch]:
+        """The batches from number `start` on; with `rng` in an order that is drawn at once, before the first."""
+        S = self.corpus.sentences
+        order = np.arange(S) if rng is None else rng.permutation(S)
+        for i in range(start * self.batch, S, self.batch):
+            yield self.corpus.batch(order[i : i + self.batch])
+
+
+class TreeLabels(Labelled, reading="trees"):
+    """Trees with labels at their nodes, each of which is predicted from what is below it."""
+
+    doc = "bracketed trees, (label word) or (label tree tree)"
+    unit, next = "label", ("predict {} TREE",)
+
+    def check(self, data):
+        super().check(data)
+        if data.level != "word":
+            raise ValueError(f"level: the leaves of a tree are words, found {data.level}")
+
+    def vocabulary(self, data, share):
+        trees = list(chain.from_iterable(read(path, data.lower)[0] for path in data.train))
+        if share is not None:
+            trees = trees[: head(" + ".join(data.train), len(trees), share)]
+        labels = Labels.count(label for tree in trees for _, label in tree.labels)
+        if not len(labels):
+            raise DataError(f"{data.train[0]}: no tree has a label", "a tree looks like (3 (2 It) (2 works))")
+        counts = Counts(Counter(word for tree in trees for word in tree.words), len(trees), 0, "word", data.lower)
+        return Vocabularies(build(counts, data.max_size, data.min_count), labels)
+
+    def encode(self, paths, words, data, model):
+        refuse_stdin(paths)
+        trees, blank = [], 0
+        for path in paths:
+            found, skipped = read(path, words.inputs.lower, known=words.outputs)
+            trees += found
+            blank += skipped
+        return encoded(trees, words, " + ".join(map(text_name, paths)), digest_of(paths), blank)
+
+    def batcher(self, corpus, batch, window):
+        return Forests(corpus, batch)
+
+    def predictions(self, corpus):
+        return len(corpus.labels.values)
+
+    def evaluate(self, network, corpus, batch):
+        """Accuracy at the roots, and at all nodes; perplexity of a label, figures of each class, confusion matrix."""
+        K, nats, at_root, roots = len(network.vocab), 0.0, 0, 0
+        table = np.zeros((K, K), np.int64)
+        for one in self.batcher(corpus, batch, 0).batches():
+            log_p = network.apply(network.model.label_log_probs, one.shape, one)
+            guesses = log_p.argmax(axis=1)
+            np.add.at(table, (one.targets, guesses), 1)
+            nats -= float(log_p[np.arange(len(log_p)), one.targets].sum(dtype=float))
+            is_root = np.isin(one.labelled, one.roots)
+            at_root += int((guesses == one.targets)[is_root].sum())
+            roots += int(is_root.sum())
+        return {
+            "root_accuracy": at_root / roots if roots else None, "roots": roots, "roots_right": at_root,
+            **class_figures(table, nats, network.vocab.outputs.words, counted="nodes"),
+        }  # fmt: skip
+
+    def report(self, figures):
+        roots = f"accuracy at the root {figures['root_accuracy']:.2%} ({figures['roots_right']} of {figures['roots']})"
+        return [roots if figures["roots"] else "no root has a label", *class_report(figures, "nodes")]
+
+    def predict(self, network, text, k, beam):
+        """Each tree with the likeliest label at every node."""
+        if beam is not None or k is not None:
+            raise UsageError("-k, --beam: every node of a tree gets its likeliest label", "leave them out")
+        for number, line in enumerate(questions(text), 1):
+            if not line.strip():
+                continue
+            labels, p = likeliest(network, parse(line, "text", number))
+            names = [network.vocab.outputs.words[i] for i in labels]
+            written = bracketed.labelled(line, names)
+            facts = {"text": line, "tree": written, "label": names[0], "p": float(p[0])}
+            yield Answer(facts, [written])
+
+    def sample(self, network, corpus, i, rng):
+        batch = corpus.batch(np.array([i]))
+        log_p = network.apply(network.model.label_log_probs, batch.shape, batch)
+        guesses, names = log_p.argmax(axis=1), network.vocab.outputs.words
+        right, n = int((guesses == batch.targets).sum()), len(batch.targets)
+        words = " ".join(network.vocab.inputs.words[word] for word in batch.words)
+        at_root = np.flatnonzero(batch.labelled == batch.roots[0])
+        root = ""
+        if len(at_root):
+            guess, true = names[guesses[at_root[0]]], names[batch.targets[at_root[0]]]
+            root = f"{guess} {np.exp(log_p[at_root[0]].max()):.2f} {verdict(guess, true)}   "
+        return f"{root}{right} of {n} nodes right   {words}"
+
+    def synthetic_batch(self, network, T, B, rng):
+        """B trees of T, T - 1, ... leaves and of random shapes, a label at every node."""
+        trees = []
+        for i in range(B):
+            parts = [f"({rng.choice(network.vocab.outputs.words)} {word})"
+                     for word in rng.choice(network.vocab.inputs.words[3:], max(T - i, 1))]  # fmt: skip
+            while len(parts) > 1:
+                j = int(rng.integers(len(parts) - 1))
+                parts[j : j + 2] = [f"({rng.choice(network.vocab.outputs.words)} {parts[j]} {parts[j + 1]})"]
+            trees.append(parse(parts[0]))
+        return encoded(trees, network.vocab, "synthetic", "", 0).batch(np.arange(B))
+
+
+def read(path: TextPath, lower: bool, known: Labels | None = None) -> tuple[list[BinaryTree], int]:
+    """The trees of a text, and the number of its empty lines.
+
+    Raises DataError for a line that is no tree, for a text without trees and, where `known` are the labels of the
+    training text, for a label that is not among them.
+    """
+    name, trees, blank = text_name(path), [], 0
+    for number, line in enumerate(lines(path), 1):
+        if not line.strip():
+            blank += 1
+            continue
+        tree = parse(line, name, number)
+        if lower:
+            tree.words = [word.lower() for word in tree.words]
+        for _, label in tree.labels:
+            if known and label not in known.index:
+                found = ", ".join(known.words[:10]) + (", ..." if len(known) > 10 else "")
+                raise DataError(
+                    f"{name}:{number}: the label {shortened(label)}, which the training text lacks",
+                    f"known labels: {found}",
+                )
+        trees.append(tree)
+    if not trees:
+        raise DataError(f"{name}: no trees ({blank} empty lines)", "a tree is a line like (3 (2 It) (2 works))")
+    return trees, blank
+
+
+def likeliest(network: Network, tree: BinaryTree) -> tuple[np.ndarray, np.ndarray]:
+    """The likeliest label of every bracket of a tree, in the order in which they open, and its probability."""
+    labels = [(node, network.vocab.outputs.words[0]) for node in tree.nodes]  # any: only the nodes count
+    batch = encoded([replace(tree, labels=labels)], network.vocab, "tree", "", 0).batch(np.array([0]))
+    model: Any = network.model
+    log_p = network.apply(model.label_log_probs, batch.shape, batch)
+    return log_p.argmax(axis=1), np.exp(log_p.max(axis=1))
