@@ -35,36 +35,51 @@ COMMANDS = {
     "info": "What a model or a run is made of.",
     "export": "Word vectors, weights or hidden vectors for other programs.",
     "gradcheck": "Compare the analytic gradient with a numerical one.",
-    "memory": "How far back each cell remembers: a table.",
+    "show": "How gradients fade, a network over a sentence: pictures.",
     "config": "Show, check or explain a configuration.",
 }
+ALIASES = {"memory": "show.memory"}  # older names of commands: modules of this package, too
 OTHER_NAMES = {"generate": "sample", "test": "eval", "fit": "train"}  # in other programs
 EXIT_INTERRUPTED = 130
 STDOUT = "<stdout>"
 
 
 class Commands(click.Group):
+    """A group of commands, one module each, which is imported only when its command runs.
+
+    package: name of the package of the modules. table: their names, each with a line about its command.
+    """
+
+    def __init__(self, *arguments, package, table, aliases=None, **named):
+        super().__init__(*arguments, **named)
+        self.table, self.aliases, self._package = table, aliases or {}, package
+
     def list_commands(self, context):
-        return list(COMMANDS)
+        return list(self.table)
 
     def get_command(self, context, name):
-        return importlib.import_module(f"rnnlm.cli.{name}").command if name in COMMANDS else None
+        module = self.aliases.get(name, name if name in self.table else None)
+        return importlib.import_module(f"{self._package}.{module}").command if module else None
 
     def resolve_command(self, context, args):
-        name = args[0]
-        if name not in COMMANDS:
-            close = [OTHER_NAMES[name]] if name in OTHER_NAMES else difflib.get_close_matches(name, COMMANDS, n=1)
-            meant = f"; did you mean '{close[0]}'?" if close else ""
-            raise UsageError(f"unknown command '{name}'{meant} (known: {', '.join(COMMANDS)})", "try 'rnnlm --help'")
+        name, known = args[0], self.table
+        if name not in {*known, *self.aliases}:
+            close = [OTHER_NAMES[name]] if name in OTHER_NAMES else difflib.get_close_matches(name, known, n=1)
+            meant = f"; did you mean '{close[0]}'?" if close and close[0] in known else ""
+            hint = f"try '{context.command_path} --help'"
+            raise UsageError(f"unknown command '{name}'{meant} (known: {', '.join(known)})", hint)
         return super().resolve_command(context, args)
 
     def format_commands(self, context, formatter):
-        # From the table above: importing every command to ask for its first line would cost what laziness saves.
+        # From the table: importing every command to ask for its first line would cost what laziness saves.
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl(list(self.table.items()))
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True}
+
+
+@click.group(cls=Commands, package=__name__, table=COMMANDS, aliases=ALIASES, context_settings=SETTINGS)
 @click.version_option(__version__, prog_name="rnnlm")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def cli(debug):

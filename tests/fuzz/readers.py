@@ -203,11 +203,17 @@ def _commands() -> Iterator[list[str]]:
     yield ["-rnnlm", "-test", "-nbest", "-debug", "-independent"]
     for name in COMMANDS:
         command = importlib.import_module(f"rnnlm.cli.{name}").command
-        inner = command.commands if isinstance(command, click.Group) else {"": command}
+        inner = _inner(command) if isinstance(command, click.Group) else {"": command}
         for sub, part in inner.items():
             if SLOW.isdisjoint([name, sub]):
                 options = [text for param in part.params for text in param.opts if text.startswith("-")]
                 yield [f"{name} {sub}".strip(), *(text for text in options if text not in SLOW)]
+
+
+def _inner(group: click.Group) -> dict[str, click.Command | None]:
+    """The commands of a group, by name."""
+    context = click.Context(group)
+    return {name: group.get_command(context, name) for name in group.list_commands(context)}
 
 
 READERS = ["config", "set", "vocabulary", "model", "checkpoint", "corpus", "vectors", "cli"]

@@ -1,4 +1,4 @@
-"""`rnnlm memory`: its tables, its picture, and what it refuses."""
+"""`rnnlm show memory`, also `rnnlm memory`: its tables, its picture, and what it refuses."""
 
 import re
 import subprocess
@@ -11,7 +11,7 @@ from rnnlm.cli import cli
 from rnnlm.errors import DataError, UsageError
 from rnnlm.show.memory import CELLS
 
-COMMAND = ["memory", "--task", "adding", "--lags", "2,3", "--updates", "50", "--units", "6", "--cell", "lstm"]
+COMMAND = ["show", "memory", "--task", "adding", "--lags", "2,3", "--updates", "50", "--units", "6", "--cell", "lstm"]
 
 
 def test_command_prints_a_table():
@@ -38,6 +38,12 @@ def test_lags_that_do_not_grow(lags):
     done = CliRunner().invoke(cli, ["memory", "--lags", lags])
     assert done.exit_code == 2
     assert re.match(f"Error: Invalid value for '--lags': .*at least 2.*'{lags}'$", done.output.splitlines()[-1])
+
+
+def test_the_older_name():
+    first, second = (CliRunner().invoke(cli, [*names, "memory", "--lags", "1"]) for names in ([], ["show"]))
+    assert first.output.splitlines()[-1] == second.output.splitlines()[-1]
+    assert "--lags" in first.output
 
 
 def test_unknown_cells():

@@ -1,13 +1,13 @@
-"""`rnnlm memory`: the longest lag at which each cell still learns."""
+"""`rnnlm show memory`, also `rnnlm memory`: the longest lag at which each cell still learns."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import click
 
-from rnnlm.errors import DataError, UsageError
+from rnnlm.cli.show.plot import plot_option, pyplot_for, save
+from rnnlm.errors import UsageError
 
 
 def increasing(context, option, text):
@@ -25,7 +25,7 @@ def increasing(context, option, text):
 @click.option("--units", type=click.IntRange(4), default=24, help="Of a tanh cell; others get as many parameters.")
 @click.option("--cell", "chosen", multiple=True, metavar="NAME", help="Cell to train; repeatable.  [all]")
 @click.option("--seed", type=click.IntRange(0), default=1, help="Seed of weights and problems.")
-@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Also draw the longest lags into a file.")
+@plot_option
 def command(tasks, lags, updates, units, chosen, seed, plot):
     """Train cells of equal size on the adding problem and the copy problem at increasing lag.
 
@@ -37,8 +37,7 @@ def command(tasks, lags, updates, units, chosen, seed, plot):
     if unknown := set(chosen) - set(memory.CELLS):
         raise UsageError(f"--cell: '{min(unknown)}' is unknown", f"known: {'; '.join(memory.CELLS)}")
     if plot:
-        pyplot = _pyplot()
-        _save(pyplot.figure(), plot)  # fail before the work, not after it
+        pyplot = pyplot_for(plot)
     makers = {name: make for name, make in memory.CELLS.items() if not chosen or name in chosen}
     width, reached = max(map(len, makers)), {}
     for name in tasks or memory.TASKS:
@@ -62,17 +61,6 @@ def command(tasks, lags, updates, units, chosen, seed, plot):
         click.echo(f"{plot}: the last lag that each solved", err=True)
 
 
-def _pyplot():
-    try:
-        import matplotlib
-    except ImportError:
-        raise UsageError("--plot: matplotlib is not installed", "pip install 'rnnlm[plot]'") from None
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    return pyplot
-
-
 def _draw(pyplot, reached, lags, path):
     """Bar chart of the longest lag that each cell solved: a group for each cell, a colour for each task."""
     tasks, kinds = (list(dict.fromkeys(names)) for names in zip(*reached))
@@ -86,14 +74,4 @@ def _draw(pyplot, reached, lags, path):
     axes.set_yticks(lags, lags)
     axes.set_ylabel("longest lag solved (steps)")
     axes.legend()
-    _save(figure, path)
-
-
-def _save(figure, path):
-    try:
-        figure.savefig(path)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written: {error.strerror}", "choose another place") from None
-    except ValueError:
-        known = ", ".join(sorted(figure.canvas.get_supported_filetypes()))
-        raise UsageError(f"--plot {path}: no kind of picture has this ending", f"known: {known}") from None
+    save(figure, path)

@@ -1,0 +1,16 @@
+"""`rnnlm show`: what a network does, as tables and pictures. One file per command, as in `rnnlm.cli`."""
+
+from __future__ import annotations
+
+import click
+
+from rnnlm.cli import Commands
+
+COMMANDS = {
+    "memory": "How far back each cell remembers: a table.",
+}
+
+
+@click.group(cls=Commands, package=__name__, table=COMMANDS)
+def command():
+    """Show what a network does: a table, and with --plot a picture."""
