@@ -7,6 +7,7 @@ import click
 from rnnlm.cli import Commands
 
 COMMANDS = {
+    "gradients": "How an error fades on its way back through time.",
     "memory": "How far back each cell remembers: a table.",
 }
 
