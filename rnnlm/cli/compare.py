@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from rnnlm.cli.options import independent_option
-from rnnlm.cli.tables import table
+from rnnlm.cli.tables import decimal, table
 from rnnlm.errors import UsageError
 
 
@@ -48,14 +48,15 @@ def on_text(models, text, words, resamples, seed, independent):
     from rnnlm.lm.compare import bootstrap, compare
     from rnnlm.loading import load_text_model
     from rnnlm.text.lines import lines, text_name
-    from rnnlm.text.vocab import split
 
     loaded = [load_text_model(path, None if independent is None else not independent) for path in models]
     scorers = [model.scorer for model in loaded]
-    vocab = scorers[0].vocab
-    lower = any(scorer.vocab.lower for scorer in scorers)
-    sentences = filter(None, (split(line, vocab.level, lower) for line in lines(text)))
-    found = compare(scorers, sentences, text_name(text))
+    lower, cased = ([str(m.path) for m in loaded if m.scorer.vocab.lower == is_lower] for is_lower in (True, False))
+    if lower and cased:
+        note = f"read in lower case for {' and '.join(lower)}, as it is for {' and '.join(cased)}: as in `rnnlm eval`"
+        click.echo(f"{text_name(text)}: {note}", err=True)
+    blank_lines = all(model.data is not None and model.data.blank_lines for model in loaded)
+    found = compare(scorers, lines(text), text_name(text), blank_lines)
     drawn = bootstrap(found, resamples, seed)
     return {
         "text": text_name(text), "sentences": len(found.tokens), "tokens": int(found.tokens.sum()),
@@ -88,12 +89,13 @@ def show_models(facts):
             model["model"],
             model["vocab_size"],
             model["oovs"],
-            f"{model['ppl']:.2f}",
-            f"{low:.2f} {high:.2f}",
+            decimal(model["ppl"]),
+            f"{decimal(low)} {decimal(high)}",
         ]
         if number > 1:
             low, high = (100 * (x - 1) for x in model["ratio_interval"])
-            row += [f"{100 * (model['ratio'] - 1):+.2f}%", f"{low:+.2f} {high:+.2f}", f"{model['better']:.1%}"]
+            ratio = decimal(100 * (model["ratio"] - 1), "+")
+            row += [f"{ratio}%", f"{decimal(low, '+')} {decimal(high, '+')}", f"{model['better']:.1%}"]
         rows.append(row)
     yield from table(rows, "llr")
     if facts["words"]:
@@ -121,8 +123,8 @@ def show_runs(facts):
     """Lines of a table with a column for each run."""
     results = facts["results"]
     formats = {
-        "valid_nats": "{:.4f}", "valid_ppl": "{:.2f}", "best_epoch": "{:.2f}", "train_ppl": "{:.2f}",
-        "epochs": "{:.2f}", "seconds": "{:.0f}", "diverged": "{}",
+        "valid_nats": "{:.4f}".format, "valid_ppl": decimal, "best_epoch": decimal, "train_ppl": decimal,
+        "epochs": decimal, "seconds": "{:.0f}".format, "diverged": str,
     }  # fmt: skip
     if all(run["valid_ppl"] is not None for run in results):  # valid_nats is its logarithm
         del formats["valid_nats"]
@@ -131,5 +133,5 @@ def show_runs(facts):
     rows = [["", *facts["runs"]]]
     rows += [[path, *map(json.dumps, values)] for path, values in facts["settings"].items()]
     for key, layout in formats.items():
-        rows.append([key, *("-" if run[key] is None else layout.format(run[key]) for run in results)])
+        rows.append([key, *("-" if run[key] is None else layout(run[key]) for run in results)])
     yield from table(rows)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from rnnlm.cli.tables import table
+from rnnlm.cli.tables import decimal, table
 
 
 @click.command()
@@ -40,7 +40,7 @@ def describe(loaded, path):
     """Facts about a model, without its configuration, by the keys of --json."""
     import numpy as np
 
-    from rnnlm.nn.heads.loss import finite
+    from rnnlm.nn.heads.loss import exp_mean, finite
     from rnnlm.training import checkpoint
 
     network, vocab, figures = loaded.network, loaded.vocab, loaded.figures
@@ -70,7 +70,7 @@ def describe(loaded, path):
             "epoch": figures["epoch"], "step": figures["step"], "train_sha256": figures["train_sha256"],
             "valid": loaded.config.data.valid, "nats": [finite(x) for x in nats],
             "best": None if best is None else nats.index(best) + 1, "best_nats": best,
-            f"best_{network.model.perplexity}": None if best is None else math.exp(min(best, 700)),
+            f"best_{network.model.perplexity}": None if best is None else finite(exp_mean(best, 1)),
         },
         "run": run,
     }  # fmt: skip
@@ -97,7 +97,8 @@ def report(facts):
     else:
         text = "training text" if training["valid"] is None else f"valid: {training['valid']}"
         name = next(key for key in training if key.endswith("ppl")).removeprefix("best_")
-        best = f"{name} {training[f'best_{name}']:.2f}, {training['best_nats']:.4f} nats per token"
+        ppl = training[f"best_{name}"]
+        best = f"{name} {decimal(math.inf if ppl is None else ppl)}, {training['best_nats']:.4f} nats per token"
         yield f"validation  best: number {training['best']} of {len(training['nats'])}, {best} ({text})"
     if run:
         how = "finished" if run["finished"] else f"unfinished; go on with: rnnlm train {run['path']} --resume"

@@ -3,8 +3,10 @@
     -rnnlm FILE    model file, run directory or ARPA file
     -test FILE     text; `-`: standard input
     -independent   each sentence from the initial state; otherwise the state is carried on
-    -nbest         the text is an n-best list of `ID words...`: prints a log-probability (base 10) per line, -5 for a
-                   word out of the vocabulary. The state is carried on from the first hypothesis of each ID.
+    -nbest         the text is an n-best list of `ID words...`: prints a log-probability (base 10) per line. The state
+                   is carried on from the first hypothesis of each ID.
+    -oov, -oov-penalty
+                   with -nbest, as in `rnnlm score`: by default a word out of the vocabulary counts -5
     -debug N       0: nothing but the lines of -nbest; 1, the default: also the log-probability and the perplexity of
                    the text, which without -nbest leave words out of the vocabulary out; 2: also, without -nbest, every
                    word
@@ -20,13 +22,16 @@ import math
 
 import click
 
+from rnnlm.cli.options import oov_rule
+from rnnlm.cli.tables import LARGE
 from rnnlm.errors import DataError, UsageError
+from rnnlm.lm.oov import CHOICES
 
-OOV_PENALTY = -5  # log10, with -nbest
 SWITCHES = {"-nbest", "-independent", "-binary", "-old-classes", "-one-iter"}
 VALUES = {
     "-rnnlm", "-test", "-debug", "-lambda", "-class", "-valid", "-alpha", "-beta", "-hidden", "-compression", "-direct",
     "-direct-order", "-bptt", "-bptt-block", "-rand-seed", "-anti-kasparek", "-min-improvement", "-gradient-cutoff",
+    "-oov", "-oov-penalty",
 }  # fmt: skip
 INSTEAD = {
     "-train": "use 'rnnlm train'",
@@ -40,15 +45,18 @@ def run(argv):
     """Answer a command line that begins with one of these flags."""
     flags = parse(argv)
     from rnnlm.loading import load_text_model
+    from rnnlm.nn.heads.loss import exp_mean
     from rnnlm.text.lines import lines
 
     scorer = load_text_model(flags["-rnnlm"], carried="-independent" not in flags).scorer
     debug, path = int(flags["-debug"]), flags["-test"]
-    logp, number = nbest(scorer, lines(path)) if "-nbest" in flags else text(scorer, lines(path), debug > 1)
+    rule = rule_of(flags)
+    logp, number = nbest(scorer, lines(path), rule) if "-nbest" in flags else text(scorer, lines(path), debug > 1)
     if not number and "-nbest" not in flags:
         raise DataError(f"{path}: no words that the model knows, and no line", "a sentence a line is expected")
     if debug > 0:
-        ppl = f"{10 ** (-logp / number):.6f}" if number and -logp / number < 308 else "inf" if number else "nan"
+        ppl = exp_mean(-logp * math.log(10), number)
+        ppl = f"{ppl:.6f}" if not LARGE < ppl < math.inf else f"{ppl:.6g}"
         click.echo(f"\ntest log probability: {logp:.6f}\n\nPPL net: {ppl}")
 
 
@@ -73,18 +81,31 @@ def parse(argv):
     return flags
 
 
-def nbest(scorer, lines):
-    """Print the score of each line. Returns their sum, and the number of words and sentence ends."""
+def rule_of(flags):
+    """What words out of the vocabulary count with -nbest. Raises UsageError."""
+    oov, penalty = flags.get("-oov", "penalty"), flags.get("-oov-penalty")
+    if oov not in CHOICES:
+        raise UsageError(f"-oov {oov}: expected one of {', '.join(CHOICES)}", "see 'rnnlm score --help'")
+    try:
+        return oov_rule(oov, None if penalty is None else float(penalty))
+    except ValueError:
+        raise UsageError(f"-oov-penalty {penalty}: expected a number", "5 is the default") from None
+
+
+def nbest(scorer, lines, rule):
+    """Print the score of each line. Returns their sum, and the number of words and sentence ends that count."""
+    import numpy as np
+
     total, number = 0.0, 0
     rows = (line.replace("\t", " ").strip().partition(" ")[::2] for line in lines)
     groups = itertools.groupby(rows, lambda row: row[0])
     lists, ahead = itertools.tee([scorer.vocab.split(words) for _, words in group] for _, group in groups)
     for sentences, log_probs in zip(lists, scorer.alternatives(ahead)):
         for words, log_p in zip(sentences, log_probs):
-            row = log10(scorer, words, log_p)
-            score = sum(OOV_PENALTY if x is None else x for x in row)
+            counted = rule.counted(words, log_p, scorer.vocab) / math.log(10)
+            score = float(np.nansum(counted))
             click.echo(f"{score:.6f}")
-            total, number = total + score, number + len(row)
+            total, number = total + score, number + int((~np.isnan(counted)).sum())
     return total, number
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import click
@@ -38,6 +39,36 @@ def independent_option(default=None):
     )
 
 
+def oov_options(command):
+    """Options of words out of the vocabulary in scores of sentences: --oov and --oov-penalty."""
+    from rnnlm.lm.oov import CHOICES, PENALTY
+
+    penalty = click.option(
+        "--oov-penalty",
+        type=float,
+        metavar="X",
+        help=f"With --oov penalty: -log10 of the probability of a word out of the vocabulary.  [default: {PENALTY:g}]",
+    )
+    how = click.option(
+        "--oov",
+        type=click.Choice(CHOICES),
+        default="penalty",
+        help="Words out of the vocabulary: each has the same probability; that of <unk>; they do not count at all.",
+    )
+    return how(penalty(command))
+
+
+def oov_rule(oov, penalty):
+    """The rule that the options --oov and --oov-penalty stand for. Raises UsageError."""
+    from rnnlm.lm.oov import PENALTY, Oov
+
+    if penalty is not None and oov != "penalty":
+        raise UsageError(f"--oov-penalty with --oov {oov}", "leave one of them out")
+    if penalty is not None and not 0 <= penalty < math.inf:
+        raise UsageError(f"--oov-penalty {penalty:g}: expected a number, not negative", "5: p = 0.00001")
+    return Oov(oov, PENALTY if penalty is None else penalty)
+
+
 def load(models, weights, carried):
     """The scorer of a model file, or of the mixture of several."""
     from rnnlm.loading import load_text_model
@@ -56,6 +87,11 @@ def mixture(models, weights=None, dev=None):
         raise UsageError(f"--weights {weights}: expected numbers and commas", "such as 0.7,0.3") from None
     scorer = Mixture([model.scorer for model in models], given)
     scorer.kind += models[0].scorer.kind.removeprefix("rnn") if models[0].data else ""  # such as mix+dynamic
+    for model in models:
+        capitals = [word for word in model.scorer.vocab.index if word != word.lower()] if scorer.vocab.lower else []
+        if capitals:
+            note = f"{len(capitals)} words with capitals, such as {capitals[0]!r}, which never occur: another model"
+            click.echo(f"warning: {model.path}: {note} lowercases the text, and so the mixture does", err=True)
     for model, missing in zip(models, scorer.differences):
         if missing:
             click.echo(

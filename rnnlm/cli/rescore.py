@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 from pathlib import Path
 
 import click
 
-from rnnlm.cli.options import load, mix_options
+from rnnlm.cli.options import load, mix_options, oov_options, oov_rule
+from rnnlm.cli.tables import table
 from rnnlm.errors import UsageError
 from rnnlm.files import write_whole
-from rnnlm.lm.rescoring.nbest import FORMATS, UNITS
+from rnnlm.lm.rescoring.formats import FORMATS, UNITS
 
-WEIGHTS = ("ac-weight", "lm-weight", "old-weight", "word-penalty")  # options, in the order of `Weights`
+# Options, in the order of `Weights`.
+WEIGHTS = ("ac-weight", "lm-weight", "old-weight", "word-penalty", "oov-penalty")
 
 
 @click.command(name="rescore")
@@ -32,6 +35,13 @@ WEIGHTS = ("ac-weight", "lm-weight", "old-weight", "word-penalty")  # options, i
 @click.option("--lm-weight", "--lmwt", type=float, default=1.0, help="Weight of MODEL's scores.")
 @click.option("--old-weight", type=float, default=0.0, help="Weight of the recogniser's language model.")
 @click.option("--word-penalty", type=float, default=0.0, help="Subtracted for every word; negative: a bonus.")
+@oov_options
+@click.option(
+    "--noise",
+    metavar="FILE|WORDS",
+    help="What is no word, such as '[laugh],<eps>': neither scored nor counted. A file of them, or a list with commas.",
+)
+@click.option("--keep-noise", is_flag=True, help="Write the best hypotheses with their noise.")
 @click.option(
     "--context",
     type=click.Choice(["none", "first-best"]),
@@ -45,60 +55,110 @@ WEIGHTS = ("ac-weight", "lm-weight", "old-weight", "word-penalty")  # options, i
     type=click.FloatRange(0, 1, min_open=True),
     help="Find the weights with the fewest errors on this share of the utterances, the first ones; 1: on all.",
 )
-@click.option("--nbest", is_flag=True, help="Write whole lists, reordered, not the best hypotheses alone.")
+@click.option("--nbest", is_flag=True, help="Write whole lists, reordered, noise included.")
+@click.option("-v", "--verbose", is_flag=True, help="Errors by length, and the utterances that changed.")
 @click.option("-o", "--output", metavar="FILE", default="-", help="Where to write.")
-def command(model, lists, form, ac, old, unit, context, ref, tune, nbest, output, mix, mix_weights, **values):
+def command(
+    model, lists, form, ac, old, unit, context, ref, tune, nbest, output, mix, mix_weights, oov, oov_penalty, noise,
+    keep_noise, verbose, **values,
+):  # fmt: skip
     """Score the hypotheses in NBEST with MODEL and write the best one of each utterance, as `ID words...`.
 
     \b
     Formats, a hypothesis a line (`-` is standard input):
       mikolov       ID words...                 ID is the same for all of a list
       kaldi         ID-N words...               N is the hypothesis's number
-      srilm         ac lm nwords words...       a file per utterance, named after it
+      srilm         ac lm nwords words...       a file per utterance, named after it; also NBestList1.0 and 2.0
       srilm-stream  ID ac lm nwords words...    many utterances in a file
+      moses         ID ||| words ||| features ||| score
 
     score = ac-weight * ac + lm-weight * lm + old-weight * old - word-penalty * words. See docs/rescoring.md.
 
-    --tune finds lm-weight and word-penalty, and old-weight where there are old scores, and prints them as options.
-    Word error rates go to standard error, or to standard output with -o.
+    --tune finds lm-weight, word-penalty, old-weight where there are old scores, and oov-penalty where there are words
+    out of the vocabulary, and prints them as options. Word error rates go to standard error, or to standard output
+    with -o.
     """
-    from rnnlm.lm.rescoring.nbest import read
+    from rnnlm.lm.rescoring.nbest import read, read_noise
     from rnnlm.lm.rescoring.rescore import Weights, rescore
     from rnnlm.lm.rescoring.wer import ErrorTable
+    from rnnlm.text.unknown import UnknownWords
 
-    for name, value in (("--ac", ac), ("--old", old), ("--unit", unit)):
-        if value and FORMATS[form].scored:
-            raise UsageError(f"{name}: lists of the format {form} have scores of their own", "leave it out")
+    has_ac, has_old = (FORMATS[form].scored or bool(path) for path in (ac, old))
+    check_scores(form, ac, old, unit)
     if tune and not ref:
         raise UsageError("--tune needs references", "name a file of them with --ref")
-    has_ac, has_old = (FORMATS[form].scored or bool(path) for path in (ac, old))
     check_weights(values | {"tune": tune or 1}, has_ac, has_old)
-    check_output(output, [*lists, ac, old, ref])
+    rule = oov_rule(oov, oov_penalty)
+    check_output(output, [*lists, ac, old, ref, noise])
+    left_out = read_noise(noise) if noise else set()
     scorer = load([model, *mix], mix_weights, carried=context == "first-best")
-    errors = ErrorTable(ref) if ref else None
-    scored = rescore(scorer, read(lists, form, ac, old, unit), scorer.vocab.split)
-    weights, developed = Weights(*(values[name.replace("-", "_")] for name in WEIGHTS)), 0
+    errors = ErrorTable(ref, left_out) if ref else None
+    unknown, notes = UnknownWords(scorer.vocab), []
+    found = Heard(read(lists, form, ac, old, unit, left_out, notes), left_out)
+    scored = rescore(scorer, found, unknown.split, rule.how)
+    weights, developed = Weights(*(values[name.replace("-", "_")] for name in WEIGHTS[:-1]), rule.penalty), 0
     if tune:
         everything = list(scored)
         developed = max(1, round(tune * len(everything)))
-        free = [name for name, is_free in (("lm", has_ac), ("old", has_old), ("penalty", True)) if is_free]
-        weights = tuned(everything[:developed], errors, weights, free)
+        some = everything[:developed]
+        oovs = any(s.scores[:, 4].any() for s in some)
+        free = {"lm": has_ac, "old": has_old, "penalty": True, "oov": oovs}
+        weights = tuned(some, errors, weights, [name for name, is_free in free.items() if is_free], rule.how)
         scored = iter(everything)
+    changed = []
 
     def rows():
         for i, s in enumerate(scored):
-            yield from s.lines(weights, form) if nbest else [s.best(weights)]
-            if errors:
-                part = "" if not tune else "development" if i < developed else "rest"
-                errors.add(s.nbest, s.ranking(weights)[0], part)
+            yield from s.lines(weights, form) if nbest else [s.best(weights, keep_noise)]
+            best, part = s.ranking(weights)[0], "" if not tune else "development" if i < developed else "rest"
+            counted = errors.add(s.nbest, best, part) if errors else None
+            if verbose and s.nbest.hypotheses[best].words != s.nbest.hypotheses[0].words:
+                changed.append(change(s.nbest, best, counted))
 
+    write(output, rows())
+    for note in filter(None, [*notes, found.note]):
+        click.echo(f"note: {note}", err=True)
+    if unknown.note:
+        click.echo(unknown.note, err=True)
+    if errors:
+        show(errors, verbose, err=output == "-")
+    if verbose:
+        show_changes(changed, err=output == "-")
+
+
+class Heard:
+    """N-best lists as they are read, and whether any of the noise occurs in them."""
+
+    def __init__(self, lists, noise):
+        self.lists, self.noise, self.found = lists, noise, False
+
+    def __iter__(self):
+        for nbest in self.lists:
+            self.found = self.found or any(h.noisy and self.noise.intersection(h.noisy) for h in nbest.hypotheses)
+            yield nbest
+
+    @property
+    def note(self):
+        """A note if there is noise, none of which occurs: a file that does not exist is taken for a word."""
+        if self.noise and not self.found:
+            return f"--noise: the lists have no {min(self.noise)!r}" + " and none of the others" * (len(self.noise) > 1)
+        return ""
+
+
+def write(output, rows):
+    """Write lines to a file, whole or not at all, or to standard output as they come."""
     if output == "-":
-        for row in rows():
+        for row in rows:
             click.echo(row)
     else:
-        write_whole(output, lambda file: file.writelines(f"{row}\n".encode() for row in rows()))
-    if errors:
-        show(errors, err=output == "-")
+        write_whole(output, lambda file: file.writelines(f"{row}\n".encode() for row in rows))
+
+
+def check_scores(form, ac, old, unit):
+    """Raise UsageError for files of scores of a format that has its own."""
+    for name, value in (("--ac", ac), ("--old", old), ("--unit", unit)):
+        if value and FORMATS[form].scored:
+            raise UsageError(f"{name}: lists of the format {form} have scores of their own", "leave it out")
 
 
 def check_weights(values, has_ac, has_old):
@@ -121,18 +181,36 @@ def check_output(output, inputs):
             raise UsageError(f"{output}: would overwrite {path}, which is read", "choose another name")
 
 
-def tuned(scored, errors, weights, free):
+def tuned(scored, errors, weights, free, how):
     """Weights with the fewest errors on these lists, which are also shown as options."""
     from rnnlm.lm.rescoring.tuning import tune
 
     weights = tune(scored, [errors.distances(s.nbest) for s in scored], weights, free)
-    options = (f"--{name} {str(weight).removesuffix('.0')}" for name, weight in zip(WEIGHTS, weights))
+    names = WEIGHTS if how == "penalty" else WEIGHTS[:-1]
+    options = (f"--{name} {str(weight).removesuffix('.0')}" for name, weight in zip(names, weights))
     click.echo(f"weights: {' '.join(options)}", err=True)
     return weights
 
 
-def show(errors, err):
-    """Print a table of word error rates for each part of the text."""
+# --- output ---
+
+
+def change(nbest, best, counted):
+    """Lines about an utterance whose first hypothesis is not the best one any more."""
+    errors = f": {counted.errors[0]} -> {counted.errors[1]} errors" if counted else ""
+    words = (" ".join(nbest.hypotheses[n].words) for n in (0, best))
+    return [f"{nbest.id}{errors}", *(f"  {sign} {text}".rstrip() for sign, text in zip("-+", words))]
+
+
+def show_changes(changed, err):
+    """Print the utterances that changed."""
+    click.echo(f"\n{len(changed)} utterances changed", err=err)
+    for line in itertools.chain.from_iterable(changed):
+        click.echo(line, err=err)
+
+
+def show(errors, verbose, err):
+    """Print a table of word error rates for each part of the text, and how significant their difference is."""
     if errors.unused:
         note = f"note: {errors.path}: {len(errors.unused)} utterances have no list and are not counted"
         click.echo(f"{note}, such as {min(errors.unused)!r}", err=True)
@@ -140,3 +218,19 @@ def show(errors, err):
         click.echo(f"{part:<12} utterances    words   errors      WER", err=err)
         for name, e in row.items():
             click.echo(f"{name:<12} {e.utterances:10} {e.words:8} {e.errors:8} {e.wer:8.2%}", err=err)
+        if row["first-best"].words:
+            wer, (low, high), better = errors.difference(part)
+            interval = f"95 % interval {low:+.2%} to {high:+.2%}, better in {better:.1%} of 1000 resampled texts"
+            click.echo(f"difference   {wer:+.2%}, {interval}", err=err)
+        if verbose:
+            show_lengths(errors.lengths(part), err)
+
+
+def show_lengths(groups, err):
+    """Print a table of word error rates by the length of the reference."""
+    rows = [["words", "utterances", *next(iter(groups.values()))]]
+    for length, row in groups.items():
+        rows.append([length, row["oracle"].utterances, *(f"{e.wer:.2%}" if e.words else "-" for e in row.values())])
+    click.echo("", err=err)
+    for line in table(rows, "r"):
+        click.echo(line, err=err)

@@ -106,17 +106,13 @@ def read_prompt(prompt, vocab):
 
 def prompt_ids(prompt: str, vocab: Vocabulary) -> list[int]:
     """Token ids of a prompt, EOS for each line end in it. Prints a note of words out of the vocabulary."""
+    from rnnlm.text.unknown import UnknownWords
     from rnnlm.text.vocab import EOS
 
-    ids: list[int] = []
-    unknown: dict[str, None] = {}  # in their order
-    for line in prompt.split("\n"):
-        words = vocab.split(line)
-        ids += [EOS, *vocab.ids(words)]
-        unknown |= dict.fromkeys(word for word in words if word not in vocab.index)
-    if unknown:
-        names = ", ".join(map(repr, unknown))
-        click.echo(f"note: not in the vocabulary, read as <unk>: {names}", err=True)
+    unknown = UnknownWords(vocab)
+    ids = [i for line in prompt.split("\n") for i in (EOS, *vocab.ids(unknown.split(line)))]
+    if unknown.note:
+        click.echo(unknown.note, err=True)
     return ids[1:]
 
 

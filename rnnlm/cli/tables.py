@@ -10,6 +10,7 @@ from itertools import zip_longest
 from typing import Any
 
 NARROW = 16  # cells of the terminal; columns are not made narrower than this
+LARGE = 1e7  # from here on numbers have an exponent
 NAMES = {" ": "<space>", "\t": "<tab>", "\u3000": "<wide space>"}
 
 
@@ -50,6 +51,11 @@ def line(cells: Iterable[Any], widths: Iterable[int], align: str = "lr", gap: in
         space = " " * (wide - width(cell))
         parts.append(cell + space if _side(align, i) == "l" else space + cell)
     return (" " * gap).join(parts).rstrip()
+
+
+def decimal(x: float, sign: str = "") -> str:
+    """A number with two decimals, or with an exponent where its digits would fill the line; sign "+" shows a plus."""
+    return format(x, f"{sign}.2f" if abs(x) < LARGE else f"{sign}.4g")
 
 
 def visible(text: str) -> str:

@@ -6,17 +6,15 @@ Letters: M models, S sentences.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
 from rnnlm.errors import DataError, UsageError
+from rnnlm.lm.bootstrap import Interval, resampled
 from rnnlm.lm.scorer import Scorer
-
-GROUPS = 10_000  # units of resampling at most: sentences, or in a longer text runs of neighbouring sentences
-DRAWS = 64  # resampled texts at a time, to bound memory
 
 
 @dataclass
@@ -48,22 +46,43 @@ class Word:
     nats: np.ndarray  # (M,) -log p, summed over its occurrences
 
 
-def compare(scorers: Sequence[Scorer], sentences: Iterable[Sequence[str]], name: str = "text") -> Comparison:
-    """Score a text with every model. name: what messages call it. Memory grows with its sentences and types alone.
+def compare(
+    scorers: Sequence[Scorer], lines: Iterable[str], name: str = "text", blank_lines: bool = False
+) -> Comparison:
+    """Score a text, a sentence a line, with every model. name: what messages call it.
+
+    Each model cuts a line, and lowercases it or not, as in `rnnlm.lm.perplexity`; tokens are compared one by one. A
+    line that does not have as many tokens for each model is left out. blank_lines: an empty line is a sentence of
+    `</s>` alone; otherwise it is skipped. Memory grows with sentences and types alone.
 
     Raises UsageError for models of different levels, words and characters, and DataError for a text with no token that
     all models know.
     """
     if len({scorer.vocab.level for scorer in scorers}) > 1:
         raise UsageError("a model of words cannot be compared with one of characters", "compare models of one level")
-    M = len(scorers)
-    own, *texts = itertools.tee(sentences, 1 + M)
+    M, left_out = len(scorers), 0
+    shown = min(range(M), key=lambda m: scorers[m].vocab.lower)  # one that keeps capitals, if there is any
     nats, tokens = [], []
     words: dict[str, Word] = {}
-    left_out, oovs, zeroprobs = 0, np.zeros(M, int), np.zeros(M, int)
-    for sentence, *rows in zip(own, *(scorer.log_probs(text) for scorer, text in zip(scorers, texts))):
-        log_p = np.array(rows, float)
-        known = np.array([[*(word in scorer.vocab.index for word in sentence), True] for scorer in scorers])
+    oovs, zeroprobs = np.zeros(M, int), np.zeros(M, int)
+
+    def cut() -> Iterator[list[list[str]]]:
+        nonlocal left_out
+        for line in lines:
+            cuts = [scorer.vocab.split(line) for scorer in scorers]
+            lengths = set(map(len, cuts))
+            if len(lengths) > 1:  # U+0130 is lowercased to two characters
+                left_out += max(lengths) + 1
+            elif cuts[0] or blank_lines:
+                yield cuts
+
+    own, *texts = itertools.tee(cut(), 1 + M)
+    rows = (scorer.log_probs(text) for scorer, text in zip(scorers, map(_column, texts, range(M))))
+    for sentences, *row in zip(own, *rows):
+        log_p = np.array(row, float)
+        known = np.array(
+            [[*map(scorer.vocab.index.__contains__, sentence), True] for scorer, sentence in zip(scorers, sentences)]
+        )
         possible = log_p > -np.inf
         oovs += (~known).sum(axis=1)
         zeroprobs += (known & ~possible).sum(axis=1)
@@ -72,7 +91,7 @@ def compare(scorers: Sequence[Scorer], sentences: Iterable[Sequence[str]], name:
         tokens.append(int(compared.sum()))
         nats.append(-log_p[:, compared].sum(axis=1))
         for i in np.flatnonzero(compared):
-            word = words.setdefault([*sentence, "</s>"][i], Word(0, np.zeros(M)))
+            word = words.setdefault([*sentences[shown], "</s>"][i], Word(0, np.zeros(M)))
             word.count += 1
             word.nats -= log_p[:, i]
     if not sum(tokens):
@@ -80,11 +99,9 @@ def compare(scorers: Sequence[Scorer], sentences: Iterable[Sequence[str]], name:
     return Comparison(np.array(nats).T, np.array(tokens), left_out, oovs.tolist(), zeroprobs.tolist(), words)
 
 
-class Interval(NamedTuple):
-    """Interval that holds 95 % of the resampled texts."""
-
-    low: float
-    high: float
+def _column(rows: Iterable[list[list[str]]], m: int) -> Iterator[list[str]]:
+    """Sentences of one model, the m-th."""
+    return (row[m] for row in rows)
 
 
 class Bootstrap(NamedTuple):
@@ -96,28 +113,12 @@ class Bootstrap(NamedTuple):
 
 
 def bootstrap(comparison: Comparison, resamples: int = 1000, seed: int = 1) -> Bootstrap:
-    """Paired bootstrap (Efron 1979, Koehn 2004): texts of as many sentences, drawn with replacement.
-
-    All models are compared on the same draws. Sentences count as independent; those of one article are not quite, so
-    true intervals are wider.
-    """
-    S = len(comparison.tokens)
-    starts = np.unique(np.arange(min(S, GROUPS)) * S // min(S, GROUPS))
-    sums = np.add.reduceat(np.vstack([comparison.nats, comparison.tokens]), starts, axis=1)
-    rng, n = np.random.default_rng(seed), len(starts)
-    drawn = [
-        rng.multinomial(n, np.full(n, 1 / n), size=min(DRAWS, resamples - done)) @ sums.T
-        for done in range(0, resamples, DRAWS)
-    ]
-    *nats, tokens = np.concatenate(drawn).T
+    """Confidence intervals by the paired bootstrap over sentences: see `rnnlm.lm.bootstrap.resampled`."""
+    *nats, tokens = resampled(np.vstack([comparison.nats, comparison.tokens]), resamples, seed)
     with np.errstate(invalid="ignore", divide="ignore"):  # a draw of sentences in which nothing was compared
         entropy = np.array(nats) / tokens
     return Bootstrap(
-        [_interval(np.exp(x)) for x in entropy],
-        [_interval(np.exp(x - entropy[0])) for x in entropy],
+        [Interval.of(np.exp(x)) for x in entropy],
+        [Interval.of(np.exp(x - entropy[0])) for x in entropy],
         [float((x < entropy[0]).mean()) for x in entropy],
     )
-
-
-def _interval(x: np.ndarray) -> Interval:
-    return Interval(*map(float, np.nanpercentile(x, [2.5, 97.5])))

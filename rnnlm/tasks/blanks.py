@@ -16,6 +16,7 @@ from rnnlm.nn.heads.loss import exp_mean
 from rnnlm.nn.network import Network
 from rnnlm.tasks.base import DEFAULT_K, Answer, Likely, Task, questions, sentence, targets_of, verdict
 from rnnlm.text.corpus import encode
+from rnnlm.text.unknown import UnknownWords
 from rnnlm.text.vocab import BOS, EOS, OOV, SPECIALS, UNK, Vocabulary
 from rnnlm.text.windows import BlankBatch, weights_of
 
@@ -80,15 +81,13 @@ class Blanks(Task, reading="blanks"):
             places = [i for i, token in enumerate(tokens) if token == BLANK]
             if not places:
                 raise UsageError(f"no blank in {line!r}", f"write {BLANK} in place of a word, with spaces around")
-            ids = words.ids(tokens)
-            unknown = [token for token, i in zip(tokens, ids) if i == OOV and token != BLANK]
-            names = ", ".join(map(repr, dict.fromkeys(unknown)))
-            note = f"note: not in the vocabulary, read as <unk>: {names}" if unknown else ""
-            ids = [UNK if i == OOV or token == BLANK else i for token, i in zip(tokens, ids)]
+            unknown = UnknownWords(words)
+            unknown.count([token for token in tokens if token != BLANK])
+            ids = [UNK if i == OOV or token == BLANK else i for token, i in zip(tokens, words.ids(tokens))]
             found = list(likeliest(network, np.array(ids, np.int32), places, k))
             facts = [[one._asdict() for one in best] for best in found]
             rows = [[f"{BLANK} {n}" if len(found) > 1 else BLANK, *best] for n, best in enumerate(found, 1)]
-            yield Answer({"text": line, "blanks": facts}, [rows, ""], note)
+            yield Answer({"text": line, "blanks": facts}, [rows, ""], unknown.note)
 
     def sample(self, network, corpus, i, rng):
         ids, words = sentence(corpus, i), network.vocab

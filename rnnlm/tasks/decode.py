@@ -146,11 +146,12 @@ class Decoding(Task):
         """One sentence for each question, or the best ones of a beam search."""
         if k is not None:
             raise UsageError(f"-k {k}: this model writes whole answers", "--beam N shows the N best")
-        for question, batch in self.questions(network, text):
-            yield Answer({}, [""]) if batch is None else answer(network, question, batch, beam)
+        for question, batch, note in self.questions(network, text):
+            found = Answer({}, [""]) if batch is None else answer(network, question, batch, beam)
+            yield found._replace(note=note)
 
-    def questions(self, network: Network, text: str) -> Iterator[tuple[dict[str, Any], Any]]:
-        """Questions of a text, or of the file that it names: a JSON object each, and a batch or, for none, None."""
+    def questions(self, network: Network, text: str) -> Iterator[tuple[dict[str, Any], Any, str]]:
+        """Questions of a text, or of the file that it names: a JSON object each, a batch or, for none, None, and a note."""
         raise NotImplementedError
 
 

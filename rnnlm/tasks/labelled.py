@@ -27,6 +27,7 @@ from rnnlm.tasks.base import (
     verdict,
 )
 from rnnlm.text.corpus import encode
+from rnnlm.text.unknown import UnknownWords
 from rnnlm.text.vocab import BOS, Labels, Vocabularies
 from rnnlm.text.windows import LabelledBatch, shifted
 
@@ -75,9 +76,12 @@ class Labelled(Task, reading="labelled"):
             raise UsageError("--beam: a classifier writes no sentences", "-k says how many labels are shown")
         words, labels = network.vocab.inputs, network.vocab.outputs.words
         for line in questions(text):
-            p = np.exp(log_probs(network, words.read(words.split(line))))
+            unknown = UnknownWords(words)
+            p = np.exp(log_probs(network, words.read(unknown.split(line))))
             best = [Likely(labels[i], float(p[i])) for i in np.argsort(-p, kind="stable")[: k or DEFAULT_K]]
-            yield Answer({"text": line, "labels": [{"label": one.word, "p": one.p} for one in best]}, [[best]])
+            yield Answer(
+                {"text": line, "labels": [{"label": one.word, "p": one.p} for one in best]}, [[best]], unknown.note
+            )
 
     def sample(self, network, corpus, i, rng):
         ids, labels = sentence(corpus, i), network.vocab.outputs.words

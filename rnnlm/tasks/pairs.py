@@ -8,6 +8,7 @@ from rnnlm.nn.gradcheck import synthetic_batch
 from rnnlm.tasks.base import Examples, build, questions, refuse_stdin, sentence, targets_of, text_of, verdict
 from rnnlm.tasks.decode import Decoding, greedy
 from rnnlm.text.corpus import encode
+from rnnlm.text.unknown import UnknownWords
 from rnnlm.text.vocab import BOS, EOS, Vocabularies, Vocabulary
 from rnnlm.text.windows import PairBatch, shifted, weights_of
 
@@ -41,8 +42,9 @@ class Pairs(Decoding, reading="pairs"):
         """Each line is a source; an empty one has no target."""
         words = network.vocab.inputs
         for line in questions(text):
-            ids = words.read(words.split(line))
-            yield {"source": line}, source_batch(ids) if len(ids) else None
+            unknown = UnknownWords(words)
+            ids = words.read(unknown.split(line))
+            yield {"source": line}, source_batch(ids) if len(ids) else None, unknown.note
 
     def sample(self, network, corpus, i, rng):
         source, true = sentence(corpus, i), sentence(corpus.other, i)

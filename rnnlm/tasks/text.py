@@ -11,6 +11,7 @@ from rnnlm.tasks.base import DEFAULT_K, Answer, Likely, Task, questions
 from rnnlm.text import vocab, windows
 from rnnlm.text.corpus import encode
 from rnnlm.text.lines import lines
+from rnnlm.text.unknown import UnknownWords
 
 
 class Stream(Task, reading="stream"):
@@ -56,11 +57,14 @@ class Stream(Task, reading="stream"):
             raise UsageError(f"-k {k}: only {len(words) - 1} words of the vocabulary can come next", "ask for fewer")
         scorer = NetworkScorer(network, self.stream)
         for line in questions(text):
-            tokens = words.split(line)
+            unknown = UnknownWords(words)
+            tokens = unknown.split(line)
             found = [[Likely(*one) for one in best] for best in scorer.likeliest(tokens, k)]
             rows = list(zip([words.words[scorer.start], *tokens], found))
             facts = [{"after": word, "next": [one._asdict() for one in best]} for word, best in rows]
-            yield Answer({"text": line, "predictions": facts}, [[[word, *best] for word, best in rows], ""])
+            yield Answer(
+                {"text": line, "predictions": facts}, [[[word, *best] for word, best in rows], ""], unknown.note
+            )
 
     def samples(self, network, corpus, number, rng):
         """Text drawn from the model."""

@@ -69,7 +69,7 @@ class Vectors(Decoding, reading="vectors"):
             raise UsageError("vectors are read from a file, not from standard input", "name a matrix (.npy)")
         matrix = load_matrix(text, network.model.vector)
         for i in range(len(matrix)):
-            yield {"row": i + 1}, vector_batch(matrix[i])
+            yield {"row": i + 1}, vector_batch(matrix[i]), ""
 
     def sample(self, network, corpus, i, rng):
         true = sentence(corpus, i)

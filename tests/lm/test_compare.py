@@ -12,7 +12,7 @@ from rnnlm.lm.ngram import Ngram, Order
 from rnnlm.text.vocab import Vocabulary
 
 WORDS = ["cat", "dog", "bird"]
-TEXT = [[WORDS[0], WORDS[1]], [WORDS[0]], [], [WORDS[2], "unheard", WORDS[0]]]
+TEXT = [f"{WORDS[0]} {WORDS[1]}", WORDS[0], "", f"{WORDS[2]} unheard {WORDS[0]}"]
 
 
 class Fixed:
@@ -20,9 +20,9 @@ class Fixed:
 
     kind, start, carried = "fixed", 0, False
 
-    def __init__(self, p, words=WORDS, level="word"):
+    def __init__(self, p, words=WORDS, level="word", lower=False):
         self.log_p = math.log(p) if p else -math.inf
-        self.vocab = Vocabulary(["<s>", "</s>", "<unk>", *words], [1] * (3 + len(words)), level)
+        self.vocab = Vocabulary(["<s>", "</s>", "<unk>", *words], [1] * (3 + len(words)), level, lower)
 
     def log_probs(self, sentences):
         return (np.full(len(words) + 1, self.log_p) for words in sentences)
@@ -31,14 +31,14 @@ class Fixed:
 def test_compare_sums_over_what_all_models_know():
     unigrams = Order(np.arange(6), np.log([1e-9, 0.3, 0.1, 0.2, 0.15, 0.25]), np.zeros(6))
     scorers = [Fixed(0.5), Fixed(0.25, WORDS[1:]), Ngram(Fixed(1).vocab, [unigrams])]
-    found = compare(scorers, iter(TEXT))
+    found = compare(scorers, iter(TEXT), blank_lines=True)
     assert found.tokens.tolist() == [2, 1, 1, 2]  # WORDS[0] is unknown to the second, "unheard" to all
     assert found.left_out == 4
     assert found.oovs == [1, 4, 1]
     assert found.zeroprobs == [0, 0, 0]
     np.testing.assert_allclose(found.nats[:2], np.outer([math.log(2), math.log(4)], [2, 1, 1, 2]))
     np.testing.assert_allclose(found.ppl[:2], [2, 4])
-    log_p = list(scorers[2].log_probs(TEXT))
+    log_p = list(scorers[2].log_probs(map(str.split, TEXT)))
     kept = [log_p[0][1:], log_p[1][1:], log_p[2], log_p[3][[0, 3]]]
     np.testing.assert_allclose(found.nats[2], [-x.sum() for x in kept], rtol=1e-12)
     assert {word: entry.count for word, entry in found.words.items()} == {"</s>": 4, WORDS[1]: 1, WORDS[2]: 1}
@@ -50,7 +50,7 @@ def test_words_of_probability_zero_are_left_out():
         def log_probs(self, sentences):
             return (np.array([-np.inf] * len(words) + [self.log_p]) for words in sentences)
 
-    found = compare([Fixed(0.5), Zero(0.5)], TEXT)
+    found = compare([Fixed(0.5), Zero(0.5)], TEXT, blank_lines=True)
     assert (found.tokens.tolist(), found.left_out, found.zeroprobs) == ([1, 1, 1, 1], 6, [0, 5])
 
 
@@ -64,7 +64,7 @@ def test_the_words_that_differ_most():
 
 def test_nothing_to_compare():
     with pytest.raises(DataError, match="some.txt: 2 tokens"):
-        compare([Fixed(0.5), Fixed(0)], [[WORDS[0]]], "some.txt")
+        compare([Fixed(0.5), Fixed(0)], [WORDS[0]], "some.txt")
     with pytest.raises(UsageError, match="words .* characters"):
         compare([Fixed(0.5), Fixed(0.5, "ab", "char")], TEXT)
 

@@ -3,7 +3,8 @@
     score = ac * (acoustic score) + lm * (log-probability of the words and `</s>` under a model)
           + old * (log-probability of the words under the recogniser's own model) - penalty * (number of words)
 
-in natural logarithms; ac, lm, old and penalty are the `Weights`.
+in natural logarithms; ac, lm, old and penalty are the `Weights`. The weight oov is -log10 of the probability of a word
+out of the vocabulary (`rnnlm.lm.oov`), part of the model's log-probability. Noise is neither scored nor counted.
 
     for scored in rescore(scorer, nbest.read(["test.nbest"], "mikolov")):
         print(scored.best(Weights(lm=8)))
@@ -20,10 +21,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rnnlm.lm.oov import PENALTY, Oov
 from rnnlm.lm.rescoring.nbest import NBest, write
 from rnnlm.lm.scorer import Scorer
 
-LOG_ZERO = -99 * math.log(10)  # score of a word of probability zero, as in ARPA files
+LN10 = math.log(10)
+LOG_ZERO = -99 * LN10  # score of a known word of probability zero, as in ARPA files
 
 
 class Weights(NamedTuple):
@@ -33,41 +36,67 @@ class Weights(NamedTuple):
     lm: float = 1.0
     old: float = 0.0
     penalty: float = 0.0
+    oov: float = PENALTY  # log10, and part of the model's log-probability: it is multiplied by lm
+
+    @property
+    def factors(self) -> np.ndarray:
+        """Factors of the columns of `Scored.scores`, (5,)."""
+        return np.array([self.ac, self.lm, self.old, self.penalty, self.lm * self.oov * LN10])
+
+    @classmethod
+    def of(cls, factors: np.ndarray, oov: float) -> Weights:
+        """Weights with these factors; `oov` where the model has no weight."""
+        ac, lm, old, penalty, x = map(float, factors)
+        return cls(ac, lm, old, penalty, x / lm / LN10 if lm else oov)
 
 
 class Scored(NamedTuple):
     """N-best list whose hypotheses a model has scored."""
 
     nbest: NBest
-    scores: np.ndarray  # (N, 4) float64: ac, lm, old and the negative number of words, in the order of Weights
+    scores: np.ndarray  # (N, 5) float64: ac, lm, old, the negative numbers of words and of OOVs with the penalty
 
     def ranking(self, weights: Weights) -> np.ndarray:
         """Indices of the hypotheses, (N,), the best first; equal ones in the order of the list."""
-        return np.argsort(-combined(self.scores.T, weights), kind="stable")
+        return np.argsort(-combined(self.scores.T, weights.factors), kind="stable")
 
-    def best(self, weights: Weights) -> str:
-        """Best hypothesis as a line `ID words...`."""
-        return " ".join([self.nbest.id, *self.nbest.hypotheses[self.ranking(weights)[0]].words])
+    def best(self, weights: Weights, noise: bool = False) -> str:
+        """Best hypothesis as a line `ID words...`, with its noise if that is wanted."""
+        hypothesis = self.nbest.hypotheses[self.ranking(weights)[0]]
+        return " ".join([self.nbest.id, *(hypothesis.everything if noise else hypothesis.words)])
 
     def lines(self, weights: Weights, form: str) -> Iterator[str]:
         """Lines of the whole list in a format of n-best lists, best first; `srilm` is written as `srilm-stream`."""
         form = "srilm-stream" if form == "srilm" else form
-        return (write(self.nbest.id, self.nbest.hypotheses[n], self.scores[n, 1], form) for n in self.ranking(weights))
+        lm = self.scores[:, 1] + self.scores[:, 4] * weights.oov * LN10
+        return (write(self.nbest.id, self.nbest.hypotheses[n], lm[n], form) for n in self.ranking(weights))
 
 
 def rescore(
-    scorer: Scorer, lists: Iterable[NBest], split: Callable[[str], Sequence[str]] = str.split
+    scorer: Scorer,
+    lists: Iterable[NBest],
+    split: Callable[[str], Sequence[str]] = str.split,
+    how: str = "penalty",
 ) -> Iterator[Scored]:
-    """N-best lists with a model's scores. split: from a line to the model's tokens. Some lists are read ahead."""
+    """N-best lists with a model's scores. Some lists are read ahead.
+
+    split: from a line to the model's tokens. how: what words out of the vocabulary count, see `rnnlm.lm.oov.Oov`; with
+    "penalty" they have a column of their own, which `Weights.oov` belongs to.
+    """
+    rule = Oov(how)  # type: ignore[arg-type]
     lists, ahead = itertools.tee(lists)
-    tokens = ([split(" ".join(hypothesis.words)) for hypothesis in nbest.hypotheses] for nbest in ahead)
-    for nbest, log_probs in zip(lists, scorer.alternatives(tokens)):
-        lm = [np.maximum(log_p, LOG_ZERO).sum(dtype=float) for log_p in log_probs]
-        rows = [(h.ac, x, h.old, -len(h.words)) for h, x in zip(nbest.hypotheses, lm)]
+    tokens, own = itertools.tee([split(" ".join(h.words)) for h in nbest.hypotheses] for nbest in ahead)
+    for nbest, sentences, log_probs in zip(lists, own, scorer.alternatives(tokens)):
+        rows = []
+        for h, words, log_p in zip(nbest.hypotheses, sentences, log_probs):
+            known = rule.known(words, scorer.vocab)
+            lm = np.maximum(log_p[known], LOG_ZERO).sum(dtype=float)
+            oovs = int((~known).sum()) if how == "penalty" else 0
+            rows.append((h.ac, lm, h.old, -len(h.words), -oovs))
         yield Scored(nbest, np.array(rows, float))
 
 
-def combined(scores: np.ndarray, weights: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Weighted sum of scores, (4, ...) -> (...): to the last bit the same for one list and for many, unlike `@`."""
-    ac, lm, old, words = scores
-    return ac * weights[0] + lm * weights[1] + old * weights[2] + words * weights[3]
+def combined(scores: np.ndarray, factors: np.ndarray) -> np.ndarray:
+    """Weighted sum of scores, (5, ...) -> (...): to the last bit the same for one list and for many, unlike `@`."""
+    ac, lm, old, words, oovs = scores
+    return ac * factors[0] + lm * factors[1] + old * factors[2] + words * factors[3] + oovs * factors[4]

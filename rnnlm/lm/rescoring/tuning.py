@@ -1,6 +1,6 @@
 """Tuning of rescoring weights for the fewest word errors (Och 2003).
 
-Letters: U utterances, N hypotheses of one.
+Weights are here the five `Weights.factors`. Letters: U utterances, N hypotheses of one.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from rnnlm.lm.rescoring.rescore import Scored, Weights, combined
+from rnnlm.lm.rescoring.formats import IMPOSSIBLE
+from rnnlm.lm.rescoring.rescore import LN10, Scored, Weights, combined
 
+LM_OOV = np.array([0, 1, 0, 0, 0])  # the column of the model's score
 STARTS = 8  # points of the coarse grid from which searches start
 Count = Callable[[np.ndarray], int]  # from weights to the number of errors
 
@@ -20,8 +22,8 @@ Count = Callable[[np.ndarray], int]  # from weights to the number of errors
 def tune(scored: Sequence[Scored], distances: Sequence[np.ndarray], weights: Weights, free: Sequence[str]) -> Weights:
     """Weights that make the fewest errors, as far as a deterministic search from several starts finds them.
 
-    distances: per list, the word errors of its hypotheses. free: names of the weights to tune, of which lm and old do
-    not become negative; the others stay.
+    distances: per list, the word errors of its hypotheses. free: names of the weights to tune, of which only penalty
+    becomes negative; the others stay. Impossible hypotheses are left out.
 
     Along one weight, the best hypothesis of each list changes only at the corners of the upper envelope of N lines, so
     the number of errors is known for every value at once. From the best points of a coarse grid and from `weights`,
@@ -29,24 +31,41 @@ def tune(scored: Sequence[Scored], distances: Sequence[np.ndarray], weights: Wei
     errors become fewer. The result lies in the middle of its interval, has few digits, and is no worse than `weights`
     or any point of the grid.
     """
-    N = max(len(s.scores) for s in scored)
-    first = [np.minimum(np.arange(N), len(s.scores) - 1) for s in scored]
-    scores = np.stack([s.scores[rows].T for s, rows in zip(scored, first)], axis=1)  # (4, U, N), the last repeated
-    errors = np.stack([d[rows] for d, rows in zip(distances, first)])
-    axes = np.eye(4)[[Weights._fields.index(name) for name in free]]
+    lists = [_possible(s.scores, d) for s, d in zip(scored, distances)]
+    if "oov" not in free:  # the penalty is a part of the model's score
+        lists = [(x + np.outer(x[:, 4], LM_OOV * weights.oov * LN10), d) for x, d in lists]
+    N = max(len(d) for _, d in lists)
+    first = [np.minimum(np.arange(N), len(d) - 1) for _, d in lists]
+    scores = np.stack([x[rows].T for (x, _), rows in zip(lists, first)], axis=1)  # (5, U, N), the last repeated
+    errors = np.stack([d[rows] for (_, d), rows in zip(lists, first)])
+    if "oov" not in free:
+        scores[4] = 0
+    axes = np.eye(5)[[Weights._fields.index(name) for name in free]]
 
     def count(w: np.ndarray) -> int:
         return int(errors[np.arange(len(errors)), combined(scores, w).argmax(axis=1)].sum())
 
-    spread = np.mean([s.scores.std(axis=0) for s in scored], axis=0)
-    fixed = np.abs(np.array(weights) * spread * (1 - axes.sum(axis=0))).max()
-    unit = np.divide(fixed or 1.0, spread, where=spread > 0, out=np.ones(4))  # weights of as much effect as the fixed
+    spread = np.mean([x.std(axis=0) for x, _ in lists], axis=0)
+    given, stays = weights.factors, 1 - axes.sum(axis=0)
+    fixed = np.abs((given * spread * stays)[:4]).max()
+    unit = np.divide(fixed or 1.0, spread, where=spread > 0, out=np.ones(5))  # weights of as much effect as the fixed
     steps = [(-1, -0.5, 0, 0.5, 1) if name == "penalty" else (0, 0.25, 0.5, 1, 2, 4) for name in free]
-    rest = np.array(weights) * (1 - axes.sum(axis=0))
-    grid = sorted((rest + unit * (x @ axes) for x in map(np.array, itertools.product(*steps))), key=count)
-    best = min((_descend(scores, errors, axes, w, count) for w in [np.array(weights), *grid[:STARTS]]), key=count)
-    rounded = (np.array([float(f"{x:.{digits}g}") for x in best]) for digits in range(2, 18))
-    return Weights(*map(float, next(w for w in rounded if count(w) <= count(best))))
+    points = (given * stays + unit * (x @ axes) for x in map(np.array, itertools.product(*steps)))
+    grid = sorted((w for w in points if w[1] or not w[4] or "oov" not in free), key=count)
+    best = min((_descend(scores, errors, axes, w, count) for w in [given, *grid[:STARTS]]), key=count)
+    found = Weights.of(best, weights.oov)
+    found = found if "oov" in free else found._replace(oov=weights.oov)
+    rounded = (
+        found._replace(**{name: float(f"{getattr(found, name):.{digits}g}") for name in free})
+        for digits in range(2, 18)
+    )
+    return next((w for w in rounded if count(w.factors) <= count(best)), found)
+
+
+def _possible(scores: np.ndarray, errors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Scores and errors of the hypotheses of a list that can be chosen, or of all if none can."""
+    possible = (scores[:, [0, 2]] > IMPOSSIBLE).all(axis=1)
+    return (scores[possible], errors[possible]) if possible.any() else (scores, errors)
 
 
 def _descend(scores: np.ndarray, errors: np.ndarray, axes: np.ndarray, w: np.ndarray, count: Count) -> np.ndarray:
@@ -55,16 +74,17 @@ def _descend(scores: np.ndarray, errors: np.ndarray, axes: np.ndarray, w: np.nda
     while count(w) < best:
         best, start = count(w), w
         for axis in axes:
-            w = _search(scores, errors, w, axis, count)
+            if w[1] or not axis[4]:  # without a weight of the model, the penalty has none either
+                w = _search(scores, errors, w, axis, count)
         if len(axes) > 1 and (w != start).any():
             w = _search(scores, errors, w, w - start, count)
     return w
 
 
 def _search(scores: np.ndarray, errors: np.ndarray, w: np.ndarray, direction: np.ndarray, count: Count) -> np.ndarray:
-    """Weights on the line w + x direction with the fewest errors, lm and old not negative."""
+    """Weights on the line w + x direction with the fewest errors, lm, old and oov not negative."""
     low, high = -math.inf, math.inf
-    for i in (1, 2):  # lm, old
+    for i in (1, 2, 4):  # lm, old, oov
         if direction[i]:
             bound = -w[i] / direction[i]
             low, high = (max(low, bound), high) if direction[i] > 0 else (low, min(high, bound))

@@ -6,7 +6,8 @@ import math
 import pytest
 
 from rnnlm.errors import DataError
-from rnnlm.lm.rescoring.nbest import FORMATS, Hypothesis, NBest, read, read_references, write
+from rnnlm.lm.rescoring.formats import FORMATS
+from rnnlm.lm.rescoring.nbest import Hypothesis, NBest, read, read_references, write
 
 LN10 = math.log(10)
 
@@ -61,8 +62,9 @@ def test_srilm(folder, tmp_path):
     one, two = read([first, "u2.score.gz"], "srilm")
     assert one.id == "u1.x"
     assert one.hypotheses == [
-        Hypothesis("u1.x", ["the", "cat"], -100.5 * LN10, -20 * LN10), Hypothesis("u1.x", [], -101 * LN10, -10 * LN10),
-    ]  # fmt: skip
+        Hypothesis("u1.x", ["the", "cat"], -100.5 * LN10, -20 * LN10, ["the", "-pau-", "cat"]),
+        Hypothesis("u1.x", [], -101 * LN10, -10 * LN10),
+    ]
     assert two == NBest("u2", [Hypothesis("u2", ["dog"], -3 * LN10, -4 * LN10)])
 
 
@@ -97,8 +99,11 @@ def test_files_follow_each_other(folder):
     ("kaldi", "-1 a\n", "f:1:", "'-1 a', expected 'ID-N words...'"),
     ("kaldi", "u-1 a\nu-01 b\n", "f:2:", "'u-01 b', expected another number"),
     ("srilm", "-1 -2 a b\n", "f:1:", "'-1 -2 a b', expected 'ac lm nwords words...'"),
-    ("srilm", "NBestList1.0\n(-23) a b\n", "f:1:", "'NBestList1.0', expected 'ac lm nwords words...'"),
-    ("srilm", "-1 nan 1 a\n", "f:1:", "'-1 nan 1 a', expected 'ac lm nwords words...'"),
+    ("srilm", "NBestList1.0\n-23 a b\n", "f:2:", "'-23 a b', expected '(score) words...'"),
+    ("srilm", "-1 nan 1 a\n", "f:1:", "'nan', expected a number for lm"),
+    ("srilm", "-1 1e999 1 a\n", "f:1:", "'1e999', expected a number for lm"),
+    ("srilm", "-1,5 -2 1 a\n", "f:1:", "'-1,5', expected a number for ac"),
+    ("srilm-stream", "u -1 inf 1 a\n", "f:1:", "'inf', expected a number for lm"),
     ("srilm", "-1 -2 3 a b\n", "f:1:", ": 3, not 2"),
     ("srilm-stream", "u -1 -2 1 a\n-1 -2 1 a\n", "f:2:", "'-1 -2 1 a', expected 'ID ac lm nwords words...'"),
     ("srilm-stream", f"u -1 -2 9 {'long ' * 20}\n", "f:1:", f"'u -1 -2 9 {'long ' * 9}lo...'"),
@@ -123,7 +128,9 @@ def test_an_utterance_has_one_file(folder, tmp_path):
     ("u-1 1\nu-2 2\nu-3 3\n", "ac:3:", "'u-3 3', expected the end"),
     ("u-2 1\nu-1 2\n", "ac:1:", "'u-2 1', expected 'u-1 value'"),
     ("1\n\n2\n", "ac:2:", "an empty line, expected 'u-2 value'"),
-    ("u-1 1\nu-2 x\n", "ac:2:", "'u-2 x', expected 'u-2 value'"),
+    ("u-1 1\nu-2 x\n", "ac:2:", "'u-2 value' or a value, the score of f:2"),
+    ("u-1 1\nu-2 nan\n", "ac:2:", "'nan', expected a number for"),
+    ("u-1 1\nu-2 -inf\n", "ac:2:", "'-inf', expected a number for"),
     ("u-1 1 2\n", "ac:1:", "'u-1 1 2', expected 'u-1 value'"),
 ])  # fmt: skip
 @pytest.mark.parametrize("kind", ["ac", "old"])

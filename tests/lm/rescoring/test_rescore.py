@@ -4,12 +4,13 @@ import numpy as np
 
 from rnnlm.lm.rescoring.nbest import Hypothesis, NBest
 from rnnlm.lm.rescoring.rescore import LOG_ZERO, Scored, Weights, rescore
+from rnnlm.text.vocab import Vocabulary
 from tests.lm.rescoring.conftest import errors
 
 
 def test_scores_of_hypotheses(heard, scorer):
     s = heard[0][3]
-    assert s.scores.shape == (len(s.nbest.hypotheses), 4)
+    assert s.scores.shape == (len(s.nbest.hypotheses), 5)
     np.testing.assert_array_equal(s.scores[:, 0], [h.ac for h in s.nbest.hypotheses])
     np.testing.assert_array_equal(s.scores[:, 3], [-len(h.words) for h in s.nbest.hypotheses])
     alone = [next(scorer.log_probs([h.words])).sum(dtype=float) for h in s.nbest.hypotheses]
@@ -24,13 +25,13 @@ def test_word_error_rate_falls(heard):
 
 
 def test_equal_scores_keep_their_order():
-    scores = np.array([[0, -1, 0, -1], [0, 0, 0, -1], [0, -1, 0, -1], [0, 0, 0, -1]], float)
+    scores = np.array([[0, -1, 0, -1, 0], [0, 0, 0, -1, 0], [0, -1, 0, -1, 0], [0, 0, 0, -1, 0]], float)
     assert list(Scored(NBest("", []), scores).ranking(Weights())) == [1, 3, 0, 2]
 
 
 def test_the_best_hypothesis_and_the_whole_list_as_lines():
     nbest = NBest("u", [Hypothesis("u", ["a", "b"], -1.0), Hypothesis("u", ["c"], -2.0)])
-    s = Scored(nbest, np.array([[-1.0, -4, 0, -2], [-2.0, -1, 0, -1]]))
+    s = Scored(nbest, np.array([[-1.0, -4, 0, -2, 0], [-2.0, -1, 0, -1, 0]]))
     assert [s.best(Weights(lm=lm)) for lm in (0, 1)] == ["u a b", "u c"]
     assert list(s.lines(Weights(), "mikolov")) == ["u c", "u a b"]
     assert list(s.lines(Weights(lm=0), "srilm")) == list(s.lines(Weights(lm=0), "srilm-stream"))
@@ -38,6 +39,8 @@ def test_the_best_hypothesis_and_the_whole_list_as_lines():
 
 class Certain:
     """A scorer for which everything but `a` is impossible."""
+
+    vocab = Vocabulary(["<s>", "</s>", "<unk>", "a", "b"], [1] * 5)
 
     def alternatives(self, lists):
         for sentences in lists:

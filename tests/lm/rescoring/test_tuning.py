@@ -74,6 +74,7 @@ def lists_of_numbers(seed, U=30, N=12):
         noise = rng.normal(0, [60, 8, 9, 0], (n, 4))
         scores = np.round([-1000, -50, -60, -12] - d[:, None] * [30, 4, 2, 0] + noise, 1)
         scores[:, 3] += rng.integers(-2, 3, n)
+        scores = np.column_stack([scores, np.zeros(n)])
         yield Scored(NBest("", [Hypothesis("", [])] * n), scores), d
 
 
@@ -114,5 +115,5 @@ def test_one_weight_is_tuned_exactly():
 
 
 def test_lists_that_leave_no_choice():
-    scored = [Scored(NBest("u", [Hypothesis("u", ["a"])]), np.array([[-1.0, -2, -3, -1]]))]
+    scored = [Scored(NBest("u", [Hypothesis("u", ["a"])]), np.array([[-1.0, -2, -3, -1, 0]]))]
     assert tune(scored, [np.array([1])], Weights(lm=0.5), ("lm", "penalty")) == Weights(lm=0.5)
