@@ -82,13 +82,7 @@ def load_model(path: str | Path, command: str = "score") -> Loaded:
             raise UsageError(f"{file}: {why}", commands)
         return Parameters.shapes(settings.model.specs(words))
 
-    try:
-        saved = checkpoint.load(file, shapes)
-    except DataError:
-        if os.path.isfile(file) and arpa.is_arpa(file):
-            hint = "`rnnlm eval`, `score`, `rescore` and `compare` take it"
-            raise UsageError(f"{file}: an n-gram model (ARPA file), expected a network", hint) from None
-        raise
+    saved = checkpoint.load(file, shapes)
     figures = read_figures(saved, file)
     network = Network(settings.model, words, np.dtype(settings.dtype))
     load_weights(network, saved, file)

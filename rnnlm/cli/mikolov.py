@@ -94,18 +94,16 @@ def rule_of(flags):
 
 def nbest(scorer, lines, rule):
     """Print the score of each line. Returns their sum, and the number of words and sentence ends that count."""
-    import numpy as np
-
     total, number = 0.0, 0
     rows = (line.replace("\t", " ").strip().partition(" ")[::2] for line in lines)
     groups = itertools.groupby(rows, lambda row: row[0])
     lists, ahead = itertools.tee([scorer.vocab.split(words) for _, words in group] for _, group in groups)
     for sentences, log_probs in zip(lists, scorer.alternatives(ahead)):
         for words, log_p in zip(sentences, log_probs):
-            counted = rule.counted(words, log_p, scorer.vocab) / math.log(10)
-            score = float(np.nansum(counted))
+            counted = [x / math.log(10) for x in rule.counted(words, log_p, scorer.vocab) if not math.isnan(x)]
+            score = sum(counted)
             click.echo(f"{score:.6f}")
-            total, number = total + score, number + int((~np.isnan(counted)).sum())
+            total, number = total + score, number + len(counted)
     return total, number
 
 

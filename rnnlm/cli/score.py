@@ -45,9 +45,7 @@ def scores(scorer, sentences, scale, rule, words):
     """A line of numbers for each sentence."""
     import itertools
 
-    import numpy as np
-
     own, ahead = itertools.tee(sentences)
     for tokens, log_p in zip(own, scorer.log_probs(ahead)):
-        log_p = rule.counted(tokens, log_p, scorer.vocab) / scale
-        yield " ".join(f"{x:.8f}" for x in log_p) if words else f"{np.nansum(log_p):.8f}"
+        counted = [x / scale for x in rule.counted(tokens, log_p, scorer.vocab)]
+        yield " ".join(f"{x:.8f}" for x in counted) if words else f"{sum(x for x in counted if not math.isnan(x)):.8f}"

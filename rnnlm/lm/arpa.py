@@ -17,23 +17,22 @@ A line is log10 probability, words, log10 backoff weight. A missing weight is 0;
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import io
 import math
 import os
 import re
-import zlib
 from collections.abc import Iterator
 from itertools import repeat
 from typing import Any, BinaryIO, NoReturn, cast
 
 import numpy as np
 
-from rnnlm.errors import DataError
+from rnnlm.errors import DataError, UsageError
 from rnnlm.files import shortened, write_whole
+from rnnlm.lm import foreign
 from rnnlm.lm.ngram import Ngram, Order, find
-from rnnlm.text.lines import GZIP_MAGIC, STDIN, TextPath, blocks, text_name
+from rnnlm.text.lines import STDIN, TextPath, blocks, text_name
 from rnnlm.text.vocab import BOS, SPECIALS, Vocabulary
 
 LN10 = math.log(10)
@@ -42,19 +41,22 @@ SLACK = 1e-6  # rounding may lift a log10 probability above 0 by so much
 LINES = 1 << 16  # written at a time
 NEWLINE = 10
 WHITE = np.isin(np.arange(256), list(b" \t\n\r\v\f"))
-HEAD = 1 << 16  # bytes; a file that is not named .arpa must have its line \data\ in them
 
 
 def is_arpa(path: TextPath) -> bool:
     r"""Whether a path means an ARPA file: standard input, a name in .arpa, or a line \data\ at the start."""
     if str(path) == STDIN or str(path).endswith((".arpa", ".arpa.gz")):
         return True
-    with contextlib.suppress(OSError, EOFError, zlib.error), open(path, "rb") as file:
-        zipped = file.read(2) == GZIP_MAGIC
-        file.seek(0)
-        stream: Any = gzip.GzipFile(fileobj=file) if zipped else file
-        return re.search(rb"^\\data\\\s*$", stream.read(HEAD), re.MULTILINE) is not None
-    return False
+    return re.search(rb"^\\data\\\s*$", foreign.head(path), re.MULTILINE) is not None
+
+
+def refuse(path: TextPath) -> None:
+    """Raise an error for what is no network: UsageError for an ARPA file, DataError for another program's model."""
+    if os.path.isfile(path):
+        foreign.refuse_file(path)
+        if is_arpa(path):
+            hint = "`rnnlm eval`, `score`, `rescore` and `compare` take it"
+            raise UsageError(f"{path}: an n-gram model (ARPA file), expected a network", hint)
 
 
 # --- writing -------------------------------------------------------------------------------------------------------
@@ -115,8 +117,10 @@ def load(path: TextPath) -> Ngram:
     The vocabulary is `<s>`, `</s>`, `<unk>` (`<UNK>` is read as `<unk>`), then the words in the order of the file.
     Without a line for `<unk>`, unknown words have probability zero. Text before the line \\data\\ is skipped, as other
     programs do. Raises DataError with file, line and what was expected for whatever is missing, malformed, listed twice
-    or not announced in the header. Memory grows with the n-grams that are there.
+    or not announced in the header, and for formats that only look like it (`rnnlm.lm.foreign`). Memory grows with the
+    n-grams that are there.
     """
+    foreign.refuse_file(path)
     return _Reader(path).model()
 
 
@@ -136,7 +140,8 @@ class _Reader:
         return self.before + self.at + 1
 
     def model(self) -> Ngram:
-        while self.next("\\data\\") != "\\data\\":
+        while (line := self.next("\\data\\")) != "\\data\\":
+            foreign.refuse(line.encode(), self.name)  # from standard input
             self.at += 1
         self.at += 1
         promised = self.header()
@@ -308,6 +313,8 @@ def _fields(text: bytes) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _number(text: bytes) -> float:
+    if text.startswith(b"-1.#INF"):  # as older C libraries of Windows print it
+        return -math.inf
     try:
         return math.nan if b"_" in text else float(text)
     except ValueError:

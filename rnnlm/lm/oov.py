@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-import numpy as np
+if TYPE_CHECKING:  # options of commands are shown without NumPy
+    import numpy as np
 
-from rnnlm.text.vocab import Vocabulary
+    from rnnlm.text.vocab import Vocabulary
 
 PENALTY = 5.0  # of Mikolov's toolkit: p = 10^-5
 CHOICES = ("penalty", "unk", "exclude")
@@ -32,11 +33,14 @@ class Oov(NamedTuple):
         """The penalty as a negative natural logarithm."""
         return self.penalty * math.log(10)
 
-    def known(self, words: Sequence[str], vocab: Vocabulary) -> np.ndarray:
-        """For each of n words and for `</s>`, (n + 1,): whether its own log-probability counts."""
-        return np.array([*(self.how == "unk" or word in vocab.index for word in words), True])
+    def known(self, words: Sequence[str], vocab: Vocabulary) -> list[bool]:
+        """For each of n words and for `</s>`, n + 1 in all: whether its own log-probability counts."""
+        return [*(self.how == "unk" or word in vocab.index for word in words), True]
 
-    def counted(self, words: Sequence[str], log_p: np.ndarray, vocab: Vocabulary) -> np.ndarray:
-        """Natural log-probabilities (n + 1,) of n words and `</s>` as they count; nan for what does not count."""
+    def counted(self, words: Sequence[str], log_p: np.ndarray, vocab: Vocabulary) -> list[float]:
+        """Natural log-probabilities of n words and `</s>` as they count, n + 1 in all; nan for what does not count.
+
+        log_p (n + 1,): those of the model.
+        """
         instead = -self.nats if self.how == "penalty" else math.nan
-        return np.where(self.known(words, vocab), log_p.astype(float), instead)
+        return [float(x) if known else instead for x, known in zip(log_p, self.known(words, vocab))]

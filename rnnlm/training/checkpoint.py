@@ -27,6 +27,7 @@ import numpy as np
 from rnnlm import config
 from rnnlm.errors import DataError, RnnlmError, UsageError
 from rnnlm.files import write_whole
+from rnnlm.lm import arpa
 from rnnlm.nn.network import Network
 from rnnlm.text import vocab
 
@@ -119,6 +120,7 @@ def load(path: Path, shapes: Callable[[dict[str, Any], bytes], Shapes] | None = 
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}", HINT) from None
     except Exception as error:  # on other files zipfile, NumPy and json raise a dozen kinds
+        arpa.refuse(path)
         raise DataError(f"{path}: not a model file, or a damaged one", HINT) from error
 
 

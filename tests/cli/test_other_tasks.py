@@ -211,7 +211,7 @@ def test_eval_reads_a_task_from_a_file(rnnlm):
 
 def test_predict_labels(rnnlm):
     status, out, err = rnnlm("predict", "runs/classifier", "-", "-k", 2, stdin=b"the cat sees zebra\n\nthe dog likes\n")
-    assert (status, err) == (0, "")
+    assert (status, err) == (0, "note: 1 of 4 words not in the vocabulary, read as <unk>: 'zebra'\n")
     lines = out.splitlines()
     assert len(lines) == 3
     assert all(re.fullmatch(r"[01]\.\d{4} \w+   [01]\.\d{4} \w+", line) for line in lines)
@@ -223,7 +223,8 @@ def test_predict_labels(rnnlm):
 
 def test_predict_answers(rnnlm):
     status, out, err = rnnlm("predict", "runs/seq2seq", "-", stdin=b"the cat sees\n\nzebra\n")
-    assert (status, err, out.count("\n"), out.split("\n")[1]) == (0, "", 3, "")
+    note = "note: 1 of 1 word not in the vocabulary, read as <unk>: 'zebra'\n"
+    assert (status, err, out.count("\n"), out.split("\n")[1]) == (0, note, 3, "")
     status, out, _ = rnnlm("predict", "runs/seq2seq", "the cat sees", "--beam", 3)
     rows = [line.split("\t") for line in out.splitlines()]
     assert (status, len(rows), rows[-1]) == (0, 4, [""])
@@ -255,7 +256,7 @@ def test_beams_are_for_models_that_answer(rnnlm):
 
 def test_fill(rnnlm):
     status, out, err = rnnlm("fill", "runs/blank", "the ____ sees ______ zebra", "-k", 3)
-    assert (status, err) == (0, "note: not in the vocabulary, read as <unk>: 'zebra'\n")
+    assert (status, err) == (0, "note: 1 of 3 words not in the vocabulary, read as <unk>: 'zebra'\n")
     lines = out.splitlines()
     assert re.fullmatch(r"____ 1(   [01]\.\d{4} \w+ *){3}", lines[0])
     assert re.fullmatch(r"____ 2(   [01]\.\d{4} \w+ *){3}", lines[1])

@@ -234,8 +234,10 @@ def test_eval_warns_of_a_text_or_a_vocabulary_that_has_changed(rnnlm, tiny, tmp_
 def test_score_has_a_line_for_every_line(rnnlm, trained, name, tmp_path):
     lines = ["the cat sees a dog", "", "quagga", " \t ", "the " * 3000, "the cat\rsees", "a", "the cat"]
     (tmp_path / "lines.txt").write_text("\n".join(lines), newline="")  # the last without its end
-    status, out, err = rnnlm("score", trained[name], "lines.txt")
-    assert (status, err) == (0, "")
+    status, out, err = rnnlm("score", trained[name], "lines.txt", "--oov", "unk")
+    assert status == 0
+    assert err.startswith("note: ")
+    assert "not in the vocabulary" in err
     loaded = load_model(trained[name])
     scorer = NetworkScorer(loaded.network, loaded.stream)
     expected = [log_p.sum() / math.log(10) for log_p in scorer.log_probs(map(loaded.vocab.split, lines))]
@@ -244,7 +246,7 @@ def test_score_has_a_line_for_every_line(rnnlm, trained, name, tmp_path):
 
 def test_scores_add_up_to_the_logprob_of_eval(rnnlm, trained):
     for name in ("stream", "sentences", "char"):
-        _, out, _ = rnnlm("score", trained[name], trained["test.txt"])
+        _, out, _ = rnnlm("score", trained[name], trained["test.txt"], "--oov", "unk")
         _, evaluation, _ = rnnlm("eval", trained[name], trained["test.txt"], "--independent", "--json")
         evaluation = json.loads(evaluation)
         assert evaluation["oovs"] > 0 or name == "char"
@@ -426,7 +428,7 @@ def test_sample_errors_of_prompt_files(rnnlm, trained, tmp_path):
 
 def test_predict(rnnlm, trained):
     status, out, err = rnnlm("predict", trained["sentences"], "the cat quagga", "-k", "3")
-    assert (status, err) == (0, "")
+    assert (status, err) == (0, "note: 1 of 3 words not in the vocabulary, read as <unk>: 'quagga'\n")
     *rows, end = out.split("\n\n")[0].splitlines(), out.split("\n\n")[1]
     assert end == ""
     cells = [row.split() for row in rows[0]]

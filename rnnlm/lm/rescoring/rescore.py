@@ -91,7 +91,7 @@ def rescore(
         for h, words, log_p in zip(nbest.hypotheses, sentences, log_probs):
             known = rule.known(words, scorer.vocab)
             lm = np.maximum(log_p[known], LOG_ZERO).sum(dtype=float)
-            oovs = int((~known).sum()) if how == "penalty" else 0
+            oovs = known.count(False) if how == "penalty" else 0
             rows.append((h.ac, lm, h.old, -len(h.words), -oovs))
         yield Scored(nbest, np.array(rows, float))
 
