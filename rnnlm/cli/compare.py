@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -122,7 +123,7 @@ def runs(paths):
 def show_runs(facts):
     """Lines of a table with a column for each run."""
     results = facts["results"]
-    formats = {
+    formats: dict[str, Callable[[float], str]] = {
         "valid_nats": "{:.4f}".format, "valid_ppl": decimal, "best_epoch": decimal, "train_ppl": decimal,
         "epochs": decimal, "seconds": "{:.0f}".format, "diverged": str,
     }  # fmt: skip

@@ -6,7 +6,7 @@
     -nbest         the text is an n-best list of `ID words...`: prints a log-probability (base 10) per line. The state
                    is carried on from the first hypothesis of each ID.
     -oov, -oov-penalty
-                   with -nbest, as in `rnnlm score`: by default a word out of the vocabulary counts -5
+                   with -nbest, as in `rnnlm score`: what a word out of the vocabulary counts
     -debug N       0: nothing but the lines of -nbest; 1, the default: also the log-probability and the perplexity of
                    the text, which without -nbest leave words out of the vocabulary out; 2: also, without -nbest, every
                    word
@@ -55,8 +55,8 @@ def run(argv):
     if not number and "-nbest" not in flags:
         raise DataError(f"{path}: no words that the model knows, and no line", "a sentence a line is expected")
     if debug > 0:
-        ppl = exp_mean(-logp * math.log(10), number)
-        ppl = f"{ppl:.6f}" if not LARGE < ppl < math.inf else f"{ppl:.6g}"
+        x = exp_mean(-logp * math.log(10), number)
+        ppl = f"{x:.6f}" if not LARGE < x < math.inf else f"{x:.6g}"
         click.echo(f"\ntest log probability: {logp:.6f}\n\nPPL net: {ppl}")
 
 
@@ -82,26 +82,28 @@ def parse(argv):
 
 
 def rule_of(flags):
-    """What words out of the vocabulary count with -nbest. Raises UsageError."""
-    oov, penalty = flags.get("-oov", "penalty"), flags.get("-oov-penalty")
+    """Rule for words out of the vocabulary with -nbest. Raises UsageError."""
+    oov, penalty = flags.get("-oov", "unk"), flags.get("-oov-penalty")
     if oov not in CHOICES:
         raise UsageError(f"-oov {oov}: expected one of {', '.join(CHOICES)}", "see 'rnnlm score --help'")
     try:
         return oov_rule(oov, None if penalty is None else float(penalty))
     except ValueError:
-        raise UsageError(f"-oov-penalty {penalty}: expected a number", "5 is the default") from None
+        raise UsageError(f"-oov-penalty {penalty}: expected a number", "0 is the default") from None
 
 
 def nbest(scorer, lines, rule):
     """Print the score of each line. Returns their sum, and the number of words and sentence ends that count."""
+    from rnnlm.lm.rescoring.rescore import LOG_ZERO
+
     total, number = 0.0, 0
     rows = (line.replace("\t", " ").strip().partition(" ")[::2] for line in lines)
     groups = itertools.groupby(rows, lambda row: row[0])
     lists, ahead = itertools.tee([scorer.vocab.split(words) for _, words in group] for _, group in groups)
     for sentences, log_probs in zip(lists, scorer.alternatives(ahead)):
         for words, log_p in zip(sentences, log_probs):
-            counted = [x / math.log(10) for x in rule.counted(words, log_p, scorer.vocab) if not math.isnan(x)]
-            score = sum(counted)
+            counted = [x for x in rule.counted(words, log_p, scorer.vocab) if not math.isnan(x)]
+            score = sum(max(x, LOG_ZERO) for x in counted) / math.log(10)
             click.echo(f"{score:.6f}")
             total, number = total + score, number + len(counted)
     return total, number

@@ -41,32 +41,32 @@ def independent_option(default=None):
 
 def oov_options(command):
     """Options of words out of the vocabulary in scores of sentences: --oov and --oov-penalty."""
-    from rnnlm.lm.oov import CHOICES, PENALTY
+    from rnnlm.lm.oov import CHOICES
 
     penalty = click.option(
         "--oov-penalty",
         type=float,
         metavar="X",
-        help=f"With --oov penalty: -log10 of the probability of a word out of the vocabulary.  [default: {PENALTY:g}]",
+        help="Taken from log10 of the probability of each word out of the vocabulary.  [default: 0]",
     )
     how = click.option(
         "--oov",
         type=click.Choice(CHOICES),
-        default="penalty",
-        help="Words out of the vocabulary: each has the same probability; that of <unk>; they do not count at all.",
+        default="unk",
+        help="Words out of the vocabulary: count as <unk>, or not at all.",
     )
     return how(penalty(command))
 
 
 def oov_rule(oov, penalty):
     """The rule that the options --oov and --oov-penalty stand for. Raises UsageError."""
-    from rnnlm.lm.oov import PENALTY, Oov
+    from rnnlm.lm.oov import Oov
 
-    if penalty is not None and oov != "penalty":
+    if penalty is not None and oov != "unk":
         raise UsageError(f"--oov-penalty with --oov {oov}", "leave one of them out")
     if penalty is not None and not 0 <= penalty < math.inf:
-        raise UsageError(f"--oov-penalty {penalty:g}: expected a number, not negative", "5: p = 0.00001")
-    return Oov(oov, PENALTY if penalty is None else penalty)
+        raise UsageError(f"--oov-penalty {penalty:g}: expected a number, not negative", "4: 10,000 words share <unk>")
+    return Oov(oov, penalty or 0.0)
 
 
 def load(models, weights, carried):

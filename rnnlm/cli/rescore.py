@@ -93,10 +93,12 @@ def command(
     left_out = read_noise(noise) if noise else set()
     scorer = load([model, *mix], mix_weights, carried=context == "first-best")
     errors = ErrorTable(ref, left_out) if ref else None
-    unknown, notes = UnknownWords(scorer.vocab), []
+    unknown = UnknownWords(scorer.vocab)
+    notes: list[str] = []
     found = Heard(read(lists, form, ac, old, unit, left_out, notes), left_out)
     scored = rescore(scorer, found, unknown.split, rule.how)
-    weights, developed = Weights(*(values[name.replace("-", "_")] for name in WEIGHTS[:-1]), rule.penalty), 0
+    given = [values[name.replace("-", "_")] for name in WEIGHTS[:-1]]
+    weights, developed = Weights(*given)._replace(oov=rule.penalty), 0
     if tune:
         everything = list(scored)
         developed = max(1, round(tune * len(everything)))
@@ -186,7 +188,7 @@ def tuned(scored, errors, weights, free, how):
     from rnnlm.lm.rescoring.tuning import tune
 
     weights = tune(scored, [errors.distances(s.nbest) for s in scored], weights, free)
-    names = WEIGHTS if how == "penalty" else WEIGHTS[:-1]
+    names = WEIGHTS if how == "unk" else WEIGHTS[:-1]
     options = (f"--{name} {str(weight).removesuffix('.0')}" for name, weight in zip(names, weights))
     click.echo(f"weights: {' '.join(options)}", err=True)
     return weights

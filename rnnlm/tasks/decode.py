@@ -151,7 +151,7 @@ class Decoding(Task):
             yield found._replace(note=note)
 
     def questions(self, network: Network, text: str) -> Iterator[tuple[dict[str, Any], Any, str]]:
-        """Questions of a text, or of the file that it names: a JSON object each, a batch or, for none, None, and a note."""
+        """Questions of a text, or of a file: for each a JSON object, a batch (None if there is none) and a note."""
         raise NotImplementedError
 
 

@@ -45,6 +45,70 @@ def test_compared_perplexity_is_evals_where_vocabularies_are_the_same(rnnlm, tra
         assert model["oovs"] == found["oovs"]
 
 
+CAPITALS = """\\data\\
+ngram 1=6
+
+\\1-grams:
+-99\t<s>
+-0.5\t</s>
+-1\t<unk>
+-0.7\tThe
+-0.8\tthe
+-0.9\tcat
+
+\\end\\
+"""
+
+
+@pytest.fixture
+def lower(rnnlm, tmp_path):
+    """A run of a network that lowercases its text, beside an ARPA file with capitals and a text."""
+    (tmp_path / "train.txt").write_text("The cat\nthe Cat\n" * 20)
+    (tmp_path / "test.txt").write_text("The cat\nthe cat\n")
+    (tmp_path / "cased.arpa").write_text(CAPITALS)
+    (tmp_path / "low.yaml").write_text(
+        "data: {train: train.txt, lower: true, reading: sentences}\n"
+        "model: {embedding: 4, cell: {size: 4}}\ntraining: {epochs: 1, batch: 4}\n"
+    )
+    assert rnnlm("train", "low.yaml", "-o", "low", "-q")[0] == 0
+    return "low"
+
+
+def test_models_with_and_without_capitals_are_compared_as_eval_has_them(rnnlm, lower):
+    status, out, err = rnnlm("compare", lower, "cased.arpa", "--text", "test.txt", "--json")
+    assert (status, "lower case for low" in err, "cased.arpa" in err) == (0, True, True)
+    facts = json.loads(out)
+    assert (facts["tokens"], facts["left_out"]) == (6, 0)
+    for model in facts["models"]:
+        found = json.loads(rnnlm("eval", model["model"], "test.txt", "--json")[1])
+        assert model["ppl"] == pytest.approx(found["ppl"], rel=1e-6)
+    assert rnnlm("compare", "cased.arpa", "cased.arpa", "--text", "test.txt")[2] == ""
+
+
+@pytest.mark.parametrize("command", ["eval", "score", "rescore"])
+def test_a_mixture_that_lowercases_warns_of_a_model_with_capitals(rnnlm, lower, tmp_path, command):
+    (tmp_path / "test.txt").write_text("u the cat\n")
+    more = ("-f", "mikolov") if command == "rescore" else ()
+    status, _, err = rnnlm(command, lower, "test.txt", "--mix", "cased.arpa", *more)
+    assert status == 0
+    (warning,) = [line for line in err.splitlines() if line.startswith("warning: ")]
+    assert [
+        word for word in ("cased.arpa", "1 words with capitals", "'The'", "lowercases") if word not in warning
+    ] == []
+
+
+def test_a_perplexity_of_300_digits_has_an_exponent(rnnlm, tmp_path):
+    (tmp_path / "test.txt").write_text("the cat\n")
+    (tmp_path / "far.arpa").write_text(CAPITALS.replace("-0.5\t<", "-98\t<").replace("-0.9\tcat", "-98.5\tcat"))
+    (tmp_path / "near.arpa").write_text(CAPITALS)
+    status, out, _ = rnnlm("compare", "near.arpa", "far.arpa", "--text", "test.txt")
+    assert (status, "e+65" in out) == (0, True)
+    assert max(map(len, out.split())) < 20
+    _, out, _ = rnnlm("-rnnlm", "far.arpa", "-test", "test.txt")
+    assert "PPL net: 5.8" in out
+    assert "e+65" in out
+
+
 def test_compare_runs(rnnlm, trained):
     status, out, err = rnnlm("compare", trained["stream"], trained["char"])
     assert (status, err) == (0, "")

@@ -191,7 +191,7 @@ def test_sums_that_are_wrong(rnnlm, tmp_path):
 def test_the_sum_of_score_is_the_logprob_of_eval(rnnlm, models, name):
     mixed = ("--mix", models["kn"], "--mix", models["small"], "--weights", "0.5,0.3,0.2")
     model, mixed = (models["stream"], mixed) if name == "mixture" else (models[name], ())
-    _, out, _ = rnnlm("score", model, models["test"], *mixed, "--oov", "unk")
+    _, out, _ = rnnlm("score", model, models["test"], *mixed)
     scores = [float(line) for line in out.splitlines()]
     flags = () if name in ("kn", "open", "small") else ("--independent",)
     assert len(scores) == 60

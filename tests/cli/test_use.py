@@ -234,7 +234,7 @@ def test_eval_warns_of_a_text_or_a_vocabulary_that_has_changed(rnnlm, tiny, tmp_
 def test_score_has_a_line_for_every_line(rnnlm, trained, name, tmp_path):
     lines = ["the cat sees a dog", "", "quagga", " \t ", "the " * 3000, "the cat\rsees", "a", "the cat"]
     (tmp_path / "lines.txt").write_text("\n".join(lines), newline="")  # the last without its end
-    status, out, err = rnnlm("score", trained[name], "lines.txt", "--oov", "unk")
+    status, out, err = rnnlm("score", trained[name], "lines.txt")
     assert status == 0
     assert err.startswith("note: ")
     assert "not in the vocabulary" in err
@@ -246,7 +246,7 @@ def test_score_has_a_line_for_every_line(rnnlm, trained, name, tmp_path):
 
 def test_scores_add_up_to_the_logprob_of_eval(rnnlm, trained):
     for name in ("stream", "sentences", "char"):
-        _, out, _ = rnnlm("score", trained[name], trained["test.txt"], "--oov", "unk")
+        _, out, _ = rnnlm("score", trained[name], trained["test.txt"])
         _, evaluation, _ = rnnlm("eval", trained[name], trained["test.txt"], "--independent", "--json")
         evaluation = json.loads(evaluation)
         assert evaluation["oovs"] > 0 or name == "char"

@@ -46,6 +46,32 @@ def test_compare_sums_over_what_all_models_know():
     np.testing.assert_allclose(found.words["</s>"].nats, [4 * math.log(2), 4 * math.log(4), -sum(x[-1] for x in kept)])
 
 
+def test_each_model_reads_a_text_with_its_own_case():
+    class Cased(Fixed):
+        def log_probs(self, sentences):
+            return (
+                np.log([0.5 if word in self.vocab.index else 0.001 for word in [*words, "cat"]]) for words in sentences
+            )
+
+    text = ["Cat dog", "cat \u0130", "Dog Cat bird", " "]
+    lower, cased = Cased(1, [*WORDS, "i\u0307"], lower=True), Cased(1, [*WORDS, "Cat", "Dog"])
+    for scorers in ([lower, cased], [cased, lower]):
+        found = compare(scorers, text)
+        assert found.tokens.tolist() == [3, 2, 4]
+        assert sum(found.oovs) == found.left_out == 1
+        assert {word: entry.count for word, entry in found.words.items()} == {
+            "Cat": 2, "dog": 1, "cat": 1, "Dog": 1, "bird": 1, "</s>": 3,
+        }  # fmt: skip
+        np.testing.assert_allclose(found.ppl, [2, 2])
+
+
+def test_a_line_that_models_cut_differently_is_left_out():
+    characters = [Fixed(0.5, "abi", "char", lower) for lower in (True, False)]
+    found = compare(characters, ["ab", "a\u0130", "", "ba"])
+    assert (found.tokens.tolist(), found.left_out) == ([3, 3], 4)
+    assert compare(characters, ["ab", ""], blank_lines=True).tokens.tolist() == [3, 1]
+
+
 def test_words_of_probability_zero_are_left_out():
     class Zero(Fixed):
         def log_probs(self, sentences):

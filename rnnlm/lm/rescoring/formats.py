@@ -84,7 +84,8 @@ def parser(form: str, first: Line) -> tuple[Callable[[Line], Parsed], bool]:
         return _strict(_backtraced if heading[1] == "2" else _composite, DECIPHERS[name], hint), True
     found = recognised(first.text)
     if found and found != form:
-        raise first.error(f"'{FORMATS[form].line}'", f"a list in the format {found}: try --format {found}")
+        what = f"a list in the format {found}, {shortened(first.text, 60)}"
+        raise first.error(f"{form}, '{FORMATS[form].line}'", f"try --format {found}", what)
     return _strict(FORMATS[form].parse, FORMATS[form].line, hint), False
 
 

@@ -91,7 +91,7 @@ def read(
 
 
 def confusable(sizes: dict[str, int], form: str) -> Iterator[str]:
-    """What is suspicious about the ids of lists, a note each. sizes: number of hypotheses by id.
+    """Notes of what is suspicious about the ids of lists. sizes: number of hypotheses by id.
 
     Ids that differ in case, leading zeros or the form of a Unicode character alone; a format that parts ids wrongly.
     """

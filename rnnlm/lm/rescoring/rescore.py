@@ -3,8 +3,8 @@
     score = ac * (acoustic score) + lm * (log-probability of the words and `</s>` under a model)
           + old * (log-probability of the words under the recogniser's own model) - penalty * (number of words)
 
-in natural logarithms; ac, lm, old and penalty are the `Weights`. The weight oov is -log10 of the probability of a word
-out of the vocabulary (`rnnlm.lm.oov`), part of the model's log-probability. Noise is neither scored nor counted.
+in natural logarithms; ac, lm, old and penalty are the `Weights`. Each word out of the vocabulary takes the weight oov
+from log10 of the model's probability (`rnnlm.lm.oov`). Noise is neither scored nor counted.
 
     for scored in rescore(scorer, nbest.read(["test.nbest"], "mikolov")):
         print(scored.best(Weights(lm=8)))
@@ -21,12 +21,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnnlm.lm.oov import PENALTY, Oov
+from rnnlm.lm.oov import Oov
 from rnnlm.lm.rescoring.nbest import NBest, write
 from rnnlm.lm.scorer import Scorer
 
 LN10 = math.log(10)
-LOG_ZERO = -99 * LN10  # score of a known word of probability zero, as in ARPA files
+LOG_ZERO = -99 * LN10  # score of a word of probability zero, as in ARPA files
 
 
 class Weights(NamedTuple):
@@ -36,7 +36,7 @@ class Weights(NamedTuple):
     lm: float = 1.0
     old: float = 0.0
     penalty: float = 0.0
-    oov: float = PENALTY  # log10, and part of the model's log-probability: it is multiplied by lm
+    oov: float = 0.0  # log10, and part of the model's log-probability: it is multiplied by lm
 
     @property
     def factors(self) -> np.ndarray:
@@ -54,7 +54,7 @@ class Scored(NamedTuple):
     """N-best list whose hypotheses a model has scored."""
 
     nbest: NBest
-    scores: np.ndarray  # (N, 5) float64: ac, lm, old, the negative numbers of words and of OOVs with the penalty
+    scores: np.ndarray  # (N, 5) float64: ac, lm, old, the negative numbers of words and of OOVs
 
     def ranking(self, weights: Weights) -> np.ndarray:
         """Indices of the hypotheses, (N,), the best first; equal ones in the order of the list."""
@@ -76,12 +76,11 @@ def rescore(
     scorer: Scorer,
     lists: Iterable[NBest],
     split: Callable[[str], Sequence[str]] = str.split,
-    how: str = "penalty",
+    how: str = "unk",
 ) -> Iterator[Scored]:
     """N-best lists with a model's scores. Some lists are read ahead.
 
-    split: from a line to the model's tokens. how: what words out of the vocabulary count, see `rnnlm.lm.oov.Oov`; with
-    "penalty" they have a column of their own, which `Weights.oov` belongs to.
+    split: from a line to the model's tokens. how: what words out of the vocabulary count, see `rnnlm.lm.oov.Oov`.
     """
     rule = Oov(how)  # type: ignore[arg-type]
     lists, ahead = itertools.tee(lists)
@@ -90,8 +89,8 @@ def rescore(
         rows = []
         for h, words, log_p in zip(nbest.hypotheses, sentences, log_probs):
             known = rule.known(words, scorer.vocab)
-            lm = np.maximum(log_p[known], LOG_ZERO).sum(dtype=float)
-            oovs = known.count(False) if how == "penalty" else 0
+            lm = np.maximum(log_p[known] if how == "exclude" else log_p, LOG_ZERO).sum(dtype=float)
+            oovs = known.count(False) if how == "unk" else 0
             rows.append((h.ac, lm, h.old, -len(h.words), -oovs))
         yield Scored(nbest, np.array(rows, float))
 

@@ -36,7 +36,7 @@ def channel(sentences, seed=1, size=12, confused=CONFUSED):
 def rescored(scorer, pairs):
     """Scored lists, and the word errors of their hypotheses, from lists and references."""
     lists, references = zip(*pairs)
-    scored = list(rescore(scorer, lists, scorer.vocab.split, "unk"))
+    scored = list(rescore(scorer, lists, scorer.vocab.split))
     return scored, [
         edit_distances(words, [h.words for h in s.nbest.hypotheses]) for words, s in zip(references, scored)
     ]
