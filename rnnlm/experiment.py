@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -55,6 +55,7 @@ class Experiment:
     valid: Any  # a Corpus or Examples, or None
     trainer: Trainer
     test_sha256: str | None = None  # of the test text, if there is one yet
+    notes: list[str] = field(default_factory=list)  # "note: ..." and "warning: ...", to be shown before training
 
     @property
     def task(self) -> Task:

@@ -13,7 +13,8 @@ from rnnlm.errors import DataError, UsageError
 from rnnlm.experiment import Config
 from rnnlm.loading import config_file, load_model, model_file
 from rnnlm.training import checkpoint
-from rnnlm.training.run import Run, start_from
+from rnnlm.training.resume import start_from
+from rnnlm.training.run import Run
 from rnnlm.training.trainer import Update
 from tests.kinds import refused
 

@@ -70,7 +70,8 @@ def command(
     from rnnlm import config as configuration
     from rnnlm.experiment import Config, prepare
     from rnnlm.loading import config_file, model_file
-    from rnnlm.training.run import Run, start_from
+    from rnnlm.training.resume import start_from
+    from rnnlm.training.run import Run
 
     limit = time_limit(max_time)
     settings, messages = configuration.load(config_file(config), Config, [*overrides, *as_set(train, valid, seed)])
@@ -88,8 +89,8 @@ def command(
         introduce(experiment, say)
         estimate(experiment, say)
         return
-    with run.lock():
-        for warning in run.begin(experiment, arguments, resume, force):
+    with run.lock() as warnings:
+        for warning in [*warnings, *run.begin(experiment, arguments, resume, force)]:
             say.line(f"warning: {warning}")
         say.run = run
         introduce(experiment, say)
@@ -143,8 +144,13 @@ def introduce(experiment: Experiment, say: Screen) -> None:
     for note in params.notes:
         say.line(note)
     if trainer.progress.step:
-        done = "; nothing is left to do" if trainer.finished else ""
-        say.line(f"resuming after step {trainer.progress.step:,}{done}")
+        end = trainer.end
+        say.line(f"resuming after step {trainer.progress.step:,}" + ("; nothing is left to do" if end else ""))
+        if end:
+            more = "--init-from starts another run from this one" if end.option is None else f"raise {end.option}"
+            say.line(f"note: {end.reason}; to go on, {more}")
+    for note in experiment.notes:
+        say.line(note)
 
 
 def megabytes(trainer: Trainer) -> float:

@@ -11,7 +11,7 @@ from rnnlm import config
 from rnnlm.errors import DataError, UsageError
 from rnnlm.experiment import Config
 from rnnlm.loading import config_file
-from rnnlm.training.run import differences
+from rnnlm.training.resume import differences
 
 
 class RunSummary(NamedTuple):

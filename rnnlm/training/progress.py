@@ -108,7 +108,8 @@ def restore(trainer: Trainer, saved: Checkpoint) -> None:
     Raises ValueError when the checkpoint does not fit this trainer, which can then not go on.
     """
     progress = dict(saved.progress)
-    progress.pop("finished", None)  # follows from the rest; it is for readers of the file
+    for name in ("finished", "logs"):  # the first follows from the rest, and is for readers of the file
+        progress.pop(name, None)
     progress.pop("kept", None)  # of checkpoints that hold weights to go back to after divergence
     dropout = progress.pop("dropout", None)
     try:

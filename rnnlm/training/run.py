@@ -6,48 +6,28 @@ import contextlib
 import fcntl
 import json
 import os
-import platform
 import shlex
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any, Protocol
-
-import numpy as np
+from typing import Any
 
 from rnnlm import __version__, config
 from rnnlm.errors import DataError, UsageError
 from rnnlm.files import write_whole
 from rnnlm.nn.heads.loss import finite
-from rnnlm.nn.threads import threads
 from rnnlm.training import checkpoint, progress
 from rnnlm.training.checkpoint import Checkpoint, load_weights, read_figures
+from rnnlm.training.environment import environment
 from rnnlm.training.progress import Diverged, Divergence
-from rnnlm.training.trainer import Trainer, Update, Validation
+from rnnlm.training.resume import Experiment, compare, fingerprints, note_rate
+from rnnlm.training.trainer import Update, Validation
 
-# Options that --resume may change.
-ADJUSTABLE = (
-    "data.test", "training.epochs", "training.patience", "training.save_every", "training.samples", "training.retries",
-)  # fmt: skip
 LOGS = ("log.jsonl", "samples.txt")  # a resumed run removes from them the validations that it will repeat
+MARKS = ("last.npz", "previous.npz", "best.npz", "env.json")  # one of them at least is in every run
+HALF = ".*.tmp"  # files that are being written
 WRITTEN = ("command.txt", "best.npz", "last.npz", "previous.npz", "log.jsonl", "train.log", "samples.txt")
-
-
-class Experiment(Protocol):
-    """The parts of a `rnnlm.experiment.Experiment` that a run directory records."""
-
-    config: Any
-    vocab: Any
-    train: Any
-    valid: Any
-    trainer: Trainer
-    test_sha256: str | None
-
-    @property
-    def perplexity(self) -> str: ...
-
-    def shown(self) -> list[str]: ...
 
 
 class Run:
@@ -66,42 +46,70 @@ class Run:
 
     def exists(self) -> bool:
         """Whether there is anything here that a training could overwrite."""
-        return self.path.exists() and (not self.path.is_dir() or any(p.name != ".lock" for p in self.path.iterdir()))
+        if not self.path.is_dir():
+            return self.path.exists()
+        return any(p.name != ".lock" and not fnmatch(p.name, HALF) for p in self.path.iterdir())
 
-    def check(self, resume: bool = False, force: bool = False) -> None:
-        """Raise UsageError for a directory with an earlier run, unless `force`; with `resume`, for one without."""
+    @property
+    def resumable(self) -> bool:
+        """Whether there is a checkpoint to go on from."""
+        return self.last.exists() or self.previous.exists()
+
+    def check(self, resume: bool = False, force: bool = False, inputs: Iterable[str | Path] = ()) -> None:
+        """Raise UsageError where a run may not begin, or with `resume` go on.
+
+        That is in a directory with an earlier run, unless `force`; with `force`, in one with other things than a run;
+        with `resume`, in one without a run; and wherever one of the `inputs` is a file that the run would write.
+        """
         if self.path.exists() and not self.path.is_dir():
             raise UsageError(f"{self.path}: a file; expected a directory for the run", "choose another with -o")
-        if resume and not (self.last.exists() or self.previous.exists()):
+        if resume and not self.resumable:
             raise UsageError(f"{self.path}: nothing to resume: no last.npz in it", "train without --resume")
         if self.exists() and not (resume or force):
             raise UsageError(
                 f"{self.path}: exists already", "go on with --resume, overwrite with --force, or choose another with -o"
             )
+        if force and self.exists() and not any((self.path / name).exists() for name in MARKS):
+            raise UsageError(
+                f"{self.path}: holds other files and no run, which --force does not overwrite", "choose another with -o"
+            )
+        written = {os.path.realpath(self.path / name) for name in WRITTEN}
+        for path in inputs:
+            if os.path.realpath(path) in written:
+                raise UsageError(
+                    f"{path}: an input that this run would overwrite", "copy it, or choose another directory with -o"
+                )
 
     @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self) -> Iterator[list[str]]:
         """Keep other trainings out meanwhile; the operating system lets go of the lock if the process dies.
 
-        Raises DataError when another training holds it, or the directory cannot be made or locked.
+        Yields warnings: there are file systems without locks. Raises DataError when another training holds the lock,
+        or the directory cannot be made or written.
         """
+        warnings = []
         with contextlib.ExitStack() as stack:
             try:
                 self.path.mkdir(parents=True, exist_ok=True)
                 file = stack.enter_context(open(self.path / ".lock", "a"))
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                for half in self.path.glob(".*.tmp"):  # what a killed training was writing
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    raise DataError(
+                        f"{self.path}: another training is running in this directory",
+                        "wait for it, or choose another with -o",
+                    ) from None
+                except OSError as error:
+                    warnings.append(
+                        f"{self.path}: cannot be locked ({error.strerror}): let no other training write here"
+                    )
+                for half in self.path.glob(HALF):  # what a killed training was writing
                     half.unlink()
-            except BlockingIOError:
-                raise DataError(
-                    f"{self.path}: another training is running in this directory",
-                    "wait for it, or choose another with -o",
-                ) from None
             except OSError as error:
                 raise DataError(
                     f"{self.path}: cannot be used as run directory: {error.strerror}", "choose another one with -o"
                 ) from None
-            yield
+            yield warnings
 
     def clear(self) -> None:
         """Remove the files of an earlier training, and nothing else."""
@@ -113,7 +121,7 @@ class Run:
 
         What is there is looked at here, under the lock: another training may have finished while this one was prepared.
         """
-        self.check(resume, force)
+        self.check(resume, force, inputs(experiment))
         warnings: list[str] = []
         if resume:
             warnings = self.resume(experiment)
@@ -223,15 +231,17 @@ class Run:
         configuration is another one, DataError when the text or the vocabulary is, or when no checkpoint can be read.
         """
         try:
-            logs, warnings = self._restore(experiment, self.last), []
+            saved, warnings = self._restore(experiment, self.last), []
         except DataError as error:
             if not self.previous.exists():
                 raise
-            logs = self._restore(experiment, self.previous)
+            saved = self._restore(experiment, self.previous)
             os.replace(self.previous, self.last)
             warnings = [f"{error.message}; going on from the checkpoint before it"]
+        logs = saved.progress.get("logs")
         for name in LOGS:
-            self._cut(name, logs.get(name))
+            self._cut(name, logs.get(name) if isinstance(logs, dict) else None)
+        note_rate(experiment, saved)
         if experiment.trainer.progress.history:
             try:
                 checkpoint.load(self.best)
@@ -240,33 +250,20 @@ class Run:
                 warnings.append(f"{error.message}; replaced by the last checkpoint")
         return warnings
 
-    def _restore(self, experiment: Experiment, file: Path) -> dict[str, int]:
-        """Put the trainer where the checkpoint was written; -> how long the logs were then."""
+    def _restore(self, experiment: Experiment, file: Path) -> Checkpoint:
+        """Put the trainer where the checkpoint was written; -> the checkpoint."""
         saved, trainer = checkpoint.load(file), experiment.trainer
         if not saved.progress:
             raise DataError(f"{file}: a model, without the state of its training", "start anew with --init-from")
-        changes = differences(saved.config, config.plain(experiment.config))
-        if refused := [line for path, line in changes if path not in ADJUSTABLE]:
-            raise UsageError(
-                f"{self.path}: the run has another configuration: {'; '.join(refused)}",
-                "resume with the run's own configuration, or start anew with --init-from or --force",
-            )
-        figures, now = read_figures(saved, file), fingerprints(experiment)
-        for name, what in (("train", "training text"), ("valid", "validation text"), ("vocab", "vocabulary")):
-            if figures[f"{name}_sha256"] != now[f"{name}_sha256"]:
-                raise DataError(
-                    f"{self.path}: the {what} has changed since the run began",
-                    f"restore it, or start another run from these weights: --init-from {self.path} -o ANOTHER",
-                )
+        compare(experiment, saved, file, self.path)
         load_weights(trainer.network, saved, file)
-        logs = saved.progress.pop("logs", {})
         try:
             progress.restore(trainer, saved)
         except ValueError:
             raise DataError(
                 f"{file}: not a checkpoint of this configuration, or a damaged one", checkpoint.HINT
             ) from None
-        return logs if isinstance(logs, dict) else {}
+        return saved
 
     def _size(self, name: str) -> int:
         path = self.path / name
@@ -295,24 +292,10 @@ class Run:
         return Checkpoint(plain, experiment.vocab.to_bytes(), weights, figures, **resume)
 
 
-def start_from(experiment: Experiment, path: Path) -> None:
-    """Start from the weights of another model. Raises DataError unless it has the same shapes and words."""
-    saved = checkpoint.load(path)
-    if read_figures(saved, path)["vocab_sha256"] != experiment.vocab.fingerprint:
-        raise DataError(
-            f"{path}: its vocabulary is not that of this configuration", "set data.vocab to the vocab.txt of its run"
-        )
-    load_weights(experiment.trainer.network, saved, path)
-
-
-def fingerprints(experiment: Experiment) -> dict[str, str | None]:
-    """SHA-256 of the texts and of the vocabulary, whatever their files are called."""
-    return {
-        "train_sha256": experiment.train.sha256,
-        "valid_sha256": experiment.valid.sha256 if experiment.valid else None,
-        "test_sha256": experiment.test_sha256,
-        "vocab_sha256": experiment.vocab.fingerprint,
-    }
+def inputs(experiment: Experiment) -> list[str]:
+    """Names of the files that the configuration names, but for the vocabulary, which a run writes as it is."""
+    data = experiment.config.data
+    return [path for path in (*data.train, data.valid, data.test) if isinstance(path, str)]
 
 
 def record(validation: Validation, ppl: str = "ppl") -> dict[str, Any]:
@@ -324,30 +307,3 @@ def record(validation: Validation, ppl: str = "ppl") -> dict[str, Any]:
         "valid_nats": v.valid.mean, f"valid_{ppl}": finite(v.valid.perplexity),
         "best": v.best, "rolled_back": v.rolled_back, "seconds": round(v.seconds, 2),
     }  # fmt: skip
-
-
-def differences(old: Any, new: Any, path: str = "") -> list[tuple[str, str]]:
-    """(dotted path, 'path: old -> new') of every value in which two plain configurations differ."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        keys = [*old, *(key for key in new if key not in old)]
-        return [d for key in keys for d in differences(old.get(key), new.get(key), f"{path}.{key}" if path else key)]
-    return [] if old == new else [(path, f"{path}: {json.dumps(old)} -> {json.dumps(new)}")]
-
-
-def environment() -> dict[str, Any]:
-    """Versions and machine. Speed and the last digits of a result depend on them, besides the configuration."""
-    blas = getattr(np.__config__, "CONFIG", {}).get("Build Dependencies", {}).get("blas", {})
-    return {
-        "rnnlm": __version__, "python": platform.python_version(), "numpy": np.__version__,
-        "blas": f"{blas.get('name')} {blas.get('version')}", "machine": platform.machine(), "system": sys.platform,
-        "processor": _processor(), "cores": os.cpu_count(), "threads": threads(),
-    }  # fmt: skip
-
-
-def _processor() -> str:
-    """The processor's name: kernels of the BLAS are chosen by it."""
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or "unknown"

@@ -14,6 +14,7 @@ class Schedule(Choice, default="constant"):
     """A factor on the optimizer's learning rate, and when to stop or go back."""
 
     rolls_back: ClassVar[bool] = False  # whether `roll_back` can be true: the trainer then keeps the best weights
+    stopped: ClassVar[str] = ""  # what has happened when `stop` is true, for messages
 
     def factor(self, done: float, epoch: int, history: Sequence[float]) -> float:
         """The factor of the next update.
@@ -77,6 +78,7 @@ class Newbob(Schedule, kind="newbob"):
     """
 
     rolls_back = True
+    stopped = "validation has stalled twice"
     ratio: float = option(1.003, "smallest improvement that counts, as a ratio of entropies", low=1)
     gamma: float = option(0.5, "factor of each reduction", above=0, below=1)
 

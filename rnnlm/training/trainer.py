@@ -68,6 +68,13 @@ class Validation(NamedTuple):
     samples: tuple[str, ...] = ()  # lines drawn from the model, where a run directory is kept
 
 
+class End(NamedTuple):
+    """Why training is over."""
+
+    reason: str
+    option: str | None  # a larger value of it lets training go on; None: --resume cannot change the rule
+
+
 class Trainer:
     """Trains a network in place. `rnnlm.training.progress.save` and `restore` make it resumable bit for bit."""
 
@@ -151,8 +158,12 @@ class Trainer:
     @property
     def lr(self) -> float:
         """The learning rate of the next update."""
+        return self.lr_of(self.settings.epochs)
+
+    def lr_of(self, epochs: int) -> float:
+        """The learning rate of the next update if training were planned for so many epochs."""
         progress = self.progress
-        done = progress.step / (self.settings.epochs * len(self.reading))
+        done = min(progress.step / (epochs * len(self.reading)), 1.0)
         return self.optimizer.lr * self.schedule.factor(done, progress.epoch, progress.history) / 2**progress.halved
 
     @property
@@ -163,13 +174,22 @@ class Trainer:
     @property
     def finished(self) -> bool:
         """Whether there is nothing left to do: all epochs are over, or the validations say that it is enough."""
-        progress, patience = self.progress, self.settings.patience
+        return self.end is not None
+
+    @property
+    def end(self) -> End | None:
+        """The rule that has ended training; None while there is something left to do."""
+        progress, patience, epochs = self.progress, self.settings.patience, self.settings.epochs
+        if self._due():
+            return None
+        if self.schedule.stop(progress.history):
+            return End(f"schedule {self.schedule.kind}: {self.schedule.stopped}", None)
         waited = len(progress.history) - 1 - progress.best
-        return not self._due() and (
-            progress.epoch >= self.settings.epochs
-            or self.schedule.stop(progress.history)
-            or (patience is not None and waited >= patience)
-        )
+        if patience is not None and waited >= patience:
+            return End(f"{waited} validations without a new best, training.patience {patience}", "training.patience")
+        if progress.epoch >= epochs:
+            return End(f"all {epochs} epochs are over", "training.epochs")
+        return None
 
     def shuffle(self) -> np.random.Generator:
         """The random order of this epoch's batches: a function of the epoch, so that there is nothing to save."""

@@ -298,7 +298,7 @@ def test_two_epochs_are_one_and_one_more(rnnlm, tmp_path):
     assert len(commands) == 2
     status, _, third = rnnlm("train", "twice", "--resume")  # the number of epochs was kept
     assert status == 0
-    assert "; nothing is left to do\n" in third
+    assert "; nothing is left to do\nnote: all 2 epochs are over; to go on, raise training.epochs\n" in third
     assert rows(third) == []
     assert same_training("once", "twice")
 

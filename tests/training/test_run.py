@@ -6,6 +6,7 @@ import json
 import math
 import os
 import platform
+import re
 import signal
 import subprocess
 import sys
@@ -17,7 +18,8 @@ import pytest
 from rnnlm.errors import DataError, UsageError
 from rnnlm.nn.heads import Loss
 from rnnlm.training import checkpoint
-from rnnlm.training.run import LOGS, Run, differences, record
+from rnnlm.training.resume import differences
+from rnnlm.training.run import LOGS, Run, record
 from rnnlm.training.trainer import Update, Validation
 
 
@@ -136,15 +138,44 @@ def test_a_directory_that_cannot_be_made(tmp_path):
 
 
 def test_a_directory_that_cannot_be_locked(tmp_path, monkeypatch):
-    """As on some network file systems. Another training there is none."""
+    """As on some network file systems. That is no other training, and no reason not to train."""
 
     def flock(file, how):
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr("fcntl.flock", flock)
-    message, _ = refused(DataError, Run(tmp_path / "run").lock().__enter__)
-    assert message.startswith(f"{tmp_path}/run: ")
-    assert message.endswith(": No locks available")
+    with Run(tmp_path / "run").lock() as (warning,):
+        assert warning.startswith(f"{tmp_path}/run: cannot be locked (No locks available)")
+
+
+def test_force_overwrites_runs_and_nothing_else(run, tmp_path):
+    run.check(force=True)
+    other = Run(tmp_path / "thesis")
+    other.path.mkdir()
+    other.check()
+    (other.path / "chapter.tex").touch()
+    message, _ = refused(UsageError, other.check, False, True)
+    assert message.startswith(f"{other.path}: holds other files and no run")
+
+
+@pytest.mark.parametrize("option", ["train", "valid", "test"])
+def test_a_text_that_the_run_would_overwrite(run, tiny, tmp_path, option):
+    """Lines sampled by a run are no text that this run may be trained on, whatever name leads to them."""
+    (tmp_path / "link.txt").symlink_to(run.path / "samples.txt")
+    before = (run.path / "samples.txt").read_bytes()
+    experiment = tiny(f"data.{option}=link.txt")
+    for arguments in ({"force": True}, {"resume": True}):
+        with pytest.raises(UsageError, match=r"^link.txt: an input"):
+            run.begin(experiment, ["train"], **arguments)
+    assert (run.path / "samples.txt").read_bytes() == before
+    other = Run(tmp_path / "other")
+    with other.lock():
+        assert other.begin(experiment, ["train"]) == []
+
+
+def test_what_a_killed_training_was_writing_is_nothing_to_lose(tmp_path):
+    (tmp_path / ".last.npz.123.tmp").touch()
+    assert not Run(tmp_path).exists()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
@@ -243,6 +274,67 @@ def test_what_may_not(run, tiny, overrides, changes):
     assert message.startswith(f"{run.path}: ")
     assert message.endswith(f"configuration: {changes}")
     assert "--init-from" in hint
+
+
+def test_texts_and_vocabulary_by_other_names(run, tiny, tmp_path):
+    """What is in them counts."""
+    (tmp_path / "moved").mkdir()
+    for name in ("train.txt", "valid.txt"):
+        (tmp_path / name).rename(tmp_path / "moved" / name)
+    moved = ["data.train=moved/train.txt", "data.valid=moved/valid.txt"]
+    for more in ([], [f"data.vocab={run.path}/vocab.txt"], ["data.max_size=1000"]):
+        experiment = tiny(*moved, *more)
+        assert run.resume(experiment) == []
+        assert experiment.trainer.progress.step == len(experiment.trainer.reading) + 3
+        assert experiment.notes == []
+    message, _ = refused(DataError, run.resume, tiny("data.train=moved/train.txt", "data.valid=moved/train.txt"))
+    assert "validation text" in message
+
+
+def test_a_share_that_validates_is_no_file_name(tiny, tmp_path):
+    """Whatever the share, its text is the training text."""
+    run = Run(tmp_path)
+    run.save_last(tiny("data.valid=0.2"))
+    run.resume(tiny("data.valid=0.2"))
+    message, _ = refused(UsageError, run.resume, tiny("data.valid=0.3"))
+    assert message.endswith("data.valid: 0.2 -> 0.3")
+
+
+def test_options_younger_than_the_checkpoint(run, tiny):
+    saved = checkpoint.load(run.last)
+    del saved.config["training"]["retries"], saved.config["model"]["dropout_words"]
+    checkpoint.save(run.last, saved)
+    assert run.resume(tiny()) == []
+    message, _ = refused(UsageError, run.resume, tiny("model.dropout_words=0.1"))
+    assert message.endswith("model.dropout_words: 0.0 -> 0.1")
+
+
+@pytest.mark.parametrize(
+    ("schedule", "rates"),
+    [
+        ("cosine", (r"0\.00\d+", r"0\.00\d+")),
+        ("{kind: constant, warmup: 0.9}", (r"0\.00\d+", r"0\.00\d+")),
+        ("constant", None),
+        ("{kind: constant, warmup: 0.2}", None),
+        ("step", None),
+        ("newbob", None),
+    ],
+)
+def test_more_epochs_that_change_the_rate_are_said_to(tiny, tmp_path, schedule, rates):
+    run, experiment = Run(tmp_path), tiny(f"schedule={schedule}")
+    for _ in experiment.trainer.run():
+        if experiment.trainer.progress.epoch == 1 and experiment.trainer.progress.position == 5:
+            break
+    run.save_last(experiment)
+    again, more = tiny(f"schedule={schedule}"), tiny(f"schedule={schedule}", "training.epochs=5")
+    for experiment in (again, more):
+        run.resume(experiment)
+    assert again.notes == []
+    if rates is None:
+        assert more.notes == []
+    else:
+        (note,) = more.notes
+        assert re.search("^note: schedule .* 5 instead of 2: .* from {} to {} ".format(*rates), note)
 
 
 def test_differences_of_plain_configurations():

@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 import random
+import re
 from dataclasses import asdict
 
 import numpy as np
@@ -258,6 +259,23 @@ def test_patience(tiny):
     assert [event.best for event in events] == [True, True, False, True, False, False]
     assert left == [3]
     assert experiment.trainer.progress.best == 3
+
+
+@pytest.mark.parametrize(
+    ("overrides", "reason", "option"),
+    [
+        ([], "all 2 epochs", "training.epochs"),
+        (["optimizer.lr=1e-9", "training.epochs=9", "training.patience=1"], "training.patience 1", "training.patience"),
+        (["optimizer.lr=1e-9", "training.epochs=9", "schedule=newbob"], "schedule newbob: .*stalled twice", None),
+    ],
+)
+def test_the_rule_that_ends_training(tiny, overrides, reason, option):
+    trainer = tiny(*overrides).trainer
+    assert trainer.end is None
+    for _ in trainer.run():
+        pass
+    assert re.search(reason, trainer.end.reason)
+    assert trainer.end.option == option
 
 
 def test_step_schedule_goes_by_epochs(tiny):

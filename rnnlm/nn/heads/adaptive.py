@@ -83,6 +83,18 @@ class Adaptive(Head, kind="adaptive"):
                 }
         return specs
 
+    def warning(self, vocab):
+        """Words that are not in the order of frequency, so that many tokens open a cluster."""
+        frequent, total = self.cutoffs[0], max(int(vocab.counts.sum()), 1)
+        rare = vocab.counts[frequent:].sum() / total
+        least = np.sort(vocab.counts)[: len(vocab.counts) - frequent].sum() / total
+        if rare <= least + 0.05:
+            return ""
+        return (
+            f"the vocabulary is not in the order of frequency, as the adaptive softmax wants it: {rare:.0%} of the "
+            f"tokens fall into clusters of rare words, {least:.0%} would if the most frequent words came first"
+        )
+
     def _parts(self, K: int) -> list[slice]:
         """Slices of the ids: the words of each cluster."""
         return [slice(a, b) for a, b in zip(self.cutoffs, [*self.cutoffs[1:], K])]

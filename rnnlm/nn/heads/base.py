@@ -21,6 +21,10 @@ class Head(Choice, default="softmax"):
         """Parameters for inputs of width n_in."""
         raise NotImplementedError
 
+    def warning(self, vocab: Any) -> str:
+        """What makes this head slow or weak with this vocabulary, for the user; empty if nothing does."""
+        return ""
+
     def workspace(self, p: Any, N: int, empty: Empty) -> Any:
         """Memory for what forward leaves for backward, for N tokens."""
         raise NotImplementedError
