@@ -96,4 +96,6 @@ def prepare(settings: Config, start: bool = True) -> Experiment:
     tokens = task.mean_tokens(train, batcher)
     trainer = Trainer(network, batcher, settings.optimizer, settings.schedule, training, validate, seed, tokens)
     digest = task.digest(data.test) if data.test is not None and os.path.isfile(data.test) else None
-    return Experiment(settings, words, train, valid, trainer, digest)
+    warning = settings.model.head.warning(getattr(words, "outputs", words))
+    notes = [f"warning: {warning}"] if warning else []
+    return Experiment(settings, words, train, valid, trainer, digest, notes)

@@ -331,6 +331,16 @@ def test_resuming_with_another_configuration(rnnlm):
     assert re.match("rnnlm: error: runs/tiny: .*configuration: seed: 1 -> 2\n", err)
 
 
+def test_a_vocabulary_out_of_order(rnnlm, tiny, tmp_path):
+    head, *rest = tiny().vocab.to_bytes().decode().splitlines(keepends=True)
+    (tmp_path / "alphabet.txt").write_text("".join([head, *rest[:2], *sorted(rest[2:], key=lambda line: line[::-1])]))
+    adaptive = ["--set", "model.head={kind: adaptive, cutoffs: [5, 10]}", "--set", "model.embedding=8"]
+    for more, warnings in ([], 0), (["--set", "data.vocab=alphabet.txt"], 1):
+        status, _, err = rnnlm("train", "tiny.yaml", "--dry-run", *adaptive, *more)
+        assert status == 0
+        assert err.count("warning: the vocabulary is not in the order of frequency") == warnings
+
+
 def test_starting_from_another_model(rnnlm, tmp_path):
     rnnlm("train", "tiny.yaml", "-q")
     for model in ("runs/tiny", "runs/tiny/best.npz"):

@@ -9,6 +9,7 @@ from rnnlm.errors import UsageError
 from rnnlm.nn import parallel
 from rnnlm.nn.gradcheck import synthetic_vocab
 from rnnlm.nn.heads import Adaptive, Loss, Scores, Softmax
+from rnnlm.text.vocab import SPECIALS, Vocabulary
 from tests.kinds import HEADS, VOCAB, WIDTH, K, memory, parameters
 
 N, D = 7, 3
@@ -195,6 +196,24 @@ def test_the_loss_of_nothing_is_not_a_number():
 
 def test_a_perplexity_too_large_to_write_is_infinite():
     assert Loss(1e6, 1).perplexity == math.inf
+
+
+# --- vocabularies that do not suit
+
+
+def test_a_vocabulary_out_of_order_makes_the_adaptive_softmax_slow():
+    words, counts = [*SPECIALS, *"abcdefgh"], np.array([0, 20, 5, 100, 90, 9, 8, 7, 3, 2, 1])
+    head = Adaptive(cutoffs=[5, 8])
+    assert head.warning(Vocabulary(words, counts)) == ""
+    counts[3:] = counts[:2:-1]
+    assert "89% of the tokens" in head.warning(Vocabulary(words, counts))
+    assert Softmax().warning(Vocabulary(words, counts)) == ""
+
+
+def test_some_new_words_behind_the_others_are_no_reason_to_warn():
+    counts = [0, 20, 5, *range(100, 40, -1), 41, 42, 43]
+    words = [*SPECIALS, *map(str, range(len(counts) - 3))]
+    assert Adaptive(cutoffs=[50]).warning(Vocabulary(words, counts)) == ""
 
 
 # --- mistakes

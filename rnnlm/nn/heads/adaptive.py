@@ -14,6 +14,7 @@ from rnnlm.nn.heads.base import Head, log_unigram
 from rnnlm.nn.heads.softmax import CrossEntropy, log_softmax
 from rnnlm.nn.initializers import Glorot, Init, Zeros
 from rnnlm.nn.params import Spec
+from rnnlm.text.vocab import SPECIALS
 
 
 @dataclass
@@ -85,14 +86,14 @@ class Adaptive(Head, kind="adaptive"):
 
     def warning(self, vocab):
         """Words that are not in the order of frequency, so that many tokens open a cluster."""
-        frequent, total = self.cutoffs[0], max(int(vocab.counts.sum()), 1)
-        rare = vocab.counts[frequent:].sum() / total
-        least = np.sort(vocab.counts)[: len(vocab.counts) - frequent].sum() / total
+        first, total = max(self.cutoffs[0], len(SPECIALS)), max(int(vocab.counts.sum()), 1)
+        rare = vocab.counts[first:].sum() / total
+        least = np.sort(vocab.counts[len(SPECIALS) :])[: len(vocab) - first].sum() / total
         if rare <= least + 0.05:
             return ""
         return (
-            f"the vocabulary is not in the order of frequency, as the adaptive softmax wants it: {rare:.0%} of the "
-            f"tokens fall into clusters of rare words, {least:.0%} would if the most frequent words came first"
+            "the vocabulary is not in the order of frequency, which makes the adaptive softmax slow: "
+            f"{rare:.0%} of the tokens fall into clusters of rare words, {least:.0%} would if it were sorted by count"
         )
 
     def _parts(self, K: int) -> list[slice]:

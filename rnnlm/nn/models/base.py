@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from rnnlm.config import Choice
+from rnnlm.nn.heads import Head
 from rnnlm.nn.params import Specs
 from rnnlm.nn.state import State
 
@@ -20,6 +21,7 @@ class Model(Choice, default="lm"):
 
     readings: ClassVar[tuple[str, ...]] = ()  # the values of data.reading that it can learn from
     perplexity: ClassVar[str] = "ppl"  # name of exp(nats per token)
+    head: Head
     instead: ClassVar[tuple[str, str]] = ("", "")  # why it is no language model, and which commands it has
 
     def specs(self, vocab: Any) -> Specs:
