@@ -37,10 +37,11 @@ class Screen:
         """Show a permanent line, above the bar if there is one."""
         if self.run is not None:
             self.run.append("train.log", text)
-        if self.bar is not None:
-            self.bar.write(text, file=sys.stderr)
-        elif not self.quiet:
-            click.echo(text, err=True)
+        with contextlib.suppress(OSError):  # the terminal may have been closed, which stops no training
+            if self.bar is not None:
+                self.bar.write(text, file=sys.stderr)
+            elif not self.quiet:
+                click.echo(text, err=True)
 
     def begin(self, trainer: Trainer) -> None:
         """Show the bar, of all epochs."""
@@ -114,13 +115,22 @@ def duration(seconds: float) -> str:
 
 
 class Signals:
-    """Notes SIGINT and SIGTERM, so that the step in progress can end; a second SIGINT leaves at once."""
+    """Notes the signals that stop training, so that the step in progress can end; a second SIGINT leaves at once.
+
+    SIGINT is Ctrl-C. SIGTERM and SIGUSR1 come from schedulers whose time is up, SIGHUP from a terminal that is closed,
+    except under nohup.
+    """
+
+    NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
 
     def __init__(self, quiet: bool):
         self.received, self.quiet = 0, quiet
 
     def __enter__(self) -> Signals:
-        self._before: dict[int, Any] = {s: signal.signal(s, self._note) for s in (signal.SIGINT, signal.SIGTERM)}
+        self._before: dict[int, Any] = {}
+        for number in self.NUMBERS:
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+                self._before[number] = signal.signal(number, self._note)
         return self
 
     def __exit__(self, *_: object) -> None:

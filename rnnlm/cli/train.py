@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import json
 import math
+import os
 import shlex
 import statistics
 import sys
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 )
 @click.option("--seed", type=int, help="Override the configuration's seed.")
 @click.option("--resume", is_flag=True, help="Go on with the run in the run directory.")
+@click.option("--auto-resume", is_flag=True, help="Go on with the run in the run directory if there is one, or begin.")
 @click.option(
     "--init-from", type=click.Path(path_type=Path), metavar="MODEL", help="Start from the weights of a model."
 )
@@ -53,17 +55,19 @@ if TYPE_CHECKING:
 @click.option("-v", "--verbose", is_flag=True, help="Say more: the resolved configuration.")
 @click.pass_obj
 def command(
-    arguments, config, output, train, valid, overrides, seed, resume, init_from, force, dry_run, threads, max_time,
-    quiet, verbose,
+    arguments, config, output, train, valid, overrides, seed, resume, auto_resume, init_from, force, dry_run, threads,
+    max_time, quiet, verbose,
 ):  # fmt: skip
     """Train a model as CONFIG (YAML, or a run directory) says.
 
-    Ctrl-C saves and exits with status 130; --resume goes on bit for bit as if nothing had happened. On one machine and
-    with one number of threads, one seed gives one result. docs/runs.md: the run directory, resuming, exit status.
+    Ctrl-C saves and exits with status 130, --max-time with 75; --resume goes on bit for bit as if nothing had happened.
+    On one machine and with one number of threads, one seed gives one result. docs/runs.md: the run directory, resuming,
+    exit status; docs/scaling.md: batch systems.
     """
-    if resume + bool(init_from) + force > 1:
-        raise UsageError("--resume, --init-from and --force exclude each other", "give one of them")
+    if resume + (auto_resume or bool(init_from)) + force > 1:
+        raise UsageError("--resume, --init-from or --auto-resume, and --force exclude each other", "give one of them")
     path = output or (config if config.is_dir() else Path("runs", config.stem))
+    resume = resume or (auto_resume and resumable(path))
     threads = threads or (threads_of(path) if resume else None)
     if threads:
         set_threads(threads)
@@ -83,7 +87,7 @@ def command(
     if not dry_run:
         run.check(resume, force)
     experiment = prepare(settings, start=not resume)
-    if init_from:
+    if init_from and not resume:
         start_from(experiment, model_file(init_from))
     if dry_run:
         introduce(experiment, say)
@@ -95,6 +99,11 @@ def command(
         say.run = run
         introduce(experiment, say)
         sys.exit(follow(experiment, run, say, limit))
+
+
+def resumable(path: Path) -> bool:
+    """Whether there is a checkpoint in a run directory. (Without NumPy, which waits for the number of threads.)"""
+    return any((path / name).exists() for name in ("last.npz", "previous.npz"))
 
 
 def threads_of(path: Path) -> int | None:
@@ -215,7 +224,7 @@ def follow(experiment: Experiment, run: Run, say: Screen, limit: float | None) -
         return 0
     say.line(f"stopped after step {trainer.progress.step:,}; saved {run.last}")
     say.line(f"go on with: rnnlm train {shlex.quote(str(run.path))} --resume")
-    return 128 + signals.received if signals.received else 0
+    return 128 + signals.received if signals.received else os.EX_TEMPFAIL
 
 
 def conclude(experiment: Experiment, run: Run, say: Screen) -> None:

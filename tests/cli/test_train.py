@@ -39,8 +39,9 @@ def start(tiny):
     """A function that starts `rnnlm train ...` as a process of its own that may write files of `largest` bytes."""
     processes = []
 
-    def start(*arguments, stderr=subprocess.PIPE, largest=resource.RLIM_INFINITY):
+    def start(*arguments, stderr=subprocess.PIPE, largest=resource.RLIM_INFINITY, before=lambda: None):
         def prepare():
+            before()
             signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C must reach it even if the tests run in the background
             resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
 
@@ -308,12 +309,31 @@ def test_stopped_by_the_clock(rnnlm, tmp_path, reading):
     settings = ["--set", "schedule=cosine", "--set", f"data.reading={reading}"]
     rnnlm("train", "tiny.yaml", "-q", "-o", "once", *settings)
     status, _, err = rnnlm("train", "tiny.yaml", "-o", "often", *settings, "--max-time", "0s")
-    assert status == 0
+    assert status == 75
     assert err.endswith("stopped after step 1; saved often/last.npz\ngo on with: rnnlm train often --resume\n")
-    assert rnnlm("train", "often", "--resume", "-q", "--max-time", "0.02") == (0, "", "")
+    assert rnnlm("train", "often", "--resume", "-q", "--max-time", "0.001") == (75, "", "")
     assert rnnlm("train", "often", "--resume", "-q") == (0, "", "")
     assert same_training("once", "often")
     assert (tmp_path / "once/best.npz").read_bytes() == (tmp_path / "often/best.npz").read_bytes()
+
+
+def test_resume_or_begin(rnnlm, tmp_path):
+    """One command for a scheduler that starts it again and again."""
+    settings = ["--set", "schedule=cosine"]
+    rnnlm("train", "tiny.yaml", "-q", "-o", "once", *settings)
+    (tmp_path / "often").mkdir()
+    (tmp_path / "often/.last.npz.1.tmp").touch()  # of a start that was killed
+    again = ["train", "tiny.yaml", "-o", "often", "--auto-resume", *settings, "--init-from", "once"]
+    assert rnnlm(*again, "--max-time", "0s", "--set", "optimizer.lr=0.02")[0] == 75
+    assert checkpoint.load(tmp_path / "often/last.npz").progress["step"] == 1
+    status, _, err = rnnlm(*again, "--max-time", "0s")
+    assert status == 2  # it is another configuration
+    assert "optimizer.lr: 0.02 -> 0.01" in err
+    assert rnnlm(*again, "--set", "optimizer.lr=0.02", "-q") == (0, "", "")
+    status, _, err = rnnlm(*again, "--set", "optimizer.lr=0.02")
+    assert status == 0
+    assert "nothing is left to do" in err
+    assert rnnlm("train", "tiny.yaml", "-o", "often", "--auto-resume", "--resume")[0] == 2
 
 
 def test_nothing_to_resume(rnnlm, tmp_path):
@@ -361,7 +381,7 @@ def test_starting_from_another_model(rnnlm, tmp_path):
 
 
 def test_training_is_stopped_by_signals_and_goes_on(start, tmp_path):
-    """Ctrl-C, then the end of a batch job, then to the end: all as if nothing had happened."""
+    """Ctrl-C, a closed terminal, the end of a batch job, then to the end: all as if nothing had happened."""
     epochs = 100
     overrides = [
         f"--set={override}"
@@ -372,8 +392,9 @@ def test_training_is_stopped_by_signals_and_goes_on(start, tmp_path):
             "model.cell.dropconnect=0.2",
         )
     ]
-    for number, status, more in ((signal.SIGINT, 130, ["-o", "run"]), (signal.SIGTERM, 143, ["-o", "run", "--resume"])):
-        process = start("tiny.yaml", *overrides, *more)
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGTERM):
+        status = 128 + number
+        process = start("tiny.yaml", *overrides, "-o", "run", "--auto-resume")
         assert list(itertools.takewhile(lambda line: not rows(line), process.stderr))  # to the first validation
         process.send_signal(number)
         out, err = process.communicate()
@@ -386,6 +407,32 @@ def test_training_is_stopped_by_signals_and_goes_on(start, tmp_path):
     assert same_training("once", "run")
     assert (tmp_path / "once/best.npz").read_bytes() == (tmp_path / "run/best.npz").read_bytes()
     assert len((tmp_path / "run/log.jsonl").read_text().splitlines()) == epochs
+
+
+def test_nohup(start, tmp_path):
+    """A process that was started to outlive its terminal does."""
+    process = start(
+        "tiny.yaml", "--set=training.epochs=30", before=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    )
+    assert list(itertools.takewhile(lambda line: not rows(line), process.stderr))
+    process.send_signal(signal.SIGHUP)
+    _, err = process.communicate()
+    assert process.returncode == 0
+    assert "best: " in err
+
+
+def test_a_terminal_that_is_closed(start, tmp_path):
+    """It sends SIGHUP, and whatever is then shown is an error. The state is saved, and the log is whole."""
+    ours, theirs = pty.openpty()
+    process = start("tiny.yaml", "--set=training.epochs=100000", stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    while not rows(shown.decode(errors="replace").replace("\r", "\n")):
+        shown += os.read(ours, 1 << 10)
+    os.close(ours)
+    process.send_signal(signal.SIGHUP)
+    assert process.wait() == 128 + signal.SIGHUP
+    assert (tmp_path / "runs/tiny/train.log").read_text().endswith("go on with: rnnlm train runs/tiny --resume\n")
 
 
 def test_interrupted_before_there_is_anything_to_save(start, tmp_path):
