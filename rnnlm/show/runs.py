@@ -41,7 +41,7 @@ def summarize(path: Path) -> RunSummary:
         )
     settings, _ = config.load(str(config_file(path)), Config)
     records = _read_log(path / "log.jsonl")
-    log = [record for record in records if "diverged" not in record]
+    log = [record for record in records if "valid_nats" in record]
     results: dict[str, Any] = dict.fromkeys(("valid_nats", "valid_ppl", "best_epoch", "train_ppl", "epochs", "seconds"))
     if log:
         best, last = min(log, key=lambda record: record["valid_nats"]), log[-1]
@@ -49,7 +49,9 @@ def summarize(path: Path) -> RunSummary:
             "valid_nats": best["valid_nats"], "valid_ppl": best["valid_ppl"], "best_epoch": best["epoch"],
             "train_ppl": best["train_ppl"], "epochs": last["epoch"], "seconds": last["seconds"],
         }  # fmt: skip
-    return RunSummary(path, config.plain(settings), {**results, "diverged": len(records) - len(log)})
+    return RunSummary(
+        path, config.plain(settings), {**results, "diverged": sum("diverged" in record for record in records)}
+    )
 
 
 def _read_log(path: Path) -> list[dict[str, Any]]:
@@ -58,10 +60,11 @@ def _read_log(path: Path) -> list[dict[str, Any]]:
         with open(path, encoding="utf-8") as file:
             for line in file:
                 record = json.loads(line)
-                figures = ("epoch",) if "diverged" in record else ("epoch", "valid_nats", "seconds")
+                other = "diverged" in record or "loss" in record  # about a divergence, or about updates
+                figures = ("epoch",) if other else ("epoch", "valid_nats", "seconds")
                 if not all(isinstance(record[key], (int, float)) for key in figures):
                     raise ValueError
-                records.append({"valid_ppl": None, "train_ppl": None, **record})
+                records.append(record if other else {"valid_ppl": None, "train_ppl": None, **record})
     except FileNotFoundError:
         pass  # no validation yet
     except OSError as error:

@@ -20,6 +20,25 @@ MOST, MOST_RETRIES = 1 << 60, 100  # limits of what is counted: a checkpoint may
 
 
 @dataclass
+class Stretch:
+    """Sums over the updates since the last line of log.jsonl about updates."""
+
+    updates: int = option(0, "their number", low=0, high=MOST)
+    nats: float = option(0.0, "training loss")
+    tokens: float = option(0.0, "tokens trained on", low=0)
+    norm: float = option(0.0, "norms of the gradients", low=0)
+    clipped: int = option(0, "updates that were clipped", low=0, high=MOST)
+
+    def count(self, update: Update) -> None:
+        """Add an update."""
+        self.updates += 1
+        self.nats += update.loss.nats
+        self.tokens += update.loss.tokens
+        self.norm += update.norm
+        self.clipped += update.clipped
+
+
+@dataclass
 class Progress:
     """Where a run stands: everything that changes from step to step, except arrays and random streams."""
 
@@ -36,6 +55,7 @@ class Progress:
     seconds: float = option(0.0, "spent training", low=0)
     halved: int = option(0, "times that divergence halved the learning rate", low=0, high=MOST_RETRIES)
     restart: int = option(0, "the step after which the optimizer's slots started from zero", low=0, high=MOST)
+    unlogged: Stretch = option(default_factory=Stretch, doc="updates since the last line about updates")
 
     @property
     def best(self) -> int:
@@ -53,6 +73,7 @@ class Progress:
         self.total += update.loss.tokens
         self.updates += 1
         self.clipped += update.clipped
+        self.unlogged.count(update)
 
     def start_stretch(self) -> None:
         """Forget the sums since the last validation: another one has been made."""

@@ -9,6 +9,7 @@ import os
 import shlex
 import time
 from collections.abc import Iterable, Iterator
+from datetime import datetime, timezone
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,9 @@ from rnnlm.nn.heads.loss import finite
 from rnnlm.training import checkpoint, progress
 from rnnlm.training.checkpoint import Checkpoint, load_weights, read_figures
 from rnnlm.training.environment import environment
-from rnnlm.training.progress import Diverged, Divergence
+from rnnlm.training.progress import Diverged, Divergence, Stretch
 from rnnlm.training.resume import Experiment, compare, fingerprints, note_rate
-from rnnlm.training.trainer import Update, Validation
+from rnnlm.training.trainer import Trainer, Update, Validation
 
 LOGS = ("log.jsonl", "samples.txt")  # a resumed run removes from them the validations that it will repeat
 MARKS = ("last.npz", "previous.npz", "best.npz", "env.json")  # one of them at least is in every run
@@ -35,7 +36,8 @@ class Run:
 
     config.yaml command.txt vocab.txt env.json   configuration, commands, vocabulary, and environment
     best.npz last.npz previous.npz               the best model, the last checkpoint, and the one before it
-    log.jsonl                                    one JSON object per validation (see `record`) and per `Divergence`
+    log.jsonl                                    one JSON object per validation (see `record`), per `Divergence`, and
+                                                 for every `training.log_every` updates (see `update_record`)
     train.log samples.txt                        what was reported, and the sampled lines
     .lock                                        locked while a training runs
     """
@@ -162,12 +164,15 @@ class Run:
         learning rate, and reports a `Divergence`. Raises Diverged after `training.retries` times.
         """
         trainer, saved = experiment.trainer, time.monotonic()
+        self._speed_since = trainer.progress.total, trainer.progress.seconds
         again = False  # whether training has gone back and no checkpoint has been written since
         while True:
             try:
                 for event in trainer.run():
                     if isinstance(event, Validation):
                         event = self._keep(experiment, event)
+                    else:
+                        self._log_update(trainer)
                     yield event
                     if isinstance(event, Validation) or time.monotonic() - saved > trainer.settings.save_every:
                         self.save_last(experiment)
@@ -194,6 +199,15 @@ class Run:
         heading = f"# epoch {validation.epoch:.2f}  valid {experiment.perplexity} {validation.valid.perplexity:.2f}"
         self.append("samples.txt", "\n".join([heading, *validation.samples]))
         return validation
+
+    def _log_update(self, trainer: Trainer) -> None:
+        """Append a line about the last updates to log.jsonl, every `training.log_every` updates."""
+        every, now = trainer.settings.log_every, trainer.progress
+        if every is not None and now.unlogged.updates >= every:
+            tokens, seconds = self._speed_since
+            speed = (now.total - tokens) / max(now.seconds - seconds, 1e-9)
+            self.log(update_record(trainer, speed))
+            now.unlogged, self._speed_since = Stretch(), (now.total, now.seconds)
 
     def _go_back(self, experiment: Experiment, again: bool) -> str:
         """Go back to the last checkpoint, with half the learning rate; -> its name.
@@ -306,4 +320,16 @@ def record(validation: Validation, ppl: str = "ppl") -> dict[str, Any]:
         "train_nats": v.train.mean, f"train_{ppl}": finite(v.train.perplexity),
         "valid_nats": v.valid.mean, f"valid_{ppl}": finite(v.valid.perplexity),
         "best": v.best, "rolled_back": v.rolled_back, "seconds": round(v.seconds, 2),
+    }  # fmt: skip
+
+
+def update_record(trainer: Trainer, speed: float) -> dict[str, Any]:
+    """The last updates as a line of log.jsonl, with the stable keys of docs/runs.md; `speed`: tokens per second."""
+    now, last = trainer.progress, trainer.progress.unlogged
+    return {
+        "epoch": round(trainer.passes, 4), "step": now.step, "updates": last.updates,
+        "loss": finite(last.nats / max(last.tokens, 1)), "norm": finite(last.norm / last.updates), "lr": now.lr,
+        "clipped": last.clipped / last.updates,
+        "tokens_per_second": round(speed),
+        "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }  # fmt: skip

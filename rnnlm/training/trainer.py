@@ -37,6 +37,7 @@ class Training:
     )
     patience: int | None = option(None, "stop after this many validations without a new best (null: never)", low=1)
     save_every: Duration = option(Duration(300.0), "time between checkpoints within an epoch", above=0)
+    log_every: int | None = option(100, "updates between lines of log.jsonl about updates (null: none)", low=1)
     samples: int = option(2, "lines sampled after each validation", low=0)
     retries: int = option(
         3, "times that training, when it diverges, goes back to a checkpoint with half the learning rate",

@@ -77,7 +77,7 @@ def loadable(run):
 
 def log(run):
     rows = [json.loads(line) for line in (run.path / "log.jsonl").read_text().splitlines()]
-    return [row | {"seconds": None} for row in rows]
+    return [row | {"seconds": None, "time": None, "tokens_per_second": None} for row in rows]
 
 
 def test_killed_again_and_again(start, tmp_path):

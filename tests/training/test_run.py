@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import itertools
 import json
 import math
 import os
@@ -10,6 +11,7 @@ import re
 import signal
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +19,10 @@ import pytest
 
 from rnnlm.errors import DataError, UsageError
 from rnnlm.nn.heads import Loss
+from rnnlm.show.runs import summarize
 from rnnlm.training import checkpoint
 from rnnlm.training.resume import differences
-from rnnlm.training.run import LOGS, Run, record
+from rnnlm.training.run import LOGS, Run, record, update_record
 from rnnlm.training.trainer import Update, Validation
 
 
@@ -76,6 +79,52 @@ def test_a_validation_as_a_record():
     }  # fmt: skip
     documented = (Path(__file__).parents[2] / "docs" / "runs.md").read_text(encoding="utf-8")
     assert all(f"`{key}`" in documented for key in record(looked))
+
+
+def test_updates_as_records(tiny, tmp_path):
+    """Each line has the means over the updates since the one before, whether training was stopped meanwhile or not."""
+    overrides = ["training.log_every=10", "training.clip_norm=1", "training.epochs=4"]
+    updates, logs = [], []
+    for name in ("once", "often"):
+        run = Run(tmp_path / name)
+        with run.lock():
+            experiment = tiny(*overrides)
+            run.begin(experiment, ["train"])
+            while not experiment.trainer.finished:
+                experiment = tiny(*overrides)
+                run.resume(experiment)
+                for event in run.train(experiment):
+                    step = experiment.trainer.progress.step
+                    if name == "once" and isinstance(event, Update):
+                        updates.append(event)
+                    if name == "often" and step % 7 == 0 and isinstance(event, Update):
+                        break
+                run.save_last(experiment)
+        logs.append([json.loads(line) for line in (run.path / "log.jsonl").read_text().splitlines()])
+    for row in itertools.chain(*logs):
+        for key in ("seconds", "tokens_per_second", "time"):
+            row.pop(key, None)
+    assert logs[0] == logs[1]
+    lines = [row for row in logs[0] if "loss" in row]
+    assert [(line["step"], line["updates"]) for line in lines] == [(n, 10) for n in (10, 20, 30, 40, 50)]
+    for i, line in enumerate(lines):
+        part = updates[10 * i : 10 * i + 10]
+        assert line["loss"] == pytest.approx(sum(u.loss.nats for u in part) / sum(u.loss.tokens for u in part))
+        assert line["norm"] == pytest.approx(np.mean([u.norm for u in part]))
+        assert line["clipped"] == np.mean([u.clipped for u in part])
+        assert line["lr"] == part[-1].lr
+    assert 0 < sum(line["clipped"] for line in lines) < 5
+    summary = summarize(tmp_path / "once")
+    assert summary.results["epochs"] == 4
+
+
+def test_keys_of_updates_are_documented(tiny):
+    trainer = tiny().trainer
+    next(trainer.run())
+    documented = (Path(__file__).parents[2] / "docs" / "runs.md").read_text(encoding="utf-8")
+    found = update_record(trainer, 1e6)
+    assert datetime.fromisoformat(found["time"]).tzinfo is not None
+    assert all(f"`{key}`" in documented for key in found)
 
 
 # --- who may write -------------------------------------------------------------------------------------------------

@@ -224,12 +224,12 @@ def test_the_same_seed_makes_the_same_file(tiny, tmp_path):
     assert runs[0].best.read_bytes() != runs[2].best.read_bytes()
 
 
-floats, counts = st.floats(allow_nan=False, allow_infinity=False), st.integers(0, 1 << 60)
+floats, counts = st.floats(0, allow_nan=False, allow_infinity=False), st.integers(0, 1 << 60)
 
 
 @given(st.builds(Progress, counts, counts, counts, floats, st.lists(floats), floats, floats, counts, counts, floats))
 def test_progress_survives_json(progress):
-    assert Progress(**json.loads(json.dumps(asdict(progress)))) == progress
+    assert config.build(Progress, json.loads(json.dumps(asdict(progress)))) == progress
 
 
 # --- validation, schedules, stopping -------------------------------------------------------------------------------
