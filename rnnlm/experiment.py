@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 import rnnlm.nn.cells  # noqa: F401  (registers the kinds)
 from rnnlm.config import option
-from rnnlm.errors import NumericalError
+from rnnlm.errors import NumericalError, UsageError
 from rnnlm.nn.models import LanguageModel, Model
 from rnnlm.nn.network import Network
 from rnnlm.tasks.base import TASKS, Task
 from rnnlm.tasks.data import Data
+from rnnlm.training import checkpoint
+from rnnlm.training.checkpoint import Checkpoint, load_weights
 from rnnlm.training.optim import SGD, Optimizer
 from rnnlm.training.schedule import Constant, Schedule
 from rnnlm.training.trainer import Trainer, Training
@@ -80,15 +83,16 @@ class Experiment:
             return [f"({error.message})"]
 
 
-def prepare(settings: Config, start: bool = True) -> Experiment:
+def prepare(settings: Config, start: bool = True, words: Any = None) -> Experiment:
     """Read or build the vocabulary, encode the texts, start the network.
 
     start: draw the first weights; otherwise they are zero, until those of a checkpoint are loaded.
+    words: the vocabulary, if it is not the one of the configuration.
 
     Raises DataError for missing or broken text, UsageError for a vocabulary of another level than the configuration's.
     """
     data, training, seed, task = settings.data, settings.training, settings.seed, settings.task
-    words, train, valid = task.corpora(data, settings.model)
+    words, train, valid = task.corpora(data, settings.model, words)
     batcher = task.batcher(train, training.batch, training.window)
     rng = np.random.default_rng([seed, 0]) if start else None
     network = Network(settings.model, words, np.dtype(settings.dtype), rng)
@@ -99,3 +103,40 @@ def prepare(settings: Config, start: bool = True) -> Experiment:
     warning = settings.model.head.warning(getattr(words, "outputs", words))
     notes = [f"warning: {warning}"] if warning else []
     return Experiment(settings, words, train, valid, trainer, digest, notes)
+
+
+def prepare_extended(settings: Config, model: Path, run: Path) -> Experiment:
+    """Prepare training with the words of another model, behind them new words of the training text, and its weights.
+
+    Weights of new words start as configured. The configuration's vocabulary becomes the one in the directory `run`.
+    Raises UsageError for a task with two vocabularies and for a model of another level, DataError for other shapes.
+    """
+    data, task = settings.data, settings.task
+    if task.outputs:
+        raise UsageError(
+            f"--extend-vocab: with data.reading {data.reading} there are two vocabularies", "train without it"
+        )
+    saved = checkpoint.load(model)
+    old = task.load_vocabulary(saved.vocab, f"{model}: vocabulary")
+    if (old.level, old.lower) != (data.level, data.lower):
+        raise UsageError(
+            f"{model}: has a vocabulary of level {old.level} and lower {old.lower}, but the configuration has "
+            f"{data.level} and {data.lower}",
+            "set data.level and data.lower as the model has them",
+        )
+    words = old.extended(task.words_of(data))
+    settings = replace(settings, data=replace(data, vocab=str(run / "vocab.txt")))
+    experiment = prepare(settings, words=words)
+    load_weights(experiment.trainer.network, grown(saved, experiment.trainer.network, len(words) - len(old)), model)
+    experiment.notes.append(f"note: {len(words) - len(old):,} new words behind the {len(old):,} of {model}")
+    return experiment
+
+
+def grown(saved: Checkpoint, network: Network, new: int) -> Checkpoint:
+    """A model whose arrays with a row per word have the first rows of a network for the `new` words behind them."""
+    weights = dict(saved.weights)
+    for name, array in network.params.named.items():
+        found = weights.get(name)
+        if found is not None and found.shape == (len(array) - new, *array.shape[1:]):
+            weights[name] = np.concatenate([found, array[len(found) :]])
+    return replace(saved, weights=weights)

@@ -10,7 +10,7 @@ import pytest
 
 from rnnlm import config
 from rnnlm.errors import DataError, UsageError
-from rnnlm.experiment import Config
+from rnnlm.experiment import Config, prepare_extended
 from rnnlm.loading import config_file, load_model, model_file
 from rnnlm.training import checkpoint
 from rnnlm.training.resume import start_from
@@ -285,3 +285,49 @@ def test_start_from_with_another_text_and_the_model_s_vocabulary(run, tiny, tmp_
 def test_start_from_a_model_of_another_size(run, tiny):
     message, _ = refused(DataError, start_from, tiny("model.cell.size=9"), run.best)
     assert message == f"{run.best}: weight cell.U: found (6, 8), expected (6, 9)"
+
+
+HEADS = {
+    "softmax": ["model.head=softmax"],
+    "softmax, tied": ["model.head={kind: softmax, tied: true}"],
+    "one-hot": ["model.embedding=null", "model.cell=lstm"],
+    "adaptive": ["model.head={kind: adaptive, cutoffs: [5, 8]}"],
+    "adaptive, tied": ["model.head={kind: adaptive, cutoffs: [5, 8], tied: true}"],
+}
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_new_words_change_probabilities_by_renormalisation_alone(tiny, tmp_path, name):
+    """Among all old words; with the adaptive softmax, among those of the last cluster, and for no others."""
+    overrides = [*HEADS[name], "dtype=float64"]
+    old, run = tiny(*overrides), Run(tmp_path / "run")
+    old.trainer.network.params.flat[...] += np.random.default_rng(1).normal(
+        0, 0.3, old.trainer.network.params.flat.size
+    )
+    run.path.mkdir()
+    run.save_best(old)
+    (tmp_path / "train.txt").write_text("the gnu sees a zebra\nthe cat likes a zebra\n" * 20)
+    settings = config.load("tiny.yaml", Config, overrides)[0]
+    new = prepare_extended(settings, run.best, run.path)
+    K, more = len(old.vocab), 2
+    assert new.vocab.words == [*old.vocab.words, "zebra", "gnu"]
+    ids = np.arange(12).reshape(4, 3)
+    before, after = (
+        np.exp(one.trainer.network.log_probs(ids, one.trainer.network.initial_state(3))[0]) for one in (old, new)
+    )
+    assert after.shape == (4, 3, K + more)
+    np.testing.assert_allclose(after.sum(axis=-1), 1)
+    assert (after[..., K:] > 0).all()
+    first = 8 if "adaptive" in name else 0
+    np.testing.assert_allclose(after[..., :first], before[..., :first], rtol=1e-12)
+    share = before[..., first:] / before[..., first:].sum(axis=-1, keepdims=True)
+    again = after[..., first:K] / after[..., first:K].sum(axis=-1, keepdims=True)
+    np.testing.assert_allclose(again, share, rtol=1e-10)
+
+
+def test_new_words_of_models_that_do_not_fit(run, tiny):
+    for override in ("data.lower=true", "data.level=char"):
+        settings = config.load("tiny.yaml", Config, [override])[0]
+        assert refused(UsageError, prepare_extended, settings, run.best, run.path)[0].startswith(f"{run.best}: ")
+    settings = config.load("tiny.yaml", Config, ["model.cell.size=9"])[0]
+    assert "cell.U" in refused(DataError, prepare_extended, settings, run.best, run.path)[0]

@@ -89,8 +89,8 @@ def report(facts):
     yield from (f"{'':13}{row}" for row in table(rows))
     lower = ", lowercase" if vocab["lower"] else ""
     outputs = f", and {vocab['outputs']:,} outputs" if "outputs" in vocab else ""
-    yield f"vocabulary  {vocab['size']:,} {vocab['level']}s{lower}{outputs} (sha256 {vocab['sha256']})"
-    text = f"on text with sha256 {training['train_sha256']}"
+    yield f"vocabulary  {vocab['size']:,} {vocab['level']}s{lower}{outputs} (sha {vocab['sha256'][:12]})"
+    text = f"on text with sha {training['train_sha256'][:12]}"
     yield f"training    epoch {training['epoch']}, step {training['step']:,}, {text}"
     if training["best"] is None:
         yield "validation  none yet"

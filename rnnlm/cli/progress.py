@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rnnlm.training.trainer import Trainer, Update, Validation
 
 PLAIN_INTERVAL = 30.0  # seconds between progress lines where there is no terminal
+BAR_REST, SHORTEST_BAR = " 100%||  ETA 00:00:00", 10  # the parts of it that take room anyway
 BAR = "{} {{percentage:3.0f}}%|{{bar}}| {} ETA {{remaining}}"
 AGAIN = b"finishing the step and saving; Ctrl-C again leaves at once\n"
 
@@ -60,7 +61,8 @@ class Screen:
         progress = self.trainer.progress
         epoch = f"epoch {progress.epoch + bool(progress.position)}/{self.trainer.settings.epochs}"
         if self.bar is not None:
-            self.bar.bar_format = BAR.format(epoch, self._status(update))
+            room = (self.bar.format_dict["ncols"] or 1000) - len(epoch) - len(BAR_REST) - SHORTEST_BAR
+            self.bar.bar_format = BAR.format(epoch, self._status(update, room))
             self.bar.update(progress.step - self.bar.n)
         elif time.monotonic() - self.printed > PLAIN_INTERVAL:
             self.printed = time.monotonic()
@@ -81,15 +83,27 @@ class Screen:
             self.bar.close()
             self.bar = None
 
-    def _status(self, update: Update) -> str:
+    def _status(self, update: Update, room: int = 1000) -> str:
+        """Figures of training; in a terminal with little room for them, the more important ones."""
         from rnnlm.nn.heads.loss import exp_mean
 
         progress, name = self.trainer.progress, self.trainer.network.model.perplexity
         ppl = exp_mean(progress.nats, max(progress.tokens, 1))
         clip = progress.clipped / max(progress.updates, 1)
         speed = progress.total / max(progress.seconds, 1e-9)
-        figures = f"lr {update.lr:.3g}  {name} {ppl:.1f}  |g| {update.norm:.2f} (clip {clip:.0%})"
-        return f"{figures}  {speed / 1000:.1f}k tok/s"
+        figures = [
+            f"lr {update.lr:.3g}", f"{name} {figure(ppl, 1)}", f"|g| {update.norm:.2f} (clip {clip:.0%})",
+            f"{speed / 1000:.1f}k tok/s",
+        ]  # fmt: skip
+        for least in (2, 2, 0):
+            if len("  ".join(figures)) > room:
+                del figures[least]
+        return "  ".join(figures)
+
+
+def figure(ppl: float, digits: int = 2) -> str:
+    """A perplexity, in ten cells at most."""
+    return f"{ppl:.{digits}f}" if ppl < 1e7 else f"{ppl:.3g}"
 
 
 def header(ppl: str) -> str:
@@ -100,9 +114,9 @@ def header(ppl: str) -> str:
 
 def row(v: Validation) -> str:
     """A validation as a row under the header."""
-    note = " *" if v.best else " rolled back" if v.rolled_back else ""
+    note = " *" if v.best else " undone" if v.rolled_back else ""
     return (
-        f"{v.epoch:7.2f} {v.step:8d} {v.lr:9.3g} {v.train.perplexity:10.2f} {v.valid.perplexity:10.2f} "
+        f"{v.epoch:7.2f} {v.step:8d} {v.lr:9.3g} {figure(v.train.perplexity):>10} {figure(v.valid.perplexity):>10} "
         f"{v.valid.mean:7.4f} {v.clipped:5.0%} {duration(v.seconds):>8}{note}"
     )
 

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 @click.option(
     "--init-from", type=click.Path(path_type=Path), metavar="MODEL", help="Start from the weights of a model."
 )
+@click.option("--extend-vocab", is_flag=True, help="With --init-from: add the new words of the training text.")
 @click.option("--force", is_flag=True, help="Overwrite the run directory's earlier run.")
 @click.option("--dry-run", is_flag=True, help="Say what would be trained, and how long an epoch takes; write nothing.")
 @click.option(
@@ -55,8 +56,8 @@ if TYPE_CHECKING:
 @click.option("-v", "--verbose", is_flag=True, help="Say more: the resolved configuration.")
 @click.pass_obj
 def command(
-    arguments, config, output, train, valid, overrides, seed, resume, auto_resume, init_from, force, dry_run, threads,
-    max_time, quiet, verbose,
+    arguments, config, output, train, valid, overrides, seed, resume, auto_resume, init_from, extend_vocab, force,
+    dry_run, threads, max_time, quiet, verbose,
 ):  # fmt: skip
     """Train a model as CONFIG (YAML, or a run directory) says.
 
@@ -66,18 +67,22 @@ def command(
     """
     if resume + (auto_resume or bool(init_from)) + force > 1:
         raise UsageError("--resume, --init-from or --auto-resume, and --force exclude each other", "give one of them")
+    if extend_vocab and not init_from:
+        raise UsageError("--extend-vocab: of which model?", "give --init-from MODEL, too")
     path = output or (config if config.is_dir() else Path("runs", config.stem))
     resume = resume or (auto_resume and resumable(path))
     threads = threads or (threads_of(path) if resume else None)
     if threads:
         set_threads(threads)
     from rnnlm import config as configuration
-    from rnnlm.experiment import Config, prepare
+    from rnnlm.experiment import Config, prepare, prepare_extended
     from rnnlm.loading import config_file, model_file
     from rnnlm.training.resume import start_from
     from rnnlm.training.run import Run
 
     limit = time_limit(max_time)
+    if extend_vocab and resume:  # where the first start has left the extended vocabulary
+        overrides = [*overrides, f"data.vocab={json.dumps(str(path / 'vocab.txt'))}"]
     settings, messages = configuration.load(config_file(config), Config, [*overrides, *as_set(train, valid, seed)])
     run, say = Run(path), Screen(quiet)
     for message in messages:
@@ -86,9 +91,12 @@ def command(
         say.line(configuration.dump(settings))
     if not dry_run:
         run.check(resume, force)
-    experiment = prepare(settings, start=not resume)
-    if init_from and not resume:
-        start_from(experiment, model_file(init_from))
+    if extend_vocab and not resume:
+        experiment = prepare_extended(settings, model_file(init_from), path)
+    else:
+        experiment = prepare(settings, start=not resume)
+        if init_from and not resume:
+            start_from(experiment, model_file(init_from))
     if dry_run:
         introduce(experiment, say)
         estimate(experiment, say)

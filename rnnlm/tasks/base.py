@@ -98,14 +98,21 @@ class Task:
         """Training part of a corpus, and the `share` at its end that validates."""
         return corpus.cut(head(corpus.name, corpus.sentences, share))
 
-    def corpora(self, data: Data, model: Any) -> tuple[Any, Any, Any]:
+    def words_of(self, data: Data) -> Any:
+        """Vocabulary of a configuration: that of its file, or of its training text alone."""
+        share = data.valid if isinstance(data.valid, float) else None
+        return self.vocabulary(data, share) if data.vocab is None else vocabulary_in(data.vocab, data)
+
+    def corpora(self, data: Data, model: Any, words: Any = None) -> tuple[Any, Any, Any]:
         """Vocabulary, training corpus and validation corpus (or None) of a configuration.
 
-        The vocabulary knows the training text alone. Raises DataError for missing or broken text, UsageError for a
-        vocabulary file of another level than the configuration's.
+        words: the vocabulary, if it is not the one of the configuration.
+
+        Raises DataError for missing or broken text, UsageError for a vocabulary file of another level than the
+        configuration's.
         """
         share = data.valid if isinstance(data.valid, float) else None
-        words = self.vocabulary(data, share) if data.vocab is None else vocabulary_in(data.vocab, data)
+        words = self.words_of(data) if words is None else words
         train = self.encode(data.train, words, data, model)
         if share is not None:
             return words, *self.split(train, share)

@@ -173,6 +173,15 @@ class Vocabulary:
         table[[ord(word) for word in self.words[len(SPECIALS) :]]] = np.arange(len(SPECIALS), len(self))
         return table
 
+    def extended(self, text: Vocabulary) -> Vocabulary:
+        """This vocabulary and behind it the words that only that of a `text` has, in its order; counts are the text's.
+
+        Words keep their ids.
+        """
+        counts, own = dict(zip(text.words, text.counts.tolist())), set(self.words)
+        words = [*self.words, *(word for word in text.words if word not in own)]
+        return Vocabulary(words, [counts.get(word, 0) for word in words], self.level, self.lower)
+
     def to_bytes(self) -> bytes:
         """Content of a vocabulary file: lines `word<TAB>count` in UTF-8; the first says level and case as well."""
         lines = [f"{word}\t{n}" for word, n in zip(self.words, self.counts)]

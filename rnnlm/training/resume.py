@@ -103,6 +103,7 @@ def start_from(experiment: Experiment, path: Path) -> None:
     saved = checkpoint.load(path)
     if read_figures(saved, path)["vocab_sha256"] != experiment.vocab.fingerprint:
         raise DataError(
-            f"{path}: its vocabulary is not that of this configuration", "set data.vocab to the vocab.txt of its run"
+            f"{path}: its vocabulary is not that of this configuration",
+            "set data.vocab to the vocab.txt of its run, or add the new words with --extend-vocab",
         )
     load_weights(experiment.trainer.network, saved, path)

@@ -361,6 +361,34 @@ def test_a_vocabulary_out_of_order(rnnlm, tiny, tmp_path):
         assert err.count("warning: the vocabulary is not in the order of frequency") == warnings
 
 
+def test_new_words(rnnlm, tmp_path):
+    rnnlm("train", "tiny.yaml", "-q", "-o", "old")
+    (tmp_path / "more.txt").write_text("the zebra sees a zebra\nthe cat likes a gnu\n" * 20)
+    again = [
+        "train",
+        "old",
+        "--train",
+        "more.txt",
+        "--init-from",
+        "old",
+        "--extend-vocab",
+        "-o",
+        "new",
+        "--auto-resume",
+    ]
+    status, _, err = rnnlm(*again, "--max-time", "0s")
+    assert status == 75
+    assert "note: 2 new words behind " in err
+    status, _, err = rnnlm(*again)
+    assert status == 0
+    assert "resuming after step 1\n" in err
+    old, new = ((tmp_path / name / "vocab.txt").read_text().splitlines() for name in ("old", "new"))
+    assert [line.split("\t")[0] for line in new] == [*(line.split("\t")[0] for line in old), "zebra", "gnu"]
+    assert new[-2:] == ["zebra\t40", "gnu\t20"]
+    assert rnnlm("train", "new", "--resume", "-q", "--set", "training.epochs=3") == (0, "", "")
+    assert rnnlm("train", "tiny.yaml", "--extend-vocab")[0] == 2
+
+
 def test_starting_from_another_model(rnnlm, tmp_path):
     rnnlm("train", "tiny.yaml", "-q")
     for model in ("runs/tiny", "runs/tiny/best.npz"):
@@ -449,9 +477,10 @@ def test_interrupted_before_there_is_anything_to_save(start, tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
-def test_on_a_terminal_there_is_a_bar(start, tmp_path):
+@pytest.mark.parametrize("columns", [80, 100, 120])
+def test_on_a_terminal_there_is_a_bar(start, tmp_path, columns):
     ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, 120, 0, 0))  # lines and columns
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, columns, 0, 0))  # lines and columns
     process = start("tiny.yaml", "--set", "training.epochs=30", stderr=theirs)
     os.close(theirs)
     shown = b""
@@ -460,8 +489,13 @@ def test_on_a_terminal_there_is_a_bar(start, tmp_path):
             shown += block
     os.close(ours)
     assert process.wait() == 0
-    status = rb"lr 0.01  ppl [\d.]+  \|g\| [\d.]+ \(clip 0%\)  [\d.]+k tok/s ETA \d\d:\d\d"
-    assert re.search(rb"\repoch \d+/30 +\d+%\|[^\r]*\| " + status, shown)
+    gradient = rb"  \|g\| [\d.]+ \(clip 0%\)" if columns > 80 else b""
+    status = rb"lr 0.01  ppl [\d.]+" + gradient + rb"  [\d.]+k tok/s ETA \d\d:\d\d"
+    bars = re.findall(rb"\r(epoch \d+/30 +\d+%\|[^\r]*\| " + status + b")", shown)
+    assert bars
+    assert all(len(bar.decode()) <= columns for bar in bars)
+    assert all(len(bar.decode().split("|")[1]) >= 8 for bar in bars)
+    assert max(map(len, shown.decode().replace("\r", "\n").partition("epoch  ")[2].splitlines())) <= columns
     assert len(rows(shown.decode().replace("\r", "\n"))) == 30
     assert b"\r" not in (tmp_path / "runs/tiny/train.log").read_bytes()
 
