@@ -12,16 +12,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
     from typing import Any
 
     from rnnlm.lm.mixture import Mixture
     from rnnlm.lm.perplexity import Evaluation
     from rnnlm.lm.scorer import Scorer
+    from rnnlm.session import Session
 
 __version__ = "0.1.0"
-__all__ = ["load", "mix", "perplexity"]
+__all__ = ["load", "mix", "perplexity", "train"]
 
 
 def load(path: str | Path, carried: bool = False) -> Scorer:
@@ -66,3 +67,21 @@ def perplexity(model: Scorer, text: Iterable[str], **options: Any) -> Evaluation
     from rnnlm.lm.perplexity import perplexity
 
     return perplexity(model, text, **options)
+
+
+def train(config: str | Path | Mapping[str, Any], output: str | Path | None = None, **options: Any) -> Session:
+    """Training of a network as an iterator of its events: updates, validations, divergences.
+
+        with rnnlm.train("my.yaml", output="runs/my", resume="auto") as training:
+            for event in training:
+                ...
+
+    config: a YAML file, a run directory, or the same as nested dictionaries. output: the run directory; None: no file
+    is written. options: overrides ({"training.epochs": 3}), resume (True, or "auto": if there is a run), force,
+    init_from (a model), extend_vocab. They mean what they mean for `rnnlm train`; see docs/python.md.
+
+    Raises `rnnlm.errors.RnnlmError` as `rnnlm train` reports them, `NumericalError` among them if training diverges.
+    """
+    from rnnlm.session import train
+
+    return train(config, output, **options)

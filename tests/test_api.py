@@ -57,6 +57,15 @@ def test_the_example_for_users_of_kenlm_runs(folder, capsys):
     assert sum(map(float, steps)) == pytest.approx(float(score), abs=1e-3)
 
 
+def test_the_notebook_of_the_page_runs(folder, trained, capsys):
+    for name in ("train.txt", "valid.txt"):
+        shutil.copy(trained["test.txt"].with_name(name), name)
+    run_section("Training")
+    *validations, log_p = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in validations] == ["epoch 1", "epoch 2"]
+    assert float(log_p) < 0
+
+
 @pytest.mark.parametrize("name", ["runs/demo", "runs/demo/best.npz", "kn5.arpa", "mixture"])
 def test_a_walk_is_the_score_word_by_word(folder, name):
     model = rnnlm.mix([rnnlm.load("runs/demo"), rnnlm.load("kn5.arpa")]) if name == "mixture" else rnnlm.load(name)
@@ -79,7 +88,7 @@ def test_a_model_that_is_not_there():
 def test_import_is_light():
     code = "import sys, rnnlm; print('numpy' in sys.modules, rnnlm.__all__)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "False ['load', 'mix', 'perplexity']\n"
+    assert done.stdout == "False ['load', 'mix', 'perplexity', 'train']\n"
 
 
 @pytest.mark.parametrize("name", ["runs/demo", "kn5.arpa", "mixture"])

@@ -92,7 +92,7 @@ def test_resume_is_bit_identical(rnnlm, tmp_path, reading):
     config = f"{KINDS[reading]}.yaml"
     settings = ["-q", "--set", "training.epochs=2"]
     assert rnnlm("train", config, "-o", tmp_path / "once", *settings) == (0, "", "")
-    assert rnnlm("train", config, "-o", tmp_path / "twice", *settings, "--max-time", "0s") == (0, "", "")
+    assert rnnlm("train", config, "-o", tmp_path / "twice", *settings, "--max-time", "0s") == (75, "", "")
     assert rnnlm("train", tmp_path / "twice", "--resume", "-q") == (0, "", "")
     assert (tmp_path / "once/best.npz").read_bytes() == (tmp_path / "twice/best.npz").read_bytes()
 
@@ -107,7 +107,7 @@ def test_dry_run_info_and_gradcheck(rnnlm, reading):
     assert status == 0
     assert f"kind        {kind}\n" in out
     outputs = {"labelled": ", and 4 outputs", "pairs": ", and 11 outputs"}.get(reading, "")
-    assert re.search(rf"^vocabulary  \d+ words{outputs} \(sha256 [0-9a-f]{{64}}\)$", out, re.M)
+    assert re.search(rf"^vocabulary  \d+ words{outputs} \(sha [0-9a-f]{{12}}\)$", out, re.M)
     ppl = "pppl" if kind == "blank" else "ppl"
     assert re.search(rf"^validation  best: number \d of \d, {ppl} [\d.]+, ", out, re.M)
     assert json.loads(rnnlm("info", f"runs/{kind}", "--json")[1])["training"][f"best_{ppl}"] > 1

@@ -22,7 +22,7 @@ class Head(Choice, default="softmax"):
         raise NotImplementedError
 
     def warning(self, vocab: Any) -> str:
-        """What makes this head slow or weak with this vocabulary, for the user; empty if nothing does."""
+        """Warning for the user that this vocabulary makes the head slow or weak; empty if there is none."""
         return ""
 
     def workspace(self, p: Any, N: int, empty: Empty) -> Any:

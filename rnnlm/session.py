@@ -1,0 +1,179 @@
+"""Training from Python: an iterator of events that can be stopped anywhere, and goes on where it was stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from rnnlm import config as configuration
+from rnnlm.errors import RnnlmError, UsageError
+from rnnlm.experiment import Config, Experiment, prepare, prepare_extended
+from rnnlm.lm.network import NetworkScorer
+from rnnlm.loading import config_file, model_file
+from rnnlm.training.progress import Divergence
+from rnnlm.training.resume import start_from
+from rnnlm.training.run import Run
+from rnnlm.training.trainer import Update, Validation
+
+Event = Update | Validation | Divergence
+
+
+class Session:
+    """Training in progress: an iterator of its events. `rnnlm.train` makes it.
+
+    experiment   texts, vocabulary, and `experiment.trainer` with its `network`
+    run          the `Run` that is written; None: nothing is
+    notes        what is to be known before it begins: warnings, and why a rate changes
+
+    In a `with` statement, its end saves the state. An interrupt (Ctrl-C, or a notebook's stop button) lets the update
+    in progress end, saves the state, and raises KeyboardInterrupt; iterating again goes on.
+    """
+
+    def __init__(self, experiment: Experiment, run: Run | None, resume: bool = False, force: bool = False):
+        self.experiment, self.run, self.notes = experiment, run, []
+        self._opened, self._over = contextlib.ExitStack(), False
+        self._waiting: list[Event] = []  # an event that an interrupt has kept from being delivered
+        self._events: Iterator[Event]
+        if run is None:
+            self._events = experiment.trainer.run()
+        else:
+            warnings = self._opened.enter_context(run.lock())
+            try:
+                warnings += run.begin(experiment, ["train", "(from Python)"], resume, force)
+            except BaseException:
+                self._opened.close()
+                raise
+            self.notes += [f"warning: {warning}" for warning in warnings]
+            self._events = run.train(experiment)
+        self.notes += experiment.notes
+
+    def __iter__(self) -> Iterator[Event]:
+        return self
+
+    def __next__(self) -> Event:
+        if not self._waiting:
+            with interrupt_noted() as noted:
+                try:
+                    self._waiting.append(next(self._events))
+                except (StopIteration, RnnlmError):  # the end; or weights that have diverged, not to be saved
+                    self._over = True
+                    self._opened.close()
+                    raise
+            if noted:
+                self.save()
+                raise KeyboardInterrupt
+        return self._waiting.pop()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def save(self) -> None:
+        """Write the checkpoint from which `resume` goes on, if there is a run directory."""
+        if self.run is not None:
+            self.run.save_last(self.experiment)
+
+    def close(self) -> None:
+        """Save the state unless training is over, and let go of the run directory: then nothing is left to iterate."""
+        if not self._over:
+            self.save()
+        self._over, self._events = True, iter(())
+        self._opened.close()
+
+    @property
+    def step(self) -> int:
+        """Number of updates so far."""
+        return self.experiment.trainer.progress.step
+
+    @property
+    def steps(self) -> int:
+        """Number of updates in all epochs."""
+        trainer = self.experiment.trainer
+        return trainer.settings.epochs * len(trainer.reading)
+
+    @property
+    def finished(self) -> bool:
+        """Whether training is over."""
+        return self.experiment.trainer.finished
+
+    @property
+    def model(self) -> NetworkScorer:
+        """Language model of the current weights, as `rnnlm.load` gives it. Raises UsageError for another task."""
+        settings, network = self.experiment.config, self.experiment.trainer.network
+        if settings.model.kind != "lm":
+            raise UsageError(f"model.kind {settings.model.kind}: no language model", "see experiment.trainer.network")
+        return NetworkScorer(network, settings.data.reading == "stream", False)
+
+
+@contextlib.contextmanager
+def interrupt_noted() -> Iterator[list[int]]:
+    """Note SIGINT in the list that is yielded, instead of raising KeyboardInterrupt; a second one raises it."""
+    noted: list[int] = []
+    if threading.current_thread() is not threading.main_thread():  # where signals cannot be received
+        yield noted
+        return
+
+    def note(number: int, frame: Any) -> None:
+        if noted:
+            raise KeyboardInterrupt
+        noted.append(number)
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield noted
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def settings_of(config: str | Path | Mapping[str, Any] | Config, overrides: Mapping[str, Any]) -> Config:
+    """Configuration from a YAML file, a run directory, nested dicts or an instance, with "a.b" -> value on top."""
+    if isinstance(config, (str, Path)):
+        changed = [f"{path}={json.dumps(value)}" for path, value in overrides.items()]
+        return configuration.load(config_file(config), Config, changed)[0]
+    plain = json.loads(json.dumps(config if isinstance(config, Mapping) else configuration.plain(config), default=str))
+    for path, value in overrides.items():
+        *sections, key = path.split(".")
+        section = plain
+        for name in sections:
+            section = section.setdefault(name, {})
+        section[key] = value
+    return configuration.build(Config, plain)
+
+
+def train(
+    config: str | Path | Mapping[str, Any] | Config,
+    output: str | Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    resume: bool | Literal["auto"] = False,
+    force: bool = False,
+    init_from: str | Path | None = None,
+    extend_vocab: bool = False,
+) -> Session:
+    """Training as a `Session`: see `rnnlm.train`."""
+    if output is None and (resume or force):
+        raise UsageError("resume and force: of which run?", "give its directory as output")
+    if extend_vocab and (init_from is None or output is None):
+        raise UsageError("extend_vocab: needs init_from and output", "give both")
+    run, overrides = None if output is None else Run(Path(output)), dict(overrides or {})
+    if resume == "auto":
+        resume = run is not None and run.resumable
+    if run is not None and resume and extend_vocab:
+        overrides["data.vocab"] = str(run.path / "vocab.txt")
+    settings = settings_of(config, overrides)
+    if run is not None:
+        run.check(bool(resume), force)
+    if resume or init_from is None:
+        experiment = prepare(settings, start=not resume)
+    elif extend_vocab and run is not None:
+        experiment = prepare_extended(settings, model_file(Path(init_from)), run.path)
+    else:
+        experiment = prepare(settings)
+        start_from(experiment, model_file(Path(init_from)))
+    return Session(experiment, run, bool(resume), force)
