@@ -6,8 +6,8 @@ import math
 import pytest
 
 from rnnlm.errors import DataError
-from rnnlm.lm.rescoring.formats import FORMATS
-from rnnlm.lm.rescoring.nbest import Hypothesis, NBest, read, read_references, write
+from rnnlm.lm.rescoring.formats import FORMATS, IMPOSSIBLE
+from rnnlm.lm.rescoring.nbest import Hypothesis, NBest, read, read_noise, read_references, write
 
 LN10 = math.log(10)
 
@@ -150,3 +150,136 @@ def test_references(folder):
     ):
         with pytest.raises(DataError, match=message):
             read_references(folder("ref", text))
+
+
+# --- noise -----------------------------------------------------------------------------------------------------------
+
+
+def test_noise_is_kept_apart(folder):
+    name = folder("m", "u1 <s> uh the [laugh] cat </s>\nu1 the cat\n")
+    ((_, (first, second)),) = read([name], "mikolov", noise={"uh", "[laugh]"})
+    assert (first.words, first.everything) == (["the", "cat"], ["uh", "the", "[laugh]", "cat"])
+    assert (second.words, second.everything) == (["the", "cat"], ["the", "cat"])
+    assert write("u1", first, 0, "mikolov") == "u1 uh the [laugh] cat"
+    assert read_references(folder("ref", "u1 <s> uh the cat </s>\n"), {"uh"}) == {"u1": ["the", "cat"]}
+
+
+@pytest.mark.parametrize("nwords", [2, 3])
+def test_srilm_may_count_noise_or_not(folder, nwords):
+    name = folder("s", f"u -1 -2 {nwords} the [laugh] -pau- cat\n")
+    ((_, (first,)),) = read([name], "srilm-stream", noise={"[laugh]"})
+    assert (first.words, first.everything) == (["the", "cat"], ["the", "[laugh]", "-pau-", "cat"])
+    line = write("u", first, -2 * LN10, "srilm-stream")
+    assert line == "u -1 -2 3 the [laugh] -pau- cat"
+    assert list(read([folder("again", line)], "srilm-stream", noise={"[laugh]"})) == [NBest("u", [first])]
+    assert [h.words for h in next(read([folder("again", line)], "srilm-stream")).hypotheses] == [
+        ["the", "[laugh]", "cat"]
+    ]
+
+
+def test_noise_from_a_file_or_as_words(folder):
+    assert read_noise(folder("noise", "[laugh]\n\n-pau- <eps>\n")) == {"[laugh]", "-pau-", "<eps>"}
+    assert read_noise("[laugh],-pau-, <eps>") == {"[laugh]", "-pau-", "<eps>"}
+
+
+# --- formats of Decipher and Moses -----------------------------------------------------------------------------------
+
+
+def test_composite_scores_of_decipher(folder):
+    name = folder("u.nbest", "NBestList1.0\n(-1000) the cat\n( -1000.5 ) -pau-\n(-3)\n")
+    ((id, (first, second, third)),) = read([name], "srilm")
+    assert (id, first.words, second.words, third.words) == ("u", ["the", "cat"], [], [])
+    assert first.ac == pytest.approx(-1000 * 1024 * math.log(1.0001), rel=1e-4)  # a bytelog is 1024 steps of ln 1.0001
+    assert (first.old, third.ac / first.ac) == (0, pytest.approx(0.003))
+
+
+def test_scores_of_words_of_decipher(folder):
+    words = [
+        ("the", 0, 0.5, -30, -200),
+        ("dh", 0, 0.2, -1, -90),
+        ("ax-2", 0.2, 0.5, -1, -110),
+        ("cat", 0.51, 1, -40, -5),
+    ]
+    line = " ".join(f"{word} ( st: {st} et: {et} g: {g} a: {a} )" for word, st, et, g, a in words)
+    name = folder("u.nbest", f"NBestList2.0\n(-275) {line}\n(0)\n")
+    ((_, (first, second)),) = read([name], "srilm")
+    assert first.words == ["the", "cat"]  # without the phone and the state
+    assert first.ac / first.old == pytest.approx(205 / 70)
+    assert first.old == pytest.approx(-70 * 1024 / 10000.5)
+    assert (second.words, second.ac, second.old) == ([], 0, 0)
+    with pytest.raises(DataError, match=r"f:2: .*expected '\(score\) word \( st: x"):
+        list(read([folder("f", "NBestList2.0\n(-2) the ( st: 0 et: 1 g: 1 )\n")], "srilm"))
+
+
+@pytest.mark.parametrize("features", ["LM0= -20 LM1= -2 -0.5 TM= 1 2", "d: 0 lm: -22.5 w: -3", "kenlm_1=-22.5 LMX=7"])
+def test_moses(folder, features):
+    name = folder(
+        "m", f"0 ||| the cat ||| {features} ||| -10.5 ||| 0-0 1-1\n0 ||| ||| ||| -1\n17 ||| a | b ||| x ||| 2\n"
+    )
+    (_, (first, second)), (id, (third,)) = read([name], "moses")
+    assert (first.words, first.ac, first.old) == (["the", "cat"], -10.5, -22.5)
+    assert (second.words, second.ac, second.old) == ([], -1, 0)
+    assert (id, third.words, third.ac) == ("17", ["a", "|", "b"], 2)
+
+
+LINES = {
+    "mikolov": "u the cat\n", "kaldi": "u-1 the cat\n", "srilm": "-1.5 -20 2 the cat\n",
+    "srilm-stream": "7 -1.5 -20 2 the cat\n", "moses": "0 ||| the cat ||| x ||| -1\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("given", FORMATS)
+@pytest.mark.parametrize("form", ["srilm", "srilm-stream", "moses", "NBestList1.0", "NBestList2.0"])
+def test_a_list_of_another_format_is_refused_by_name(folder, form, given):
+    text = LINES.get(form, f"{form}\n(-5)\n")
+    right = form if form in FORMATS else "srilm"
+    if given == right:
+        assert len(list(read([folder("f", text)], given))) == 1
+        return
+    with pytest.raises(DataError, match=f"f:1: found a list in the format {right}, .*expected {given}") as error:
+        list(read([folder("f", text)], given))
+    assert error.value.hint == f"try --format {right}"
+
+
+@pytest.mark.parametrize(("form", "text", "words"), [
+    ("moses", "0 ||| a ||| LM0= x ||| -1\n", "'x', expected a number for LM0"),
+    ("moses", "0 ||| a ||| LM0= 1 ||| x\n", "'x', expected a number for the total score"),
+    ("moses", "0 ||| a ||| LM0= 1\n", "expected 'ID ||| words"),
+    ("moses", "0 1 ||| a ||| x ||| 1\n", "expected 'ID ||| words"),
+    ("srilm", "NBestList1.0\n(x) a\n", "'x', expected a number for score"),
+    ("srilm", "NBestList2.0\n(1) a ( st: 0 et: 1 g: x a: 1 )\n", "'x', expected a number for g"),
+    ("srilm", "NBestList1.0\n", "no hypotheses"),
+])  # fmt: skip
+def test_what_is_wrong_in_these_formats(folder, form, text, words):
+    with pytest.raises(DataError) as error:
+        list(read([folder("f", text)], form))
+    assert words in error.value.message
+
+
+@pytest.mark.parametrize("number", ["-inf", "-INF", "-1.#INF", "-1.#INF00", "-1e300", "-1.25E+0020"])
+def test_a_score_of_minus_infinity_is_a_number(folder, number):
+    ((_, (first,)),) = read([folder("f", f"u {number} -1.25E+002 1 a\n")], "srilm-stream")
+    assert (first.ac, first.old) == (IMPOSSIBLE, -125 * LN10)
+
+
+# --- ids ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("form", "text", "words"), [
+    ("mikolov", "u01 a\nu1 a\nU2 b\nu2 b\n", ["4 utterances", "'u01'", "'u1'"]),
+    ("mikolov", "caf\u00e9 a\ncafe\u0301 a\n", ["2 utterances"]),
+    ("kaldi", "a-1 x\na-1-2 x\n", ["'a-1'", "hypothesis 1"]),
+    ("mikolov", "a-1 x\na-2 x\nb-1 x\n", ["one hypothesis", "--format kaldi"]),
+])  # fmt: skip
+def test_ids_that_are_easily_confused(folder, form, text, words):
+    notes = []
+    list(read([folder("f", text)], form, notes=notes))
+    assert len(notes) == 1
+    assert [word for word in words if word not in notes[0]] == []
+
+
+@pytest.mark.parametrize("text", ["a-1 x\nb-1 x\n", "a-1 x\na-1 y\na-2 x\n", "a x\nb x\n", "u-1 x\n"])
+def test_ids_that_are_not(folder, text):
+    notes = []
+    list(read([folder("f", text)], "mikolov", notes=notes))
+    assert notes == []
