@@ -187,6 +187,102 @@ def test_rescore_in_a_pipe(trained, tmp_path):
     assert (found.returncode, found.stdout, found.stderr) == (0, "1 the cat sees a dog\n2 dog\n", "")
 
 
+# --- noise, unknown words, what changed ----------------------------------------------------------------------------
+
+NOISY = "u1 -1 -9 3 the [laugh] quagga\nu1 -2 -9 3 the uh cat\nu2 -1 -9 1 zebra\nu2 -9 -9 1 cat\nu3 -1 -9 0\n"
+REFERENCES = "u1 the cat\nu2 uh zebra\nu3\n"
+
+
+@pytest.fixture
+def noisy(tmp_path):
+    """Lists with noise and words that no model knows."""
+    (tmp_path / "list").write_text(NOISY)
+    (tmp_path / "ref").write_text(REFERENCES)
+    (tmp_path / "noise").write_text("[laugh]\nuh\n")
+
+
+@pytest.mark.parametrize("noise", ["noise", "[laugh],uh"])
+def test_noise_is_neither_scored_nor_counted(rnnlm, trained, noisy, noise):
+    arguments = ("rescore", trained["stream"], "list", "-f", "srilm-stream", "--noise", noise, "--oov-penalty", 8)
+    status, out, err = rnnlm(*arguments, "--ref", "ref")
+    assert (status, out) == (0, "u1 the cat\nu2 cat\nu3\n")
+    assert "2 of 6 words not in the vocabulary" in err
+    assert re.search("first-best +3 +3 +1 +33.33%\nrescored +3 +3 +1 ", err)
+    assert rnnlm(*arguments, "--keep-noise")[1] == "u1 the uh cat\nu2 cat\nu3\n"
+    lines = rnnlm(*arguments, "--nbest")[1].splitlines()
+    assert [line.split()[0:2] + line.split()[3:] for line in lines[:2]] == [
+        ["u1", "-2", "3", "the", "uh", "cat"], ["u1", "-1", "3", "the", "[laugh]", "quagga"],
+    ]  # fmt: skip
+    score = float(rnnlm("score", trained["stream"], stdin=b"the cat\n")[1])
+    assert float(lines[0].split()[2]) == pytest.approx(score, abs=1e-5)
+
+
+def test_noise_that_is_nowhere_is_reported(rnnlm, trained, noisy):
+    _, _, err = rnnlm("rescore", trained["stream"], "list", "-f", "srilm-stream", "--noise", "noises.txt")
+    assert "note: --noise: the lists have no 'noises.txt'" in err
+    assert "noise" not in rnnlm("rescore", trained["stream"], "list", "-f", "srilm-stream", "--noise", "uh,x")[2]
+
+
+def test_what_changed_and_errors_by_length(rnnlm, trained, noisy):
+    arguments = ("rescore", trained["stream"], "list", "-f", "srilm-stream", "--noise", "noise", "--oov-penalty", 8)
+    status, out, _ = rnnlm(*arguments, "--ref", "ref", "-v", "-o", "out")
+    assert status == 0
+    assert re.search(r"words  utterances  first-best  rescored  oracle\n +0-5 +3 +33.33% +33.33% +0.00%\n", out)
+    assert out.endswith(
+        "\n2 utterances changed\nu1: 1 -> 0 errors\n  - the quagga\n  + the cat\n"
+        "u2: 0 -> 1 errors\n  - zebra\n  + cat\n"
+    )
+    assert "u1\n  - the quagga\n  + the cat\n" in rnnlm(*arguments, "-v")[2]
+
+
+OOV = [(), ("--oov", "unk"), ("--oov-penalty", 2.5), ("--oov", "exclude")]
+
+
+@pytest.mark.parametrize("options", OOV)
+def test_unknown_words_count_alike_in_every_command(rnnlm, trained, tmp_path, options):
+    (tmp_path / "list").write_text("u the quagga sees zebra\nu the cat\n")
+    text = b"the quagga sees zebra\nthe cat\n"
+    scores = [float(x) for x in rnnlm("score", trained["stream"], *options, stdin=text)[1].split()]
+    flags = [str(x).replace("--", "-") for x in options]
+    old = rnnlm("-independent", "-rnnlm", trained["stream"], "-test", "list", "-nbest", "-debug", 0, *flags)[1]
+    np.testing.assert_allclose([float(x) for x in old.split()], scores, atol=1e-6)
+    (tmp_path / "stream").write_text("u -1 -1 4 the quagga sees zebra\nu -9 -1 2 the cat\n")
+    out = rnnlm("rescore", trained["stream"], "stream", "-f", "srilm-stream", "--nbest", "--ac-weight", 0, *options)[1]
+    found = {line.split(maxsplit=4)[4]: float(line.split()[2]) for line in out.splitlines()}
+    np.testing.assert_allclose([found["the quagga sees zebra"], found["the cat"]], scores, rtol=1e-5)
+    known, *_ = load_scorer(trained["stream"]).log_probs([["the", "quagga", "sees", "zebra"]])
+    expected = {
+        "2.5": known.sum() / LN10 - 5, "exclude": known[[0, 2, 4]].sum() / LN10,
+    }.get(str(options[-1]) if options else "", known.sum() / LN10)  # fmt: skip
+    assert scores[0] == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize(("options", "words"), [
+    (("--oov", "exclude", "--oov-penalty", 1), ("--oov-penalty with --oov exclude",)),
+    (("--oov-penalty", "nan"), ("--oov-penalty nan",)),
+    (("--oov-penalty", -1), ("--oov-penalty -1",)),
+])  # fmt: skip
+def test_options_of_unknown_words(rnnlm, trained, noisy, options, words):
+    assert_refused(rnnlm("score", trained["stream"], *options), 2, *words)
+    assert_refused(rnnlm("rescore", trained["stream"], "list", "-f", "srilm-stream", *options), 2, *words)
+
+
+def test_flags_of_unknown_words(rnnlm, trained, noisy):
+    arguments = ("-rnnlm", trained["stream"], "-test", "list", "-nbest")
+    assert_refused(rnnlm(*arguments, "-oov", "x"), 2, "-oov x", "unk, exclude")
+    assert_refused(rnnlm(*arguments, "-oov-penalty", "x"), 2, "-oov-penalty x", "number")
+
+
+def test_the_penalty_is_tuned_where_there_are_unknown_words(rnnlm, trained, tmp_path):
+    lists = "".join(f"u{i} -1 -9 3 the quagga now\nu{i} -1 -9 3 the cat now\n" for i in range(4))
+    (tmp_path / "list").write_text(lists)
+    (tmp_path / "ref").write_text("".join(f"u{i} the cat now\n" for i in range(4)))
+    arguments = ("rescore", trained["stream"], "list", "-f", "srilm-stream", "--ref", "ref", "--tune", 1)
+    assert re.match(r"weights: .* --oov-penalty \d", rnnlm(*arguments)[2])
+    assert re.search("rescored +4 +12 +0 ", rnnlm(*arguments)[2])
+    assert "--oov-penalty" not in rnnlm(*arguments, "--oov", "exclude")[2]
+
+
 # --- score ---------------------------------------------------------------------------------------------------------
 
 LINES = "the cat sees a dog\n\nthe zebra likes a quagga now\n \nthe bird\n"

@@ -13,6 +13,7 @@ from rnnlm import config
 from rnnlm.corpora import python_docs
 from rnnlm.experiment import Config, prepare
 from rnnlm.lm.network import NetworkScorer
+from rnnlm.lm.rescoring.formats import IMPOSSIBLE
 from rnnlm.lm.rescoring.nbest import Hypothesis, NBest
 from rnnlm.lm.rescoring.rescore import Scored, Weights, combined
 from rnnlm.lm.rescoring.tuning import tune
@@ -117,3 +118,54 @@ def test_one_weight_is_tuned_exactly():
 def test_lists_that_leave_no_choice():
     scored = [Scored(NBest("u", [Hypothesis("u", ["a"])]), np.array([[-1.0, -2, -3, -1, 0]]))]
     assert tune(scored, [np.array([1])], Weights(lm=0.5), ("lm", "penalty")) == Weights(lm=0.5)
+
+
+def test_the_penalty_of_unknown_words_is_tuned():
+    """Hypotheses with an unknown word are wrong, and better than the others in all else."""
+    rng = np.random.default_rng(5)
+    scored, distances = [], []
+    for _ in range(20):
+        bonus = rng.uniform(1, 6)
+        scores = np.array([[-10, -8 + bonus, 0, -4, -1], [-10, -8, 0, -4, 0], [-11, -9, 0, -4, 0]])
+        scored.append(Scored(NBest("u", [Hypothesis("u", [])] * 3), scores))
+        distances.append(np.array([1, 0, 2]))
+    assert errors(scored, distances, Weights()) == 20
+    assert errors(scored, distances, tune(scored, distances, Weights(), ("lm", "penalty"))) > 0
+    weights = tune(scored, distances, Weights(), ("lm", "penalty", "oov"))
+    assert errors(scored, distances, weights) == 0
+    assert weights.oov > 0
+    assert weights.oov == float(f"{weights.oov:.2g}")
+    fixed = tune(scored, distances, Weights(oov=3), ("lm", "penalty"))
+    assert (fixed.oov, errors(scored, distances, fixed)) == (3, 0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("free", [("lm", "penalty", "oov"), ("oov",)])
+def test_tuning_with_unknown_words_against_a_grid(seed, free):
+    rng, lists = np.random.default_rng(seed), []
+    for s, d in lists_of_numbers(seed):
+        s.scores[:, 4] = -rng.integers(0, 3, len(d)) * (d > 1)
+        lists.append((s, d))
+    scored, distances = zip(*lists)
+    grid = {"lm": np.linspace(0, 30, 11), "penalty": np.linspace(-90, 90, 11), "oov": np.linspace(0, 20, 11)}
+    values = [grid[name] if name in free else [value] for name, value in Weights(lm=2)._asdict().items()]
+    rows = np.array([Weights(*row).factors for row in itertools.product(*values)])
+    weights = tune(scored, distances, Weights(lm=2), free)
+    assert errors(scored, distances, weights) <= fewest_errors(scored, distances, rows)
+    assert weights.oov >= 0
+
+
+def test_impossible_hypotheses_do_not_disturb():
+    scored, distances = zip(*lists_of_numbers(1))
+    expected = tune(scored, distances, Weights(), ("lm", "penalty"))
+    worse = [
+        (
+            Scored(NBest("", [Hypothesis("", [])] * (len(d) + 1)), np.vstack([s.scores, [IMPOSSIBLE, 0, 0, 0, 0]])),
+            [*d, 9],
+        )
+        for s, d in zip(scored, distances)
+    ]
+    scored, distances = zip(*((s, np.array(d)) for s, d in worse))
+    assert tune(scored, distances, Weights(), ("lm", "penalty")) == expected
+    only = [Scored(NBest("", [Hypothesis("", [])]), np.array([[IMPOSSIBLE, -1.0, 0, -1, 0]]))]
+    assert tune(only, [np.array([1])], Weights(), ("lm",)) == Weights()

@@ -49,3 +49,48 @@ def test_a_table_of_errors(tmp_path):
     assert table.unused == {"u3"}
     with pytest.raises(DataError, match=r"ref: no reference for .*'u4'"):
         table.distances(NBest("u4", []))
+
+
+def table_of(tmp_path, rows):
+    """A table of utterances with so many words in the reference, and errors first and rescored."""
+    (tmp_path / "ref").write_text("".join(f"u{i}{' a' * words}\n" for i, (words, *_) in enumerate(rows)))
+    table = ErrorTable(tmp_path / "ref")
+    for i, (words, first, rescored) in enumerate(rows):
+        hypotheses = [Hypothesis("", ["a"] * words + ["b"] * errors) for errors in (first, rescored)]
+        assert table.add(NBest(f"u{i}", hypotheses), 1).errors == (first, rescored, min(first, rescored))
+    return table
+
+
+def test_errors_by_length(tmp_path):
+    table = table_of(tmp_path, [(5, 1, 0), (41, 3, 2), (0, 1, 1), (6, 2, 1), (10, 0, 0), (100, 0, 4)])
+    assert {length: [e[:] for e in row.values()] for length, row in table.lengths("").items()} == {
+        "0-5": [(2, 5, 2), (2, 5, 1), (2, 5, 1)],
+        "6-10": [(2, 16, 2), (2, 16, 1), (2, 16, 1)],
+        "41-": [(2, 141, 3), (2, 141, 6), (2, 141, 2)],
+    }
+
+
+def test_the_difference_is_bootstrapped_over_utterances(tmp_path):
+    rng = np.random.default_rng(1)
+    rows = np.column_stack([rng.integers(1, 30, 200), rng.integers(0, 6, 200), rng.integers(0, 5, 200)])
+    found = table_of(tmp_path, rows.tolist()).difference("", 2000, seed=3)
+    picks = rng.integers(0, 200, (2000, 200))
+    words, first, rescored = (rows[:, i][picks].sum(axis=1) for i in range(3))
+    np.testing.assert_allclose(found.interval, np.percentile((rescored - first) / words, [2.5, 97.5]), rtol=0.1)
+    assert found.wer == pytest.approx((rows[:, 2].sum() - rows[:, 1].sum()) / rows[:, 0].sum())
+    assert found.better == pytest.approx((rescored < first).mean(), abs=0.03)
+    same = table_of(tmp_path, [(3, 1, 1)] * 5).difference("")
+    assert (same.wer, same.interval, same.better) == (0, (0, 0), 0)
+
+
+@pytest.mark.parametrize(("reference", "id"), [("u-01", "U_1"), ("utt-2", "utt")])
+def test_a_missing_reference_names_one_that_is_alike(tmp_path, reference, id):
+    (tmp_path / "ref").write_text(f"{reference} a\nother b\n")
+    with pytest.raises(DataError, match=f"'{id}'; there is one for '{reference}'"):
+        ErrorTable(tmp_path / "ref").distances(NBest(id, [Hypothesis(id, ["a"])]))
+
+
+def test_noise_does_not_count(tmp_path):
+    (tmp_path / "ref").write_text("u the [laugh] cat\n")
+    hypothesis = Hypothesis("u", ["the", "cat"], noisy=["uh", "the", "cat"])
+    assert ErrorTable(tmp_path / "ref", {"[laugh]"}).distances(NBest("u", [hypothesis])).tolist() == [0]
