@@ -22,7 +22,10 @@ import numpy as np
 from rnnlm import config
 from rnnlm.cli import COMMANDS, main
 from rnnlm.experiment import Config, prepare
+from rnnlm.lm import arpa
 from rnnlm.lm.network import NetworkScorer
+from rnnlm.lm.rescoring.formats import FORMATS, IMPOSSIBLE
+from rnnlm.lm.rescoring.nbest import read, write
 from rnnlm.loading import load_model
 from rnnlm.text import vectors
 from rnnlm.text.corpus import encode
@@ -112,6 +115,29 @@ class Readers:
         assert found.keys() <= {"the", "猫"}
         assert all(vector.shape == (3,) and np.isfinite(vector).all() for vector in found.values())
 
+    def nbest(self, rng: random.Random) -> None:
+        """The readers of n-best lists and of their scores."""
+        Path("c.list").write_bytes(mutated(rng, NBEST, BYTES + NUMBERS))
+        Path("c.ac").write_bytes(mutated(rng, [b"u-1 -1.5\nu-2 inf\n", b"1e-3\n2\n"], BYTES + NUMBERS))
+        form = rng.choice(list(FORMATS))
+        ac = "c.ac" if not FORMATS[form].scored and rng.random() < 0.5 else None
+        notes: list[str] = []
+        for nbest in read(["c.list"], form, ac, noise={"uh"}, notes=notes):
+            for h in nbest.hypotheses:
+                assert h.ac >= IMPOSSIBLE
+                assert np.isfinite([h.ac, h.old]).all()
+                assert "uh" not in h.words
+                assert "\n" not in write(nbest.id, h, -1.0, form)
+
+    def arpa(self, rng: random.Random) -> None:
+        """The reader of ARPA files; what it reads can be written and read again."""
+        Path("c.arpa").write_bytes(
+            mutated(rng, [ARPA, b"iARPA\n" + ARPA, gzip.compress(ARPA, mtime=0)], BYTES + NUMBERS)
+        )
+        model = arpa.load("c.arpa")
+        arpa.save(model, "c2.arpa")
+        assert [len(order.keys) for order in arpa.load("c2.arpa").orders] == [len(order.keys) for order in model.orders]
+
     def cli(self, rng: random.Random) -> None:
         """The options of every command, as a user mistypes them."""
         self._restore()  # what the last command may have written over
@@ -194,6 +220,11 @@ VECTORS = [
     "the 0.5 -1 2e-3\r\n猫 1 2 3\r\nat last 1 2 3\r\n".encode(),
     b"2 3\nthe " + b"\0\0\x80\x3f" * 3 + "\n猫 ".encode() + b"\n \n\0" * 3 + b"\n",
 ]
+NBEST = [
+    b"u-1 the uh cat\nu-2 the dog\n", b"-1.5 -20 2 the cat\n-inf 1e3 0\n", b"7 -1.5 -20 2 the cat\n8 1 -1.#INF 0\n",
+    b"0 ||| the cat ||| LM0= -2 lm: 3 ||| -1 ||| 0-0\n0 ||| uh ||| x ||| -1\n", b"NBestList1.0\n(-100) the uh\n( 5 )\n",
+    b"NBestList2.0\n(-5) the ( st: 0 et: 1 g: -1 a: -4 ) dh ( st: 0 et: .5 g: 0 a: -2 )\n",
+]  # fmt: skip
 LISTS = b"u 0 -3.5 3 the cat\nu 0 -2.5 2 the dog\n\n"
 ARPA = b"\\data\\\nngram 1=4\n\n\\1-grams:\n-99\t<s>\n-0.5\t</s>\n-0.3\tthe\n-0.8\tcat\n\n\\end\\\n"
 
@@ -216,4 +247,4 @@ def _inner(group: click.Group) -> dict[str, click.Command | None]:
     return {name: group.get_command(context, name) for name in group.list_commands(context)}
 
 
-READERS = ["config", "set", "vocabulary", "model", "checkpoint", "corpus", "vectors", "cli"]
+READERS = ["config", "set", "vocabulary", "model", "checkpoint", "corpus", "vectors", "nbest", "arpa", "cli"]

@@ -106,7 +106,7 @@ def confusable(sizes: dict[str, int], form: str) -> Iterator[str]:
     if form == "kaldi":
         for id, _, number in numbered:
             if id in sizes:
-                yield f"'{id}-{number}' may be utterance {id!r}, hypothesis {number}; it is read as an utterance"
+                yield f"{f'{id}-{number}'!r} may be utterance {id!r}, hypothesis {number}; it is read as an utterance"
                 return
     elif form == "mikolov" and len({id for id, *_ in numbered}) < len(numbered) == len(sizes) == sum(sizes.values()):
         yield f"every list has one hypothesis, with ids such as {'-'.join(numbered[0][::2])!r}: try --format kaldi"
@@ -200,7 +200,7 @@ def _with_scores(rows: Iterable[_Row], kind: str, path: TextPath, unit: str) -> 
         if line is None:
             raise DataError(f"{text_name(path)}: ends before the score of {key!r} ({place})", ALIGNED)
         *keys, field = line.text.split() or [""]
-        expected = f"'{key} value' or a value, the score of {place}"
+        expected = f"{f'{key} value'!r} or a value, the score of {place}"
         if keys not in ([], [key]) or not field:
             raise line.error(expected, ALIGNED)
         value = line.score(field, f"{kind}: {expected}", unit, ALIGNED)
