@@ -59,7 +59,7 @@ def test_version(rnnlm):
         ),
         (
             ["rescore", "model", "lists"],
-            "Missing option '-f' / '--format'. Choose from: mikolov, kaldi, srilm, srilm-stream",
+            "Missing option '-f' / '--format'. Choose from: mikolov, kaldi, srilm, srilm-stream, moses",
             "try 'rnnlm rescore --help'",
         ),
         (["zz\x1b[2J\r"], f"unknown command 'zz\\x1b[2J\\r' {KNOWN}", "try 'rnnlm --help'"),
