@@ -14,8 +14,10 @@ from rnnlm.config import option
 from rnnlm.errors import NumericalError, UsageError
 from rnnlm.nn.models import LanguageModel, Model
 from rnnlm.nn.network import Network
-from rnnlm.tasks.base import TASKS, Task
+from rnnlm.tasks.base import TASKS, Task, share_of
 from rnnlm.tasks.data import Data
+from rnnlm.text.vocab import UNK, Vocabulary
+from rnnlm.text.windows import RareAsUnk
 from rnnlm.training import checkpoint
 from rnnlm.training.checkpoint import Checkpoint, load_weights
 from rnnlm.training.optim import SGD, Optimizer
@@ -59,6 +61,7 @@ class Experiment:
     trainer: Trainer
     test_sha256: str | None = None  # of the test text, if there is one yet
     notes: list[str] = field(default_factory=list)  # "note: ..." and "warning: ...", to be shown before training
+    unk_share: float = 0.0  # of the training text that is read as `<unk>` at random
 
     @property
     def task(self) -> Task:
@@ -94,15 +97,19 @@ def prepare(settings: Config, start: bool = True, words: Any = None) -> Experime
     data, training, seed, task = settings.data, settings.training, settings.seed, settings.task
     words, train, valid = task.corpora(data, settings.model, words)
     batcher = task.batcher(train, training.batch, training.window)
+    rare = task.rare(data, words)
+    reading = batcher if rare is None else RareAsUnk(batcher, rare)
     rng = np.random.default_rng([seed, 0]) if start else None
     network = Network(settings.model, words, np.dtype(settings.dtype), rng)
     validate = None if valid is None else (lambda network: task.loss(network, valid, training.batch))
     tokens = task.mean_tokens(train, batcher)
-    trainer = Trainer(network, batcher, settings.optimizer, settings.schedule, training, validate, seed, tokens)
+    learnt = rare is not None or not isinstance(words, Vocabulary) or words.counts[UNK] > 0
+    trainer = Trainer(network, reading, settings.optimizer, settings.schedule, training, validate, seed, tokens, learnt)
     digest = task.digest(data.test) if data.test is not None and os.path.isfile(data.test) else None
     warning = settings.model.head.warning(getattr(words, "outputs", words))
     notes = [f"warning: {warning}"] if warning else []
-    return Experiment(settings, words, train, valid, trainer, digest, notes)
+    share = 0.0 if rare is None else float(rare @ words.counts) / max(train.words, 1)
+    return Experiment(settings, words, train, valid, trainer, digest, notes, share)
 
 
 def prepare_extended(settings: Config, model: Path, run: Path) -> Experiment:
@@ -124,7 +131,7 @@ def prepare_extended(settings: Config, model: Path, run: Path) -> Experiment:
             f"{data.level} and {data.lower}",
             "set data.level and data.lower as the model has them",
         )
-    words = old.extended(task.words_of(data))
+    words = old.extended(task.words_of(data)).counted(task.counts(data, share_of(data)))
     settings = replace(settings, data=replace(data, vocab=str(run / "vocab.txt")))
     experiment = prepare(settings, words=words)
     load_weights(experiment.trainer.network, grown(saved, experiment.trainer.network, len(words) - len(old)), model)

@@ -71,7 +71,7 @@ class Screen:
     def validation(self, validation: Validation) -> None:
         """Show a row of the table, under its heading, and the sampled lines."""
         if not self.rows:
-            self.line(header(self.trainer.network.model.perplexity))
+            self.line(header(self.trainer.network.model.perplexity, oovs=validation.valid.oovs > 0))
         self.rows += 1
         self.line(row(validation))
         for line in validation.samples:
@@ -106,17 +106,19 @@ def figure(ppl: float, digits: int = 2) -> str:
     return f"{ppl:.{digits}f}" if ppl < 1e7 else f"{ppl:.3g}"
 
 
-def header(ppl: str) -> str:
-    """The heading of the table of validations."""
-    figures = f"{f'train {ppl}':>10} {f'valid {ppl}':>10}"
-    return f"{'epoch':>7} {'step':>8} {'lr':>9} {figures} {'nats':>7} {'clip':>5} {'time':>8}"
+def header(ppl: str, oovs: bool = False) -> str:
+    """The heading of the table of validations; `oovs`: with a column for the perplexity without them."""
+    figures = f"{f'train {ppl}':>10} {f'valid {ppl}':>10}{' no OOVs' * oovs}"
+    return f"{'epoch':>6} {'step':>8} {'lr':>9} {figures} {'nats':>7} {'clip':>5} {'time':>8}"
 
 
 def row(v: Validation) -> str:
     """A validation as a row under the header."""
     note = " *" if v.best else " undone" if v.rolled_back else ""
+    train, valid = (f"{figure(loss.perplexity):>10}" for loss in (v.train, v.valid))
+    known = f" {figure(v.valid.known.perplexity):>7}" if v.valid.oovs else ""
     return (
-        f"{v.epoch:7.2f} {v.step:8d} {v.lr:9.3g} {figure(v.train.perplexity):>10} {figure(v.valid.perplexity):>10} "
+        f"{v.epoch:6.2f} {v.step:8d} {v.lr:9.3g} {train} {valid}{known} "
         f"{v.valid.mean:7.4f} {v.clipped:5.0%} {duration(v.seconds):>8}{note}"
     )
 

@@ -35,10 +35,16 @@ LINES = "pass an open file, or a list of strings"
 def loss(network: Network, corpus: Corpus, stream: bool) -> Loss:
     """Cross-entropy of a corpus, read as the network was trained: as a stream with the state carried, or by sentences.
 
-    Sentence ends are counted, and words out of the vocabulary as `<unk>`.
+    Sentence ends are counted, and words out of the vocabulary as `<unk>`; `Loss.known` leaves these out.
     """
-    nats = NetworkScorer(network, stream, carried=stream).nats(corpus)
-    return sum((Loss(float(n.sum(dtype=float)), len(n)) for n in nats), Loss())
+    own, ahead = itertools.tee(corpus)
+
+    def each() -> Iterator[Loss]:
+        for ids, nats in zip(own, NetworkScorer(network, stream, carried=stream).nats(ahead)):
+            oov = ids == OOV
+            yield Loss(float(nats.sum(dtype=float)), len(nats), float(nats[oov].sum(dtype=float)), int(oov.sum()))
+
+    return sum(each(), Loss())
 
 
 # --- figures ---

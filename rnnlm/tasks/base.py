@@ -19,7 +19,7 @@ from rnnlm.nn.network import Network
 from rnnlm.text import vocab
 from rnnlm.text.corpus import Corpus, digest_of
 from rnnlm.text.lines import STDIN, blocks, columns, lines
-from rnnlm.text.vocab import Labels, Vocabularies, Vocabulary, readable
+from rnnlm.text.vocab import SPECIALS, UNK, Counts, Labels, Vocabularies, Vocabulary, readable
 from rnnlm.text.windows import Sentences, padded
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 TASKS: dict[str, Task] = {}  # by the value of data.reading
 DEFAULT_K = 5  # predictions shown
+RARE = 0.2  # data.rare_as_unk where nothing else teaches `<unk>`; 0.25 is usual, and 0.5 costs known words more
 
 
 class Likely(NamedTuple):
@@ -78,7 +79,11 @@ class Task:
 
     def vocabulary(self, data: Data, share: float | None) -> Any:
         """Vocabulary of the training text, without the `share` at its end that validates."""
-        return build(data, share, None)
+        return chosen(self.counts(data, share), data)
+
+    def counts(self, data: Data, share: float | None) -> Counts:
+        """Counts of the training text, without the `share` at its end that validates."""
+        return vocab.count(texts(data, share, None), data.level, data.lower)
 
     def load_vocabulary(self, content: bytes, name: str) -> Any:
         """Vocabulary from the bytes that its `to_bytes` wrote. Raises DataError."""
@@ -100,23 +105,36 @@ class Task:
 
     def words_of(self, data: Data) -> Any:
         """Vocabulary of a configuration: that of its file, or of its training text alone."""
-        share = data.valid if isinstance(data.valid, float) else None
-        return self.vocabulary(data, share) if data.vocab is None else vocabulary_in(data.vocab, data)
+        return self.vocabulary(data, share_of(data))
 
     def corpora(self, data: Data, model: Any, words: Any = None) -> tuple[Any, Any, Any]:
         """Vocabulary, training corpus and validation corpus (or None) of a configuration.
 
-        words: the vocabulary, if it is not the one of the configuration.
+        words: the vocabulary, if it is not the one of the configuration, which knows the training text alone, or a list
+        of words and their counts there.
 
         Raises DataError for missing or broken text, UsageError for a vocabulary file of another level than the
         configuration's.
         """
-        share = data.valid if isinstance(data.valid, float) else None
+        share = share_of(data)
         words = self.words_of(data) if words is None else words
         train = self.encode(data.train, words, data, model)
         if share is not None:
             return words, *self.split(train, share)
         return words, train, None if data.valid is None else self.encode([str(data.valid)], words, data, model)
+
+    def rare(self, data: Data, words: Any) -> np.ndarray | None:
+        """Probability of each word of the training text to be read there as `<unk>`, (K,); None: none is.
+
+        p(w) = a / (a + count of w) (Kiperwasser & Goldberg 2016), with a = data.rare_as_unk.
+        """
+        a = data.rare_as_unk
+        if not isinstance(words, Vocabulary) or a == 0 or (a is None and words.counts[UNK]):
+            return None
+        a = RARE if a is None else a
+        p = a / (a + np.maximum(words.counts, 1))
+        p[: len(SPECIALS)] = 0
+        return p.astype(np.float32)
 
     # --- batches and validation ---
 
@@ -232,6 +250,11 @@ def refuse_stdin(paths: Sequence[str]) -> None:
 # --- vocabularies --------------------------------------------------------------------------------------------------
 
 
+def share_of(data: Data) -> float | None:
+    """The share at the end of the training text that validates; None if there is no such share."""
+    return data.valid if isinstance(data.valid, float) else None
+
+
 def texts(data: Data, share: float | None, column: int | None) -> Iterator[str]:
     """Lines of the training text, or of one of its columns, without the `share` at its end that validates."""
 
@@ -262,9 +285,22 @@ def head(name: str, sentences: int, share: float) -> int:
     return min(max(round(sentences * (1 - share)), 1), sentences - 1)
 
 
-def vocabulary_in(path: str, data: Data) -> Vocabulary:
-    """Vocabulary from a file. Raises UsageError unless its level and case are those of the configuration."""
-    words = Vocabulary.load(path)
+def chosen(counts: Counts, data: Data) -> Vocabulary:
+    """Vocabulary of a counted text: its most frequent words, or those of the file data.vocab.
+
+    Words of a plain list come in the order of their frequency, those of a vocabulary file in its own. Raises UsageError
+    for a vocabulary file of another level or case than the configuration's.
+    """
+    if data.vocab is None:
+        return vocab.build(counts, data.max_size, data.min_count)
+    found = vocab.load(data.vocab, data.level, data.lower)
+    if not isinstance(found, Vocabulary):
+        return vocab.build(counts, len(SPECIALS) + len(found), keep=found)
+    return checked(found, data.vocab, data).counted(counts)
+
+
+def checked(words: Vocabulary, path: str, data: Data) -> Vocabulary:
+    """The vocabulary of a file. Raises UsageError unless its level and case are those of the configuration."""
     if (words.level, words.lower) != (data.level, data.lower):
         raise UsageError(
             f"{path}: a vocabulary of level {words.level} and lower {json.dumps(words.lower)}, "

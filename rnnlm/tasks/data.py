@@ -25,9 +25,17 @@ class Data:
     reading: Reading = option("stream", "; ".join(f"{name}: {task.doc}" for name, task in TASKS.items()))
     lower: bool = option(False, "lowercase the text")
     blank_lines: bool = option(False, "at level char: keep empty lines, each as a sentence without words")
-    vocab: str | None = option(None, "vocabulary file; null: built from the training text")
+    vocab: str | None = option(
+        None,
+        "vocabulary file, or list of words, one a line; null: built from the training text",
+    )
     max_size: int | None = option(None, "largest vocabulary, special tokens included; null: no limit", low=4)
     min_count: int = option(1, "number of times that a word must occur to enter the vocabulary", low=1)
+
+    rare_as_unk: float | None = option(
+        None, "a: a word that occurs c times in the training text is read there as <unk> with probability a / (a + c) "
+        "(Kiperwasser & Goldberg 2016); null: 0.2 if nothing else there is <unk>, otherwise 0", low=0,
+    )  # fmt: skip
 
     def __post_init__(self):
         if not self.train:

@@ -25,13 +25,13 @@ class Stream(Task, reading="stream"):
     def check(self, data):
         pass
 
-    def vocabulary(self, data, share):
+    def counts(self, data, share):
         text = (line for path in data.train for line in lines(path))
         counts = vocab.count(text, data.level, data.lower, data.blank_lines)
         if share is not None:  # where to cut is known only in tokens: encode with every word, cut, count the head
             every = vocab.build(counts)
             counts = encode(data.train, every, data.blank_lines).split(share)[0].counts(every)
-        return vocab.build(counts, data.max_size, data.min_count)
+        return counts
 
     def encode(self, paths, words, data, model):
         return encode(paths, words, data.blank_lines)

@@ -182,6 +182,12 @@ class Vocabulary:
         words = [*self.words, *(word for word in text.words if word not in own)]
         return Vocabulary(words, [counts.get(word, 0) for word in words], self.level, self.lower)
 
+    def counted(self, counts: Counts) -> Vocabulary:
+        """The same words in the same order, with the counts of another text."""
+        seen = [counts.tokens[word] for word in self.words[len(SPECIALS) :]]
+        specials = [0, counts.sentences, counts.total - sum(seen)]
+        return Vocabulary(self.words, [*specials, *seen], self.level, self.lower)
+
     def to_bytes(self) -> bytes:
         """Content of a vocabulary file: lines `word<TAB>count` in UTF-8; the first says level and case as well."""
         lines = [f"{word}\t{n}" for word, n in zip(self.words, self.counts)]
@@ -227,14 +233,44 @@ class Vocabulary:
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Vocabulary:
         """Read a vocabulary file. Raises DataError when it cannot be read or is not one."""
-        try:
-            with open(path, "rb") as file:
-                data = file.read(MAX_FILE + 1)
-        except OSError as error:
-            raise DataError(f"{path}: cannot be read: {error.strerror}", "`rnnlm vocab` builds a vocabulary") from None
-        if len(data) > MAX_FILE:
-            raise DataError(f"{path}: more than {MAX_FILE >> 20} MB, which no vocabulary file has", "is it a text?")
-        return cls.from_bytes(data, str(path))
+        return cls.from_bytes(_content(path), str(path))
+
+
+def load(path: str | os.PathLike[str], level: str = "word", lower: bool = False) -> Vocabulary | list[str]:
+    """The vocabulary in a file, or the words of a plain list, each once, without the special tokens.
+
+    A list has one word a line (SRILM's -write-vocab, KenLM's --limit_vocab_file), or words that end in NUL (KenLM's
+    --write_vocab_file), or a word and a number a line: Kaldi's words.txt, whose `<eps>` and `#0` are left out, or a
+    table of counts. Raises DataError when the file cannot be read, or is neither.
+    """
+    data = _content(path)
+    lines = data.decode("utf-8-sig", "replace").replace("\r\n", "\n").removesuffix("\n").split("\n")
+    if len(lines) == 1 and "\0" in lines[0]:
+        lines = lines[0].removesuffix("\0").split("\0")
+    words = [line for line in lines if line]
+    if "\ufffd" in "".join(words) or any(word.startswith("<s>\t") for word in words[:1]):
+        return Vocabulary.from_bytes(data, str(path))
+    numbered = [re.fullmatch(r"(.+?)[ \t]+[0-9]{1,15}", word) for word in words]
+    if words and all(numbered):
+        no_words = re.compile(r"<eps>|#[0-9]+" if words[0].startswith("<eps>") else r"(?!)")
+        words = [entry[1] for entry in numbered if entry and not no_words.fullmatch(entry[1])]
+    elif level == "word":
+        words = [word.strip(" \t\r") for word in words]
+    words = [word.lower() for word in words] if lower else words
+    if not words or any(split(word, level) != [word] for word in words):
+        return Vocabulary.from_bytes(data, str(path))
+    return [word for word in dict.fromkeys(words) if word not in SPECIALS]
+
+
+def _content(path: str | os.PathLike[str]) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            data = file.read(MAX_FILE + 1)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}", "`rnnlm vocab` builds a vocabulary") from None
+    if len(data) > MAX_FILE:
+        raise DataError(f"{path}: more than {MAX_FILE >> 20} MB, which no vocabulary file has", "is it a text?")
+    return data
 
 
 class OpenVocabulary(Vocabulary):
@@ -347,4 +383,6 @@ def _kind(level: str, lower: bool) -> str:
 
 
 def _broken(name: str, line: int, what: str) -> DataError:
-    return DataError(f"{name}:{line}: {what}", "is this a vocabulary file? `rnnlm vocab` builds one")
+    return DataError(
+        f"{name}:{line}: {what}", "is this a vocabulary file, or a list of words, one a line? `rnnlm vocab` builds one"
+    )

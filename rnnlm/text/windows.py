@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from rnnlm.text.corpus import Corpus
-from rnnlm.text.vocab import BOS, EOS, readable
+from rnnlm.text.vocab import BOS, EOS, UNK, readable
 
 FORGET = 64  # batches after which the pages of the text are let go
 
@@ -228,6 +228,34 @@ class Sentences:
             targets, valid = padded(self._ids, starts + first, np.minimum(lengths - first, self.tokens))
             yield Batch(shifted(targets, before), targets, weights_of(valid), fresh=first == 0)
             before = targets[-1, 0]
+
+
+class RareAsUnk:
+    """Batches in which words are read as `<unk>` at random, for a text in which there is none to learn it from.
+
+    Every occurrence of word i, as a target and where it is read next, is `<unk>` with probability p[i], p (K,). The
+    choice is a function of the epoch's generator and of the batch's number, so there is nothing to save.
+    """
+
+    def __init__(self, reading: Stream | Sentences, p: np.ndarray):
+        self._reading, self._p = reading, p
+        self.batch, self.note = reading.batch, reading.note
+
+    def __len__(self) -> int:
+        return len(self._reading)
+
+    def batches(self, start: int = 0, rng: np.random.Generator | None = None) -> Iterator[Batch]:
+        """The batches from number `start` on, in random order with `rng`, without which no word is changed."""
+        seed = None if rng is None else int(rng.integers(1 << 62))
+        for i, batch in enumerate(self._reading.batches(start, rng), start):
+            yield batch if seed is None else self._changed(batch, np.random.default_rng([seed, i]))
+
+    def _changed(self, batch: Batch, rng: np.random.Generator) -> Batch:
+        chosen = rng.random(batch.targets.shape, np.float32) < self._p[batch.targets]
+        targets = np.where(chosen, np.int32(UNK), batch.targets)
+        if not hasattr(batch, "inputs"):  # of blanks: the targets are what is read, too
+            return replace(batch, targets=targets)
+        return replace(batch, targets=targets, inputs=shifted(targets, batch.inputs[0]))
 
 
 def _note(corpus: Corpus, sizes: dict[str, tuple[int, int]]) -> str:

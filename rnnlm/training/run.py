@@ -319,6 +319,7 @@ def record(validation: Validation, ppl: str = "ppl") -> dict[str, Any]:
         "epoch": v.epoch, "step": v.step, "lr": v.lr, "clipped": v.clipped,
         "train_nats": v.train.mean, f"train_{ppl}": finite(v.train.perplexity),
         "valid_nats": v.valid.mean, f"valid_{ppl}": finite(v.valid.perplexity),
+        "valid_oovs": v.valid.oovs, f"valid_{ppl}_known": finite(v.valid.known.perplexity),
         "best": v.best, "rolled_back": v.rolled_back, "seconds": round(v.seconds, 2),
     }  # fmt: skip
 

@@ -17,7 +17,7 @@ import numpy as np
 from rnnlm.config import Duration, option
 from rnnlm.nn.heads import Loss
 from rnnlm.nn.network import Network
-from rnnlm.text.windows import Batch, Sentences, Stream
+from rnnlm.text.windows import Batch, RareAsUnk, Sentences, Stream
 from rnnlm.training.optim import Optimizer, clip, gradient_norm
 from rnnlm.training.progress import MOST_RETRIES, Diverged, Divergence, Progress
 from rnnlm.training.schedule import Schedule
@@ -82,21 +82,25 @@ class Trainer:
     def __init__(
         self,
         network: Network,
-        reading: Stream | Sentences,
+        reading: Stream | Sentences | RareAsUnk,
         optimizer: Optimizer,
         schedule: Schedule,
         settings: Training,
         validate: Callable[[Network], Loss] | None,
         seed: int,
         tokens: float | None = None,
+        unk_learnt: bool = True,
     ):
         """validate: the loss of a network on the validation text; None: the training loss decides instead.
 
         tokens: mean number of tokens per batch, if it varies. The summed gradient of a batch is divided by it, so that
         every token has equal weight, whether its sentence is short or long.
+
+        unk_learnt: the training text has `<unk>` in it; otherwise validations compare the loss of known words alone.
         """
         self.network, self.reading, self.optimizer, self.schedule = network, reading, optimizer, schedule
         self.settings, self.validate, self.seed, self.tokens = settings, validate, seed, tokens
+        self.unk_learnt = unk_learnt
         self.progress = Progress()
         self.slots = {name: np.zeros_like(network.params.trainable) for name in optimizer.slots}
         self.dropout = np.random.default_rng([seed, 1])
@@ -145,9 +149,10 @@ class Trainer:
         progress = self.progress
         train = Loss(progress.nats, progress.tokens)
         valid = self.validate(self.network) if self.validate else train
-        if not math.isfinite(valid.mean):
-            raise self._diverged(f"validation entropy {valid.mean:.4g}", progress.lr)
-        progress.history.append(valid.mean)
+        decisive = valid if self.unk_learnt else valid.known
+        if not math.isfinite(decisive.mean):
+            raise self._diverged(f"validation entropy {decisive.mean:.4g}", progress.lr)
+        progress.history.append(decisive.mean)
         best = progress.best == len(progress.history) - 1
         rolled_back = self.schedule.rolls_back and self._roll_back(best)
         clipped = progress.clipped / max(progress.updates, 1)

@@ -19,8 +19,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rnnlm.cli import progress
+from rnnlm.nn.heads import Loss
 from rnnlm.training import checkpoint
 from rnnlm.training.run import Run
+from rnnlm.training.trainer import Validation
 
 FILES = [
     ".lock", "best.npz", "command.txt", "config.yaml", "env.json", "last.npz", "log.jsonl", "previous.npz",
@@ -85,6 +88,26 @@ def same_training(a, b):
 # --- what it writes and shows --------------------------------------------------------------------------------------
 
 
+def test_a_row_has_both_figures_where_there_are_oovs():
+    one = Validation(10.5, 99999, Loss(20, 10), Loss(80.0, 10, 60.0, 2), 0.001, 0.25, True, False, 12.3)
+    title, cells = progress.header("ppl", oovs=True), progress.row(one)
+    assert title.index("no OOVs") + len("no OOVs") == cells.index("12.18") + len("12.18")
+    assert "2980.96" in cells
+    assert len(title) < len(cells) <= 80
+
+
+def test_unk_that_is_never_trained_is_warned_of(rnnlm, tmp_path):
+    (tmp_path / "valid.txt").write_text("the zebra sees a yak\n")
+    status, _, err = rnnlm("train", "tiny.yaml", "--set", "data.rare_as_unk=0")
+    assert status == 0
+    assert re.search("warning: <unk> is never trained, but 40.00% of the validation text", err)
+    assert "no OOVs" in err
+    best = re.search(r"best: validation \d, valid, no OOVs: ppl ([\d.]+)", err)
+    log = [json.loads(line) for line in (tmp_path / "runs/tiny/log.jsonl").read_text().splitlines()]
+    assert float(best[1]) == pytest.approx(min(row["valid_ppl_known"] for row in log), abs=0.01)
+    assert {row["valid_oovs"] for row in log} == {2}
+
+
 def test_a_training(rnnlm, tmp_path):
     status, out, err = rnnlm("train", "tiny.yaml", "-o", "my run")
     assert (status, out) == (0, "")
@@ -93,6 +116,7 @@ def test_a_training(rnnlm, tmp_path):
     lines = err.splitlines()
     assert re.fullmatch(r"train: 60 sentences, \d+ words, 0.00% OOV  \(train.txt\)", lines[0])
     assert re.fullmatch(r"valid: 20 sentences, \d+ words, \d+\.\d\d% OOV  \(valid.txt\)", lines[1])
+    assert "rare words are read as <unk>" in lines.pop(2)
     assert re.fullmatch(r"vocabulary: \d+ entries", lines[2])
     K = int(lines[2].split()[1])
     count = 6 * K + 6 * 8 + 8 * 8 + 8 + 8 * K + K

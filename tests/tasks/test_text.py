@@ -12,7 +12,7 @@ from tests.kinds import MODELS, network_of, refused
 
 @pytest.mark.parametrize(("reading", "kind"), [("stream", windows.Stream), ("sentences", windows.Sentences)])
 def test_batches(tiny, reading, kind):
-    experiment = tiny(f"data.reading={reading}")
+    experiment = tiny(f"data.reading={reading}", "data.rare_as_unk=0")
     batcher = experiment.trainer.reading
     assert type(batcher) is kind
     assert experiment.task.stream == (reading == "stream")

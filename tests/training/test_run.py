@@ -72,10 +72,11 @@ def test_what_is_in_it(run, tiny, tmp_path):
 
 
 def test_a_validation_as_a_record():
-    looked = Validation(1.5, 30, Loss(20.0, 10), Loss(8000.0, 10), 0.1, 0.25, True, False, 1.2345)
+    looked = Validation(1.5, 30, Loss(20.0, 10), Loss(8000.0, 10, 7984.0, 2), 0.1, 0.25, True, False, 1.2345)
     assert json.loads(json.dumps(record(looked))) == {
         "epoch": 1.5, "step": 30, "lr": 0.1, "clipped": 0.25, "train_nats": 2.0, "train_ppl": math.exp(2),
-        "valid_nats": 800.0, "valid_ppl": None, "best": True, "rolled_back": False, "seconds": 1.23,
+        "valid_nats": 800.0, "valid_ppl": None, "valid_oovs": 2, "valid_ppl_known": math.exp(2),
+        "best": True, "rolled_back": False, "seconds": 1.23,
     }  # fmt: skip
     documented = (Path(__file__).parents[2] / "docs" / "runs.md").read_text(encoding="utf-8")
     assert all(f"`{key}`" in documented for key in record(looked))

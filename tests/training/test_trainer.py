@@ -89,7 +89,10 @@ def test_ten_losses(tmp_path, case):
     (tmp_path / "train.txt").write_text("\n".join(lines))
     init, share = {"kind": "uniform", "scale": 0.2}, 0.3 if case == "dropout" else 0.0
     settings = {
-        "data": {"train": str(tmp_path / "train.txt"), "reading": "sentences" if case == "sentences" else "stream"},
+        "data": {
+            "train": str(tmp_path / "train.txt"), "reading": "sentences" if case == "sentences" else "stream",
+            "rare_as_unk": 0,
+        },
         "model": {
             "embedding": 5, "init_E": init, "dropout_input": share, "dropout_output": share,
             "cell": {"kind": "vanilla", "size": 7, "init_W": init, "init_U": init, "dropconnect": share},

@@ -11,9 +11,16 @@ class Loss(NamedTuple):
 
     nats: float = 0.0  # sum of -log p over the tokens
     tokens: float = 0.0
+    oov_nats: float = 0.0  # the part of it of words out of the vocabulary, where these are told apart
+    oovs: float = 0.0  # how many of the tokens they are
 
     def __add__(self, other):  # type: ignore[override]
-        return Loss(self.nats + other.nats, self.tokens + other.tokens)
+        return Loss(*(a + b for a, b in zip(self, other)))
+
+    @property
+    def known(self) -> Loss:
+        """Cross-entropy of the tokens without those out of the vocabulary."""
+        return Loss(self.nats - self.oov_nats, self.tokens - self.oovs)
 
     @property
     def mean(self) -> float:
