@@ -135,3 +135,40 @@ def test_perplexity_has_the_figures_of_eval(folder, trained, request, name, flag
     assert found.sum_error == expected["sum_error"]
     for part, figures in zip(found.models, expected["models"], strict=True):
         assert all(finite(getattr(part, key)) == figures[key] for key in ("zeroprobs", "ppl", "ppl_unk"))
+
+
+def test_a_string_is_no_list(trained):
+    """Otherwise each of its characters would count as a word, a line or a model."""
+    from rnnlm.lm.compare import compare
+    from rnnlm.lm.mixture import fit
+    from rnnlm.lm.perplexity import evaluate, examine
+    from rnnlm.lm.sample import sample
+    from rnnlm.text import vocab
+
+    model = rnnlm.load(trained["sentences"])
+    both = rnnlm.mix([model, model])
+    text = "the cat sees a dog"
+    calls = [
+        (text, lambda: rnnlm.mix(text)),
+        (text, lambda: rnnlm.perplexity(model, text)),
+        (text, lambda: compare([model, model], text)),
+        (text, lambda: compare(text, [text])),
+        (text, lambda: list(sample(model.network, 1, False, np.random.default_rng(1), prompt=text))),
+        (text, lambda: vocab.count(text)),
+        (text, lambda: vocab.build(vocab.count([text]), keep=text)),
+        (text, lambda: model.vocab.ids(text)),
+        (text, lambda: model.vocab.encode(text)),
+    ]
+    for sentences in (text, [text]):
+        calls += [(sentences, lambda one=one: fit(both, one)) for one in [sentences]]
+        calls += [
+            (sentences, lambda f=f, x=x, one=sentences: list(f(x, one)))
+            for x in (model, both)
+            for f in (
+                evaluate, examine, lambda x, one: x.log_probs(one), lambda x, one: x.distributions(one),
+                lambda x, one: x.alternatives([one]),
+            )
+        ]  # fmt: skip
+    for given, call in calls:
+        with pytest.raises(UsageError, match="a string"):
+            print(given, call())

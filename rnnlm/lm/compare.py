@@ -15,6 +15,7 @@ import numpy as np
 from rnnlm.errors import DataError, UsageError
 from rnnlm.lm.bootstrap import Interval, resampled
 from rnnlm.lm.scorer import Scorer
+from rnnlm.text.vocab import listed
 
 
 @dataclass
@@ -58,7 +59,8 @@ def compare(
     Raises UsageError for models of different levels, words and characters, and DataError for a text with no token that
     all models know.
     """
-    if len({scorer.vocab.level for scorer in scorers}) > 1:
+    listed(lines, "lines")
+    if len({scorer.vocab.level for scorer in listed(scorers, "models")}) > 1:
         raise UsageError("a model of words cannot be compared with one of characters", "compare models of one level")
     M, left_out = len(scorers), 0
     shown = min(range(M), key=lambda m: scorers[m].vocab.lower)  # one that keeps capitals, if there is any

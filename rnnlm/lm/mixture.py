@@ -14,7 +14,7 @@ import numpy as np
 from rnnlm.errors import DataError, UsageError
 from rnnlm.lm.scorer import Scorer, Walk
 from rnnlm.lm.strings import Strings
-from rnnlm.text.vocab import SPECIALS, Vocabulary
+from rnnlm.text.vocab import SPECIALS, Vocabulary, listed
 
 ITERATIONS = 10_000  # of EM, at most; a few dozen are usual
 PRECISION = 1e-8  # EM ends when no weight moves by more
@@ -34,7 +34,7 @@ class Mixture(Strings):
     kind = "mix"
 
     def __init__(self, scorers: Sequence[Scorer], weights: Sequence[float] | None = None):
-        self.scorers = list(scorers)
+        self.scorers = list(listed(scorers, "models"))
         M = len(self.scorers)
         self.weights = np.full(M, 1 / M) if weights is None else np.array(weights, float)
         if len(self.weights) != M or not (self.weights >= 0).all() or not abs(self.weights.sum() - 1) < 1e-4:

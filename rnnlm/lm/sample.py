@@ -14,7 +14,7 @@ from rnnlm.nn.network import Network
 from rnnlm.nn.ops import check_numbers
 from rnnlm.nn.parallel import blocks, in_parallel
 from rnnlm.nn.state import State, taken
-from rnnlm.text.vocab import BOS, EOS, UNK, readable
+from rnnlm.text.vocab import BOS, EOS, UNK, listed, readable
 
 BATCH = 256  # samples side by side
 LOGITS = 1 << 22  # the most logits at once, so that memory is bounded for any vocabulary
@@ -133,7 +133,7 @@ def sample(
     """
     choosing = choosing or Choosing()
     start = EOS if stream else BOS
-    ids = readable(np.array([EOS, *prompt]))
+    ids = readable(np.array([EOS, *listed(prompt, "token ids")]))
     log_p, after = _read(network, np.where(ids == EOS, np.int32(start), ids))
     batch = max(1, min(BATCH, LOGITS // len(network.vocab)))
     for first in range(0, number, batch):

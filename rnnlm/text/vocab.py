@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, repeat
+from typing import TypeVar
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from rnnlm.files import shortened, write_whole
 
 SPECIALS = ("<s>", "</s>", "<unk>")
 BOS, EOS, UNK = range(3)
+Listed = TypeVar("Listed")
 OOV = -1  # id of a token outside the vocabulary in a stored text: networks read it as UNK, figures tell the two apart
 CODE_POINTS = 0x110000
 MAX_FILE = 1 << 26  # bytes; a million words take 15 MB, so something larger is not a vocabulary
@@ -32,6 +34,15 @@ def split(line: str, level: str = "word", lower: bool = False) -> list[str]:
     """The tokens of a line."""
     line = line.lower() if lower else line
     return line.split() if level == "word" else list(line)
+
+
+def listed(value: Listed, what: str = "words") -> Listed:
+    """A list or iterator of `what`, as it is. Raises UsageError for a string: each character would count as one."""
+    if isinstance(value, (str, bytes)):
+        raise UsageError(
+            f"{shortened(str(value))}: a string, expected a list of {what}", "Vocabulary.split cuts a line"
+        )
+    return value
 
 
 def readable(ids: np.ndarray) -> np.ndarray:
@@ -77,6 +88,7 @@ def count(texts: Iterable[str], level: str = "word", lower: bool = False, blank_
                 blank += 1
             yield found
 
+    listed(texts, "lines")
     counter = Counter(chain.from_iterable(tokens()))
     return Counts(counter, sentences, blank, level, lower)
 
@@ -91,7 +103,7 @@ def build(counts: Counts, max_size: int | None = None, min_count: int = 1, keep:
     Literal `<s>` and `</s>` are never control symbols: they are left out like rare words. Raises UsageError when `keep`
     does not fit into `max_size`.
     """
-    kept = set(keep).difference(SPECIALS)
+    kept = set(listed(keep)).difference(SPECIALS)
     if max_size is not None and max_size < len(SPECIALS) + len(kept):
         raise UsageError(
             f"a vocabulary of {max_size} entries cannot hold {len(SPECIALS)} special tokens and {len(kept)} kept words",
@@ -146,9 +158,7 @@ class Vocabulary:
 
     def ids(self, tokens: Iterable[str]) -> list[int]:
         """Ids of tokens, OOV (-1) for one that is not in the vocabulary. Raises UsageError for a string."""
-        if isinstance(tokens, str):  # whose characters would count as tokens
-            raise UsageError(f"{shortened(tokens)}: a string, expected a list of words", "Vocabulary.split makes one")
-        return [self.index.get(token, OOV) for token in tokens]
+        return [self.index.get(token, OOV) for token in listed(tokens)]
 
     def read(self, tokens: Iterable[str]) -> np.ndarray:
         """Token ids as a network reads them, (n,) int32: words out of the vocabulary as `<unk>`."""
@@ -156,6 +166,7 @@ class Vocabulary:
 
     def encode(self, lines: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Ids of the tokens of all lines on end, (n,) int32, and the number per line, (len(lines),) int64."""
+        listed(lines, "lines")
         if self.lower:
             lines = list(map(str.lower, lines))
         if self.level == "char":
@@ -183,7 +194,7 @@ class Vocabulary:
         return Vocabulary(words, [counts.get(word, 0) for word in words], self.level, self.lower)
 
     def counted(self, counts: Counts) -> Vocabulary:
-        """The same words in the same order, with the counts of another text."""
+        """This vocabulary, word for word, with the counts of another text."""
         seen = [counts.tokens[word] for word in self.words[len(SPECIALS) :]]
         specials = [0, counts.sentences, counts.total - sum(seen)]
         return Vocabulary(self.words, [*specials, *seen], self.level, self.lower)

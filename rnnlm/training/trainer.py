@@ -95,13 +95,11 @@ class Trainer:
 
         tokens: mean number of tokens per batch, if it varies. The summed gradient of a batch is divided by it, so that
         every token has equal weight, whether its sentence is short or long.
-
         unk_learnt: the training text has `<unk>` in it; otherwise validations compare the loss of known words alone.
         """
         self.network, self.reading, self.optimizer, self.schedule = network, reading, optimizer, schedule
         self.settings, self.validate, self.seed, self.tokens = settings, validate, seed, tokens
-        self.unk_learnt = unk_learnt
-        self.progress = Progress()
+        self.progress, self.unk_learnt = Progress(), unk_learnt
         self.slots = {name: np.zeros_like(network.params.trainable) for name in optimizer.slots}
         self.dropout = np.random.default_rng([seed, 1])
         self.state = network.initial_state(reading.batch)

@@ -18,11 +18,6 @@ class Loss(NamedTuple):
         return Loss(*(a + b for a, b in zip(self, other)))
 
     @property
-    def known(self) -> Loss:
-        """Cross-entropy of the tokens without those out of the vocabulary."""
-        return Loss(self.nats - self.oov_nats, self.tokens - self.oovs)
-
-    @property
     def mean(self) -> float:
         """Cross-entropy in nats per token."""
         return self.nats / self.tokens if self.tokens else math.nan
@@ -36,6 +31,11 @@ class Loss(NamedTuple):
     def perplexity(self) -> float:
         """Perplexity: exp(nats per token)."""
         return exp_mean(self.nats, self.tokens)
+
+    @property
+    def known(self) -> Loss:
+        """Cross-entropy of the tokens without those out of the vocabulary."""
+        return Loss(self.nats - self.oov_nats, self.tokens - self.oovs)
 
 
 def exp_mean(nats: float, tokens: float) -> float:
