@@ -133,13 +133,3 @@ def model_file(path: Path) -> Path:
         if (path / name).exists():
             return path / name
     raise DataError(f"{path}: no model in this directory", "expected a run directory of `rnnlm train`")
-
-
-def config_file(path: str | Path) -> Path:
-    """The configuration that a path means: a file itself, or that of a run directory."""
-    path = Path(path)
-    if not path.is_dir():
-        return path
-    if not (path / "config.yaml").exists():
-        raise UsageError(f"{path}: no config.yaml in this directory", "expected a YAML file, or a run directory")
-    return path / "config.yaml"

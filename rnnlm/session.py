@@ -14,7 +14,9 @@ from rnnlm import config as configuration
 from rnnlm.errors import RnnlmError, UsageError
 from rnnlm.experiment import Config, Experiment, prepare, prepare_extended
 from rnnlm.lm.network import NetworkScorer
-from rnnlm.loading import config_file, model_file
+from rnnlm.loading import model_file
+from rnnlm.recipes.choice import settings
+from rnnlm.recipes.names import config_file
 from rnnlm.training.progress import Divergence
 from rnnlm.training.resume import start_from
 from rnnlm.training.run import Run
@@ -132,11 +134,16 @@ def interrupt_noted() -> Iterator[list[int]]:
         signal.signal(signal.SIGINT, before)
 
 
-def settings_of(config: str | Path | Mapping[str, Any] | Config, overrides: Mapping[str, Any]) -> Config:
-    """Configuration from a YAML file, a run directory, nested dicts or an instance, with "a.b" -> value on top."""
+def settings_of(
+    config: str | Path | Mapping[str, Any] | Config, overrides: Mapping[str, Any], resumed: bool = False
+) -> Config:
+    """Configuration from a file, a run directory, a recipe, nested dicts or an instance, with "a.b" -> value on top.
+
+    resumed: it is that of the run that goes on, whose texts stay.
+    """
     if isinstance(config, (str, Path)):
         changed = [f"{path}={json.dumps(value)}" for path, value in overrides.items()]
-        return configuration.load(config_file(config), Config, changed)[0]
+        return settings(config_file(config), changed, resumed)[0]
     plain = json.loads(json.dumps(config if isinstance(config, Mapping) else configuration.plain(config), default=str))
     for path, value in overrides.items():
         *sections, key = path.split(".")
@@ -166,14 +173,15 @@ def train(
         resume = run is not None and run.resumable
     if run is not None and resume and extend_vocab:
         overrides["data.vocab"] = str(run.path / "vocab.txt")
-    settings = settings_of(config, overrides)
+    resumed = bool(resume) and isinstance(config, (str, Path)) and Path(config) == Path(output or "")
+    found = settings_of(config, overrides, resumed)
     if run is not None:
         run.check(bool(resume), force)
     if resume or init_from is None:
-        experiment = prepare(settings, start=not resume)
+        experiment = prepare(found, start=not resume)
     elif extend_vocab and run is not None:
-        experiment = prepare_extended(settings, model_file(Path(init_from)), run.path)
+        experiment = prepare_extended(found, model_file(Path(init_from)), run.path)
     else:
-        experiment = prepare(settings)
+        experiment = prepare(found)
         start_from(experiment, model_file(Path(init_from)))
     return Session(experiment, run, bool(resume), force)

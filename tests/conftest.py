@@ -23,6 +23,7 @@ TINY = """\
 data: {train: train.txt, valid: valid.txt}
 model: {embedding: 6, cell: {size: 8}}
 optimizer: {kind: adam, lr: 0.01}
+schedule: constant
 training: {epochs: 2, batch: 5, window: 6, samples: 1}
 """
 NOUNS, VERBS = ["cat", "dog", "bird", "fish"], ["sees", "likes", "finds"]

@@ -11,7 +11,8 @@ import pytest
 from rnnlm import config
 from rnnlm.errors import DataError, UsageError
 from rnnlm.experiment import Config, prepare_extended
-from rnnlm.loading import config_file, load_model, model_file
+from rnnlm.loading import load_model, model_file
+from rnnlm.recipes.names import config_file
 from rnnlm.training import checkpoint
 from rnnlm.training.resume import start_from
 from rnnlm.training.run import Run

@@ -21,7 +21,7 @@ def show(config, overrides):
     """Print CONFIG (YAML, or a run directory) with all defaults filled in."""
     from rnnlm.config import dump, load
     from rnnlm.experiment import Config
-    from rnnlm.loading import config_file
+    from rnnlm.recipes.names import config_file
 
     settings, messages = load(config_file(config), Config, overrides)
     for message in messages:
@@ -37,7 +37,7 @@ def check(configs):
     The exit status is 2 if there is any."""
     from rnnlm.config import load
     from rnnlm.experiment import Config
-    from rnnlm.loading import config_file
+    from rnnlm.recipes.names import config_file
 
     wrong = False
     for config in configs:

@@ -28,6 +28,7 @@ def command(source, overrides):
     from rnnlm.lm.arpa import is_arpa
     from rnnlm.loading import EVERY_MODEL, load_model
     from rnnlm.nn.network import Network
+    from rnnlm.recipes.names import config_file
     from rnnlm.tasks import gradcheck
 
     if source.is_dir() or source.suffix == ".npz" or is_arpa(source):
@@ -38,7 +39,7 @@ def command(source, overrides):
         network = Network(settings.model, loaded.vocab, np.float64)
         network.params.flat[...] = loaded.network.params.flat
     else:
-        settings, messages = config.load(source, Config, overrides)
+        settings, messages = config.load(config_file(source), Config, overrides)
         for message in messages:
             click.echo(message, err=True)
         vocab = gradcheck.synthetic_vocab_for(settings.model)

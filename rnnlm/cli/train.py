@@ -20,6 +20,7 @@ import click
 from rnnlm.cli.progress import Screen, Signals, duration
 from rnnlm.errors import NumericalError, UsageError
 from rnnlm.nn.threads import set_threads
+from rnnlm.recipes import names as recipes
 
 if TYPE_CHECKING:
     from rnnlm.experiment import Experiment
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("config", type=click.Path(path_type=Path))
+@click.argument("config", metavar="[CONFIG|TEXT]", type=click.Path(path_type=Path), required=False)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Run directory.  [default: runs/NAME of CONFIG]")
 @click.option(
     "--train", multiple=True, metavar="FILE", help="Training text instead of the configuration's; repeatable."
@@ -59,8 +60,9 @@ def command(
     arguments, config, output, train, valid, overrides, seed, resume, auto_resume, init_from, extend_vocab, force,
     dry_run, threads, max_time, quiet, verbose,
 ):  # fmt: skip
-    """Train a model as CONFIG (YAML, or a run directory) says.
+    """Train a model as CONFIG says: a YAML file, a recipe (`rnnlm config list`), or a run directory.
 
+    With a TEXT, or --train alone, everything is chosen by the size of the text, shown as YAML, and kept in the run.
     Ctrl-C saves and exits with status 130, --max-time with 75; --resume goes on bit for bit as if nothing had happened.
     On one machine and with one number of threads, one seed gives one result. docs/runs.md: the run directory, resuming,
     exit status; docs/scaling.md: batch systems.
@@ -69,21 +71,25 @@ def command(
         raise UsageError("--resume, --init-from or --auto-resume, and --force exclude each other", "give one of them")
     if extend_vocab and not init_from:
         raise UsageError("--extend-vocab: of which model?", "give --init-from MODEL, too")
-    path = output or (config if config.is_dir() else Path("runs", config.stem))
+    config, train = meant(config, train)
+    path = output or (config if config and config.is_dir() else Path("runs", (config or Path(train[0])).stem))
     resume = resume or (auto_resume and resumable(path))
+    config = path if config is None and resume and path.is_dir() else config
     threads = threads or (threads_of(path) if resume else None)
     if threads:
         set_threads(threads)
     from rnnlm import config as configuration
-    from rnnlm.experiment import Config, prepare, prepare_extended
-    from rnnlm.loading import config_file, model_file
+    from rnnlm.experiment import prepare, prepare_extended
+    from rnnlm.loading import model_file
+    from rnnlm.recipes.choice import settings as settings_of
     from rnnlm.training.resume import start_from
     from rnnlm.training.run import Run
 
     limit = time_limit(max_time)
     if extend_vocab and resume:  # where the first start has left the extended vocabulary
         overrides = [*overrides, f"data.vocab={json.dumps(str(path / 'vocab.txt'))}"]
-    settings, messages = configuration.load(config_file(config), Config, [*overrides, *as_set(train, valid, seed)])
+    given, file = [*overrides, *as_set(train, valid, seed)], config and recipes.config_file(config)
+    settings, messages = settings_of(file, given, resumed=resume and config == path)
     run, say = Run(path), Screen(quiet)
     for message in messages:
         say.line(message)
@@ -107,6 +113,15 @@ def command(
         say.run = run
         introduce(experiment, say)
         sys.exit(follow(experiment, run, say, limit))
+
+
+def meant(config: Path | None, train: Sequence[str]) -> tuple[Path | None, Sequence[str]]:
+    """Configuration and training texts: what is given as configuration may be a text, and then there is none."""
+    if config is None and not train:
+        raise UsageError("nothing to train on", "rnnlm train my.txt, or a recipe: rnnlm train char --train my.txt")
+    if config is not None and recipes.is_text(config):
+        return None, [str(config), *train]
+    return config, train
 
 
 def resumable(path: Path) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from rnnlm import config
 from rnnlm.errors import DataError, UsageError
 from rnnlm.experiment import Config
-from rnnlm.loading import config_file
+from rnnlm.recipes.names import config_file
 from rnnlm.training.resume import differences
 
 

@@ -42,7 +42,7 @@ def test_version(rnnlm):
         (["test"], f"unknown command 'test'; did you mean 'eval'? {KNOWN}", "try 'rnnlm --help'"),
         (["fit"], f"unknown command 'fit'; did you mean 'train'? {KNOWN}", "try 'rnnlm --help'"),
         (["config", "bogus"], "No such command 'bogus'", "try 'rnnlm config --help'"),
-        (["train"], "Missing argument 'CONFIG'", "try 'rnnlm train --help'"),
+        (["config", "show"], "Missing argument 'CONFIG'", "try 'rnnlm config show --help'"),
         (["train", "a", "b"], "Got unexpected extra argument (b)", "try 'rnnlm train --help'"),
         (["train", "a", "--xyz"], "No such option '--xyz'", "try 'rnnlm train --help'"),
         (["--xyz"], "No such option '--xyz'", "try 'rnnlm --help'"),

@@ -14,15 +14,15 @@ import difflib
 import functools
 import math
 import re
-import sys
 import types
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, NewType, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import yaml
 
+from rnnlm.config.yaml12 import NOWHERE, SCALARS, TAG, compose, number, place, scalar, to_yaml
 from rnnlm.errors import UsageError
 from rnnlm.files import one_line, read_text, shortened
 
@@ -140,14 +140,19 @@ def is_section(hint: Any) -> bool:
 
 
 def load(path: str | Path, cls: type[T], overrides: Iterable[str] = ()) -> tuple[T, list[str]]:
-    """The configuration in the YAML file `path` as an instance of the dataclass `cls`.
+    """The configuration in the YAML file `path` as an instance of the dataclass `cls`: see `parse`."""
+    return parse(read_text(Path(path), MAX_BYTES, "a YAML file"), str(path), cls, overrides)
+
+
+def parse(text: str, source: str, cls: type[T], overrides: Iterable[str] = ()) -> tuple[T, list[str]]:
+    """The configuration in a YAML text as an instance of the dataclass `cls`; `source` names it in messages.
 
     overrides: "a.b=c" each, with c in YAML; later ones win.
     Returns the instance, and one message per override: "override optimizer.lr: 0.1 -> 0.05".
     Raises UsageError with all mistakes, one per line.
     """
-    name = one_line(str(path))
-    root = _compose(read_text(Path(path), MAX_BYTES, "a YAML file"), name) or yaml.MappingNode(_TAG + "map", [])
+    name = one_line(source)
+    root = compose(text, name) or yaml.MappingNode(TAG + "map", [])
     root.start_mark = None  # what the file as a whole lacks is missing on no line
     before, reader = _Reader(name), _Reader(name)
     old = before.value(Option(cls), root, "")
@@ -157,6 +162,15 @@ def load(path: str | Path, cls: type[T], overrides: Iterable[str] = ()) -> tuple
     if not before.mistakes:
         reader.overridden = {path: _pick(old, path) for path in reader.overrides}
     return new, [f"override {path}: {reader.overridden[path]} -> {_pick(new, path)}" for path in reader.overrides]
+
+
+def sections(text: str) -> list[str]:
+    """The keys of a YAML text that is a section, those at the outermost level; none of any other text."""
+    try:
+        root = compose(text, "")
+    except UsageError:
+        return []
+    return [str(key.value) for key, _ in root.value] if isinstance(root, yaml.MappingNode) else []
 
 
 def build(cls: type[T], plain: Mapping[str, Any], source: str = "<config>") -> T:
@@ -182,14 +196,12 @@ def plain(instance: Any) -> Any:
 
 def dump(instance: Any, flow: bool = False) -> str:
     """The instance as YAML, which `load` reads back. `flow`: in one line."""
-    data = plain(instance)
-    return _to_yaml([data], default_flow_style=True).strip()[1:-1] if flow else _to_yaml(data)
+    return in_one_line(plain(instance)) if flow else to_yaml(plain(instance))
 
 
-def number(text: str) -> float | None:
-    """The number that `text` is in a configuration, such as 1e-1; None if it is something else, such as a file name."""
-    value = float(text) if re.fullmatch(_SCALARS["float"][0], text) else math.inf
-    return value if math.isfinite(value) else None
+def in_one_line(data: Any) -> str:
+    """Plain data as YAML in one line."""
+    return to_yaml([data], default_flow_style=True).strip()[1:-1]
 
 
 def seconds(text: str) -> float:
@@ -202,69 +214,13 @@ def seconds(text: str) -> float:
     return value
 
 
-# The scalars of YAML 1.2: what a plain one means when it is read, and which text needs quotes when it is written.
-# Python's int() takes no more than 4300 digits; a longer number is a float, and too large for one.
-_SCALARS: dict[str, tuple[str, Callable[[str], Any]]] = {
-    "null": (r"~|null|Null|NULL|", lambda text: None),
-    "bool": (r"true|True|TRUE|false|False|FALSE", lambda text: text.lower() == "true"),
-    "int": (r"[-+]?[0-9]{1,4000}", int),
-    "float": (r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", float),
-}
-_TAG = "tag:yaml.org,2002:"
-_RESOLVERS = {None: [(_TAG + name, re.compile(rf"(?:{pattern})\Z")) for name, (pattern, _) in _SCALARS.items()]}
 _DURATION = re.compile(r"(?:(\d+\.?\d*)h)?(?:(\d+\.?\d*)m)?(?:(\d+\.?\d*)s)?", re.ASCII)
-_NOWHERE = 10**9  # the line of what has none, such as an override
 _INVALID = object()  # stands for a value that was reported as a mistake
-
-
-class _Loader(yaml.SafeLoader):
-    yaml_implicit_resolvers = _RESOLVERS
-
-
-class _Dumper(yaml.SafeDumper):
-    yaml_implicit_resolvers = _RESOLVERS
-
-    def represent_str(self, text: str) -> Any:
-        # PyYAML writes some line breaks, such as U+0085, so that they come back as spaces; escaped they come back.
-        return self.represent_scalar(_TAG + "str", text, style=None if text.isprintable() else '"')
-
-    yaml_representers = yaml.SafeDumper.yaml_representers | {str: represent_str}
-
-
-_to_yaml = functools.partial(yaml.dump, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=sys.maxsize)
-
-
-def _compose(text: str, source: str, line: int = 0) -> Any:
-    """The root node of a YAML text, whose marks name `source`; None for an empty text. Raises UsageError."""
-    try:
-        loader = _Loader(text)
-        loader.name, loader.line = source, line
-        return loader.get_single_node()
-    except yaml.reader.ReaderError as error:
-        line += text.count("\n", 0, error.position)
-        problem = f"the character U+{error.character:04X} is not allowed"
-    except yaml.MarkedYAMLError as error:
-        begun = f" (line {error.context_mark.line + 1})" if error.context_mark and not line else ""
-        problem = f"{error.context}{begun}, {error.problem}" if error.context else error.problem
-        line = error.problem_mark.line
-    except (RecursionError, ValueError, OverflowError) as error:
-        # PyYAML calls itself for each level, hands "\UFFFFFFFF" to chr(), and the digits of a version to int().
-        problem = "nested too deeply" if isinstance(error, RecursionError) else "a number out of range"
-        line = loader.line
-    hint = "look at the indentation and the brackets, and put quotes around text that has special characters"
-    raise UsageError(f"{_place(source, line)}: not valid YAML: {problem}", hint)
-
-
-def _scalar(node: Any) -> Any:
-    """The value of a scalar node: None, a bool, an int, a float or text. The children of any other node."""
-    name, text = node.tag.removeprefix(_TAG), node.value
-    pattern, read = _SCALARS.get(name, ("", str))
-    return read(text) if isinstance(text, str) and re.fullmatch(pattern, text) else text
 
 
 def _found(node: Any) -> str:
     """What stands in a node, for a message."""
-    value = _scalar(node)
+    value = scalar(node)
     if isinstance(value, list):
         return "a section" if isinstance(node, yaml.MappingNode) else "a list"
     return shortened(value, 60) if isinstance(value, str) else f"{node.value or 'nothing':.60}"
@@ -274,7 +230,7 @@ class _Reader:
     """Reads one configuration and collects its mistakes."""
 
     def __init__(self, source: str):
-        self.source = source
+        self.source, self.hint = source, HINT
         self.mistakes: list[tuple[int, str]] = []  # (line, message)
         self.overrides: dict[str, Any] = {}  # nodes by path
         self.overridden: dict[str, str] = {}  # what the file has at those paths
@@ -285,17 +241,17 @@ class _Reader:
         instance = self.value(Option(cls), root, "")
         if self.mistakes:
             in_order = sorted(self.mistakes, key=lambda mistake: mistake[0])
-            raise UsageError("\n".join(message for _, message in in_order), HINT)
+            raise UsageError("\n".join(message for _, message in in_order), self.hint)
         return instance
 
     def note(self, node: Any, path: str, problem: str, meant: str = "", known: Iterable[str] = ()) -> Any:
         """Take down a mistake, and return _INVALID."""
         mark = node.start_mark
-        source, line = (mark.name, mark.line) if mark else (self.source, _NOWHERE)
+        source, line = (mark.name, mark.line) if mark else (self.source, NOWHERE)
         subject = "" if not path or source.startswith(f"--set {path}=") else f"{one_line(path)}: "
         suggestion = f"; did you mean '{meant}'?" if meant else ""
         names = f" (known: {', '.join(known)})" if known else ""
-        self.mistakes.append((line, f"{_place(source, line)}: {subject}{problem}{suggestion}{names}"))
+        self.mistakes.append((line, f"{place(source, line)}: {subject}{problem}{suggestion}{names}"))
         return _INVALID
 
     def override(self, override: str) -> None:
@@ -305,9 +261,9 @@ class _Reader:
         try:
             if not equals or not all(path.split(".")):
                 raise UsageError(f"{source}: expected PATH=VALUE, such as optimizer.lr=0.05", HINT)
-            node = _compose(text, source, _NOWHERE) or yaml.ScalarNode(_TAG + "null", "")
+            node = compose(text, source, NOWHERE) or yaml.ScalarNode(TAG + "null", "")
         except UsageError as error:
-            self.mistakes.append((_NOWHERE, error.message))
+            self.mistakes.append((NOWHERE, error.message))
             return
         self.overrides = {at: old for at, old in self.overrides.items() if not f"{at}.".startswith(f"{path}.")}
         self.overrides[path] = node
@@ -321,8 +277,8 @@ class _Reader:
             if not rest:
                 self.overridden[at] = _found(section[key]) if key in section else "unset"
                 section[key] = node
-            elif key not in section or _scalar(section[key]) is None:
-                section[key] = yaml.MappingNode(_TAG + "map", [], node.start_mark)
+            elif key not in section or scalar(section[key]) is None:
+                section[key] = yaml.MappingNode(TAG + "map", [], node.start_mark)
 
     def value(self, option: Option, node: Any, path: str) -> Any:
         """The value in `node`, for an option or an item of it."""
@@ -330,9 +286,9 @@ class _Reader:
         if self.values > MAX_VALUES or path.count(".") > MAX_DEPTH:
             problem = f"more than {MAX_VALUES} values or {MAX_DEPTH} levels, such as an alias that contains itself"
             raise UsageError(f"{self.source}: {problem}", HINT)
-        if node.tag.removeprefix(_TAG) not in ("map", "seq", "str", *_SCALARS):
-            return self.note(node, path, f"the tag {one_line(node.tag.replace(_TAG, '!!'))} is not supported")
-        if types.NoneType in option.members and _scalar(node) is None:
+        if node.tag.removeprefix(TAG) not in ("map", "seq", "str", *SCALARS):
+            return self.note(node, path, f"the tag {one_line(node.tag.replace(TAG, '!!'))} is not supported")
+        if types.NoneType in option.members and scalar(node) is None:
             return None
         if sections := [member for member in option.members if is_section(member)]:
             return self.section(sections[0], node, path, option)
@@ -357,9 +313,10 @@ class _Reader:
     def section(self, cls: Any, node: Any, path: str, option: Option) -> Any:
         """An instance of the dataclass `cls`, or of a kind of the Choice `cls`."""
         section: dict[str, Any] = {}
+        chosen = None
         if isinstance(node, yaml.MappingNode):
             section = self.keys(node, path)
-        elif issubclass(cls, Choice) and isinstance(_scalar(node), (str, int, float)):
+        elif issubclass(cls, Choice) and isinstance(scalar(node), (str, int, float)):
             section = {"kind": node}  # `optimizer: adam`
         elif _found(node) != "nothing":  # which is a title with nothing below it
             return self.note(node, path, f"expected {Option(cls)}, found {_found(node)}")
@@ -379,6 +336,8 @@ class _Reader:
         meant = {key: _closest(key, [*known, *others]) for key in section if key not in known}
         for key, close in meant.items():
             self.note(section[key], _join(path, key), "unknown key", close, known or ["none"])
+        if meant and others and chosen and _join(path, "kind") in self.overrides:
+            self.replacement(section, path, str(chosen.value), known)
         for key, inner in known.items():
             if key not in section and inner.default is MISSING:
                 values[key] = _INVALID
@@ -394,6 +353,12 @@ class _Reader:
                 return self.note(node, path, str(error))
             return self.note(section.get(key, node), _join(path, key), problem)
 
+    def replacement(self, section: dict[str, Any], path: str, kind: str, known: Iterable[str]) -> None:
+        """Hint at the section as a whole, where --set chose another kind and the options of the former one are left."""
+        items = [("kind", kind), *((key, node.value) for key, node in section.items() if key in known)]
+        words = ", ".join(f"{key}: {value}" for key, value in items if isinstance(value, str))
+        self.hint = f"the options of the other kind stay; replace the section: --set '{path}={{{words}}}'"
+
     def keys(self, node: Any, path: str) -> dict[str, Any]:
         """The nodes in a section by key; each stands on the line of its key."""
         section: dict[str, Any] = {}
@@ -402,7 +367,7 @@ class _Reader:
                 self.note(key, path, f"a key must be text, found {_found(key)}")
             elif key.value in section:
                 mark = section[key.value].start_mark
-                first = f"; first on line {mark.line + 1}" if mark and mark.line < _NOWHERE else ""
+                first = f"; first on line {mark.line + 1}" if mark and mark.line < NOWHERE else ""
                 self.note(key, _join(path, key.value), f"duplicate key{first}")
             else:
                 section[key.value] = child = copy.copy(child)  # an alias stands in several places
@@ -412,7 +377,7 @@ class _Reader:
 
 def _convert(hint: Any, node: Any) -> Any:
     """The scalar in `node` as the type `hint`; _INVALID if it is not one."""
-    value, text = _scalar(node), node.value
+    value, text = scalar(node), node.value
     if get_origin(hint) is Literal:
         return next((choice for choice in get_args(hint) if _convert(type(choice), node) == choice), _INVALID)
     # Text as written, so that a file may be called 2024. A lone surrogate could be neither printed nor saved.
@@ -434,10 +399,6 @@ def _pick(instance: Any, path: str) -> str:
         return dump(functools.reduce(getattr, path.split("."), instance), flow=True)
     except (AttributeError, yaml.YAMLError):  # no such option of the kind that it was
         return "unset"
-
-
-def _place(source: str, line: int) -> str:
-    return source if line >= _NOWHERE else f"{source}:{line + 1}"
 
 
 def _join(path: str, key: str) -> str:
