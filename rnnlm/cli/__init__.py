@@ -23,7 +23,7 @@ from rnnlm.nn.threads import own_threads
 COMMANDS = {
     "data": "List, fetch and check corpora.",
     "vocab": "Build a vocabulary from text.",
-    "train": "Train a model from a YAML configuration.",
+    "train": "Train a model on a text, or from a configuration.",
     "eval": "Perplexity of a model on text.",
     "sample": "Generate text from a model.",
     "predict": "What a model predicts: next words, labels, answers.",
@@ -36,7 +36,7 @@ COMMANDS = {
     "export": "Word vectors, weights or hidden vectors for other programs.",
     "gradcheck": "Compare the analytic gradient with a numerical one.",
     "show": "How gradients fade, how far back cells remember: pictures.",
-    "config": "Show, check or explain a configuration.",
+    "config": "List, show, check or explain configurations.",
 }
 ALIASES = {"memory": "show.memory"}  # older names of commands: modules of this package, too
 OTHER_NAMES = {"generate": "sample", "test": "eval", "fit": "train"}  # in other programs

@@ -1,4 +1,4 @@
-"""`rnnlm config`: show, check and explain configurations."""
+"""`rnnlm config`: list, show, check and explain configurations."""
 
 from __future__ import annotations
 
@@ -11,14 +11,27 @@ from rnnlm.errors import UsageError
 
 @click.group()
 def command():
-    """Show, check or explain a configuration."""
+    """List, show, check or explain configurations.
+
+    CONFIG is a YAML file, a run directory, or a recipe by its name.
+    """
+
+
+@command.command("list")
+def list_recipes():
+    """List the recipes that are part of rnnlm: their names, and what they train."""
+    from rnnlm.recipes.names import about, recipes
+
+    found = recipes()
+    for name, path in found.items():
+        click.echo(f"{name:{max(map(len, found))}}  {about(path)}")
 
 
 @command.command()
 @click.argument("config")
 @click.option("--set", "overrides", multiple=True, metavar="A.B=C", help="Override a value; repeatable.")
 def show(config, overrides):
-    """Print CONFIG (YAML, or a run directory) with all defaults filled in."""
+    """Print CONFIG with all defaults filled in."""
     from rnnlm.config import dump, load
     from rnnlm.experiment import Config
     from rnnlm.recipes.names import config_file
