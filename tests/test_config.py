@@ -770,3 +770,18 @@ def test_a_kind_is_taken_once():
 
         class Again(Layer, kind="plain"):
             pass
+
+
+def test_another_kind_over_options_of_the_former_one(tmp_path):
+    """The hint has the section as it would work."""
+    path = tmp_path / "c.yaml"
+    path.write_text("layer: {kind: plain, size: 3, activation: relu}\n")
+    with pytest.raises(UsageError) as caught:
+        load(path, Root, ["layer.kind=stacked"])
+    assert "activation: unknown key" in caught.value.message
+    path.write_text("layer: {kind: stacked, layers: [], dropout: 0.5}\n")
+    with pytest.raises(UsageError) as caught:
+        load(path, Root, ["layer.kind=plain", "layer.size=9"])
+    override = re.search("--set '(.*)'", caught.value.hint)[1]
+    assert override == "layer={kind: plain, size: 9}"
+    assert load(path, Root, [override])[0].layer == Plain(9)

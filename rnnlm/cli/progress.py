@@ -85,7 +85,7 @@ class Screen:
 
     def _status(self, update: Update, room: int = 1000) -> str:
         """Figures of training; in a terminal with little room for them, the more important ones."""
-        from rnnlm.nn.heads.loss import exp_mean
+        from rnnlm.nn.heads.loss import exp_mean, figure
 
         progress, name = self.trainer.progress, self.trainer.network.model.perplexity
         ppl = exp_mean(progress.nats, max(progress.tokens, 1))
@@ -101,11 +101,6 @@ class Screen:
         return "  ".join(figures)
 
 
-def figure(ppl: float, digits: int = 2) -> str:
-    """A perplexity, in ten cells at most."""
-    return f"{ppl:.{digits}f}" if ppl < 1e7 else f"{ppl:.3g}"
-
-
 def header(ppl: str, oovs: bool = False) -> str:
     """The heading of the table of validations; `oovs`: with a column for the perplexity without them."""
     figures = f"{f'train {ppl}':>10} {f'valid {ppl}':>10}{' no OOVs' * oovs}"
@@ -114,6 +109,8 @@ def header(ppl: str, oovs: bool = False) -> str:
 
 def row(v: Validation) -> str:
     """A validation as a row under the header."""
+    from rnnlm.nn.heads.loss import figure
+
     note = " *" if v.best else " undone" if v.rolled_back else ""
     train, valid = (f"{figure(loss.perplexity):>10}" for loss in (v.train, v.valid))
     known = f" {figure(v.valid.known.perplexity):>7}" if v.valid.oovs else ""

@@ -271,12 +271,23 @@ def follow(experiment: Experiment, run: Run, say: Screen, limit: float | None) -
 
 def conclude(experiment: Experiment, run: Run, say: Screen) -> None:
     """Show the result, and the exact commands to type next."""
+    from rnnlm.nn.heads.loss import exp_mean, figure
+
     progress, path = experiment.trainer.progress, shlex.quote(str(run.path))
     nats = progress.history[progress.best]
     name = "train" if experiment.valid is None else "valid" if experiment.trainer.unk_learnt else "valid, no OOVs:"
-    ppl = math.exp(min(nats, 700))
-    figures = f"{name} {experiment.perplexity} {ppl:.2f} ({nats:.4f} nats)"
+    figures = f"{name} {experiment.perplexity} {figure(exp_mean(nats, 1))} ({nats:.4f} nats)"
     say.line(f"best: validation {progress.best + 1}, {figures}; model {run.best}")
+    uniform = math.log(len(experiment.vocab))
+    if nats >= uniform > 0:
+        lr, usual = experiment.config.optimizer.lr, type(experiment.config.optimizer)().lr
+        say.line(
+            f"warning: no better than a uniform guess over the {experiment.task.outcomes} ({uniform:.4f} nats): "
+            f"the model has learnt nothing; the learning rate {lr:g} is probably too high"
+        )
+        say.line("next:")
+        say.line(f"  rnnlm train {path} --force --set optimizer.lr={usual if lr > usual else lr / 10:g}")
+        return
     say.line("next:")
     say.line(f"  rnnlm eval {path}" + ("" if experiment.config.data.test else " TEXT"))
     for command in experiment.task.next:

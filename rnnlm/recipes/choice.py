@@ -103,7 +103,7 @@ class Size:
 
 def _one_hot(H: int) -> dict[str, Any]:
     cell = {"kind": "vanilla", "size": H, "init_W": "orthogonal", "init_U": {"kind": "uniform", "scale": 3}}
-    return {"kind": "lm", "cell": cell, "head": "softmax", "dropout_output": 0.1}
+    return {"kind": "lm", "cell": cell, "head": {"kind": "softmax"}, "dropout_output": 0.1}
 
 
 def _embedded(H: int, n: int, K: int) -> dict[str, Any]:
@@ -145,11 +145,24 @@ def settings(source: Path | None, overrides: Iterable[str], resumed: bool = Fals
         found, _ = config.parse(text, name, Config, [*lowest, *overrides])
         given.remove("data.train")
     by_size = size.sections(found.data)
+    for path in given:
+        _without_options(by_size, path)
     chosen |= {section: by_size[section] for section in missing}
     lowest += [f"{section}={json.dumps(by_size[section])}" for section in missing]
     found, messages = config.parse(text, name, Config, [*lowest, *overrides])
     messages = [line for line in messages if line.split()[1].removesuffix(":") in given]
     return found, [*messages, *notes, f"# chosen for {' + '.join(found.data.train)}: {size.summary}", _shown(chosen)]
+
+
+def _without_options(sections: dict[str, Any], path: str) -> None:
+    """Take out of the chosen sections, in place, what belongs to another kind than the one that is given at a path."""
+    *names, last = path.split(".")
+    section: Any = sections
+    for name in names:
+        section = section.get(name) if isinstance(section, dict) else None
+    if last == "kind" and isinstance(section, dict) and section.get("kind"):
+        for key in set(section) - {"size", "tied", "embedding", "lr"}:
+            del section[key]
 
 
 def _path(override: str) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 from rnnlm import __version__, config
 from rnnlm.errors import DataError, UsageError
 from rnnlm.files import write_whole
-from rnnlm.nn.heads.loss import finite
+from rnnlm.nn.heads.loss import figure, finite
 from rnnlm.training import checkpoint, progress
 from rnnlm.training.checkpoint import Checkpoint, load_weights, read_figures
 from rnnlm.training.environment import environment
@@ -196,7 +196,7 @@ class Run:
             self.save_best(experiment)
         self.log(record(validation, experiment.perplexity))
         validation = validation._replace(samples=tuple(experiment.shown()))
-        heading = f"# epoch {validation.epoch:.2f}  valid {experiment.perplexity} {validation.valid.perplexity:.2f}"
+        heading = f"# epoch {validation.epoch:.2f}  valid {experiment.perplexity} {figure(validation.valid.perplexity)}"
         self.append("samples.txt", "\n".join([heading, *validation.samples]))
         return validation
 

@@ -552,6 +552,22 @@ def test_divergence(start, tmp_path):
     assert checkpoint.load(Run(tmp_path / "runs/tiny").last).progress
 
 
+def test_a_model_that_has_learnt_nothing(rnnlm, tmp_path):
+    """It is said to be so, in figures that fit a line, and with another command than to sample from it."""
+    _, _, err = rnnlm("train", "tiny.yaml", "--set", "optimizer.lr=300")
+    *_, best, warning, title, retry = err.splitlines()
+    K = int(re.search(r"vocabulary: (\d+) entries", err)[1])
+    assert f"({np.log(K):.4f} nats)" in warning
+    assert warning.startswith("warning: no better than a uniform guess")
+    assert title == "next:"
+    assert re.fullmatch(r"  rnnlm train runs/tiny --force --set optimizer.lr=0.\d+", retry)
+    assert max(map(len, [*rows(err), best])) < 110
+    assert re.search(r"ppl (inf|\d\.\d+e\+\d+) ", best)
+    _, _, err = rnnlm(*retry.split()[1:])
+    assert "uniform guess" not in err
+    assert "rnnlm sample" in err
+
+
 def test_training_that_diverges_once(rnnlm, tmp_path, monkeypatch, diverging):
     from rnnlm import experiment
 

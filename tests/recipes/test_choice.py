@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import random
 import re
 
@@ -148,6 +149,25 @@ def test_sections_that_a_file_leaves_out_are_chosen(folder):
     assert (found.optimizer.kind, found.training.epochs, found.data.valid) == ("adam", 2, None)
     assert "\nmodel:" in "\n" + messages[1]
     assert "training:" not in messages[1]
+
+
+@pytest.mark.parametrize(
+    ("override", "path"),
+    [
+        ("model.cell.kind=lstm", "model.cell"),
+        ("model.head.kind=adaptive", "model.head"),
+        ("optimizer.kind=sgd", "optimizer"),
+        ("schedule.kind=newbob", "schedule"),
+        ("optimizer=momentum", "optimizer"),
+    ],
+)
+def test_another_kind_than_the_chosen_one(folder, override, path):
+    """Has no use for the options of that."""
+    write(folder / "t.txt", words_of(2_000, 300))
+    more = ["model.head.cutoffs=[9]"] if "head" in override else []
+    found, _ = settings(None, ["data.train=t.txt", override, *more])
+    assert operator.attrgetter(path)(found).kind == override.partition("=")[2]
+    assert found.model.cell.size == settings(None, ["data.train=t.txt"])[0].model.cell.size
 
 
 def test_a_text_that_is_missing(folder):

@@ -47,3 +47,8 @@ def exp_mean(nats: float, tokens: float) -> float:
 def finite(x: float) -> float | None:
     """`x`, or None where it is not finite: JSON has no name for infinity."""
     return x if math.isfinite(x) else None
+
+
+def figure(ppl: float, digits: int = 2) -> str:
+    """A perplexity, for people, in at most ten characters: 84.15, 3.2e+211, inf."""
+    return f"{ppl:.{digits}f}" if ppl < 1e7 else f"{ppl:.3g}"
