@@ -20,8 +20,8 @@ from rnnlm.text.vocab import UNK, Vocabulary
 from rnnlm.text.windows import RareAsUnk
 from rnnlm.training import checkpoint
 from rnnlm.training.checkpoint import Checkpoint, load_weights
-from rnnlm.training.optim import SGD, Optimizer
-from rnnlm.training.schedule import Constant, Schedule
+from rnnlm.training.optim import Adam, Optimizer
+from rnnlm.training.schedule import Cosine, Schedule
 from rnnlm.training.trainer import Trainer, Training
 
 
@@ -31,8 +31,8 @@ class Config:
 
     data: Data = option(doc="which text")
     model: Model = option(LanguageModel(), "the network")
-    optimizer: Optimizer = option(SGD(), "the update rule")
-    schedule: Schedule = option(Constant(), "the learning rate over time")
+    optimizer: Optimizer = option(Adam(), "the update rule")
+    schedule: Schedule = option(Cosine(), "the learning rate over time")
     training: Training = option(Training(), "the loop")
     seed: int = option(1, "start of every random stream", low=0)
     dtype: Literal["float32", "float64"] = option("float32", "precision of all arithmetic")

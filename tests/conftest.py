@@ -24,7 +24,7 @@ data: {train: train.txt, valid: valid.txt}
 model: {embedding: 6, cell: {size: 8}}
 optimizer: {kind: adam, lr: 0.01}
 schedule: constant
-training: {epochs: 2, batch: 5, window: 6, samples: 1}
+training: {epochs: 2, batch: 5, window: 6, samples: 1, clip_norm: null}
 """
 NOUNS, VERBS = ["cat", "dog", "bird", "fish"], ["sees", "likes", "finds"]
 
@@ -73,7 +73,8 @@ def _train(path, data):
         "data": data,
         "model": {"embedding": 8, "cell": {"size": 16}},
         "optimizer": {"kind": "adam", "lr": 0.01},
-        "training": {"epochs": 2, "batch": 10, "window": 20},
+        "schedule": "constant",
+        "training": {"epochs": 2, "batch": 10, "window": 20, "clip_norm": None},
     }
     experiment, run = prepare(config.build(Config, settings)), Run(path)
     with run.lock():

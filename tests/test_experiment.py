@@ -169,7 +169,7 @@ def test_the_configuration_that_a_path_means(run, tmp_path):
             {"config": {"data": {"train": "x"}, "model": {"embedding": 7}}},
             r"weight E: found \(\d+, 6\), expected .*, 7\)",
         ),
-        ({"config": {"data": {"train": "x"}}}, r"weight cell.U: found \(6, 8\), expected \(\d+, 100\)"),
+        ({"config": {"data": {"train": "x"}}}, r"weight cell.U: found \(6, 8\), expected \(\d+, 256\)"),
         ({"vocab": b""}, r"vocabulary:1: found '', wanted a word, a tab and its count"),
         ({"config": {}}, r"data: missing required key; expected a section \(known: .*\)"),
         ({"config": {"data": {"train": "x"}, "sede": 1}}, r"sede: unknown key; did you mean 'seed'\? .*"),

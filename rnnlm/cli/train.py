@@ -283,11 +283,12 @@ def conclude(experiment: Experiment, run: Run, say: Screen) -> None:
         lr, usual = experiment.config.optimizer.lr, type(experiment.config.optimizer)().lr
         say.line(
             f"warning: no better than a uniform guess over the {experiment.task.outcomes} ({uniform:.4f} nats): "
-            f"the model has learnt nothing; the learning rate {lr:g} is probably too high"
+            f"the model has learnt nothing with learning rate {lr:g}"
         )
-        say.line("next:")
-        say.line(f"  rnnlm train {path} --force --set optimizer.lr={usual if lr > usual else lr / 10:g}")
-        return
+        if lr > usual:
+            say.line("next:")
+            say.line(f"  rnnlm train {path} --force --set optimizer.lr={usual:g}")
+            return
     say.line("next:")
     say.line(f"  rnnlm eval {path}" + ("" if experiment.config.data.test else " TEXT"))
     for command in experiment.task.next:

@@ -54,7 +54,7 @@ def gradient_norm(grad: np.ndarray) -> float:
     return math.sqrt(sum(squares[start] for start in sorted(squares)))
 
 
-class Optimizer(Choice, default="sgd"):
+class Optimizer(Choice, default="adam"):
     """theta <- theta - lr * (some function of the gradients so far)."""
 
     slots: ClassVar[tuple[str, ...]] = ()
@@ -145,7 +145,7 @@ class Adam(Optimizer, kind="adam"):
     """
 
     slots = ("m", "v")
-    lr: float = option(1e-3, "learning rate", above=0)
+    lr: float = option(3e-3, "learning rate", above=0)
     beta1: float = option(0.9, "share of the mean kept", low=0, below=1)
     beta2: float = option(0.999, "share of the mean square kept", low=0, below=1)
     eps: float = option(1e-8, "keeps the division finite", above=0)

@@ -10,7 +10,7 @@ from typing import ClassVar
 from rnnlm.config import Choice, option
 
 
-class Schedule(Choice, default="constant"):
+class Schedule(Choice, default="cosine"):
     """A factor on the optimizer's learning rate, and when to stop or go back."""
 
     rolls_back: ClassVar[bool] = False  # whether `roll_back` can be true: the trainer then keeps the best weights

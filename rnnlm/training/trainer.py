@@ -30,7 +30,7 @@ class Training:
     epochs: int = option(10, "passes over the training text", low=1)
     batch: int = option(20, "B, sequences side by side", low=1)
     window: int = option(35, "T, steps of a window of the stream, through which errors are followed back", low=1)
-    clip_norm: float | None = option(None, "longest gradient, by Euclidean norm (null: no limit)", above=0)
+    clip_norm: float | None = option(1.0, "longest gradient, by Euclidean norm (null: no limit)", above=0)
     clip_value: float | None = option(None, "largest element of a gradient (null: no limit)", above=0)
     validate_every: int | None = option(
         None, "updates between validations, of which the last in an epoch is at its end (null: that one alone)", low=1

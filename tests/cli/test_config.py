@@ -157,7 +157,7 @@ def test_the_reference_as_markdown():
 def test_show_prints_the_whole_configuration(rnnlm):
     Path("x.yaml").write_text("data: {train: a.txt}\noptimizer: adam\n")
     status, shown, messages = rnnlm("config", "show", "x.yaml", "--set", "optimizer.lr=0.5", "--set", "seed=7")
-    assert (status, messages) == (0, "override optimizer.lr: 0.001 -> 0.5\noverride seed: 1 -> 7\n")
+    assert (status, messages) == (0, "override optimizer.lr: 0.003 -> 0.5\noverride seed: 1 -> 7\n")
     assert "optimizer:\n  kind: adam\n  lr: 0.5\n" in shown
     Path("y.yaml").write_text(shown)
     assert rnnlm("config", "show", "y.yaml") == (0, shown, "")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import random
 import re
+from pathlib import Path
 
 import pytest
 
+from rnnlm import config
 from rnnlm.errors import DataError
-from rnnlm.experiment import prepare
+from rnnlm.experiment import Config, prepare
 from rnnlm.recipes.choice import Size, settings
 from rnnlm.recipes.names import config_file
 from tests.kinds import refused
@@ -201,3 +204,16 @@ def test_a_configuration_without_suffix_is_no_text(rnnlm, tiny, folder):
     status, _, err = rnnlm("train", "poem.txt", "--dry-run")
     assert status == 0
     assert "level: char" in err
+
+
+def test_the_defaults_learn(tiny):
+    """With little more than a text."""
+    Path("train.txt").write_text(Path("train.txt").read_text() * 20)
+    for sections in ("model: {cell: {size: 20}}\n", "model: lm\n"):
+        Path("d.yaml").write_text(f"data: {{train: train.txt, valid: valid.txt, level: char}}\n{sections}")
+        found, _ = config.load("d.yaml", Config)
+        assert (found.optimizer.kind, found.schedule.kind, found.training.clip_norm) == ("adam", "cosine", 1)
+        experiment = prepare(found)
+        for _ in experiment.trainer.run():
+            pass
+        assert experiment.trainer.progress.history[-1] < 0.5 * math.log(len(experiment.vocab))

@@ -111,7 +111,7 @@ def test_a_model_that_learns_from_something_else(reading):
          "'sum'"),
         ({"kind": "classifier", "pool": "max"}, "pool", "last, mean"),
         ({"kind": "seq2seq", "context": "everystep"}, "context", "'every_step'"),
-        ({"kind": "seq2seq", "encoder": "lstm", "decoder": "gru"}, "decoder", "(100, 100)"),
+        ({"kind": "seq2seq", "encoder": "lstm", "decoder": "gru"}, "decoder", "(256, 256)"),
         ({"kind": "vec2seq"}, "vector", "missing"),
     ],
 )  # fmt: skip

@@ -14,6 +14,7 @@ CONFIG = """\
 data: {train: train.txt, valid: valid.txt, test: test.txt, reading: trees}
 model: {kind: tree, embedding: 8, compose: {kind: KIND, size: 8}}
 optimizer: {kind: adam, lr: 0.02}
+schedule: constant
 training: {epochs: 2, batch: 20, samples: 1}
 """
 

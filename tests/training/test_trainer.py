@@ -98,7 +98,7 @@ def test_ten_losses(tmp_path, case):
             "cell": {"kind": "vanilla", "size": 7, "init_W": init, "init_U": init, "dropconnect": share},
             "head": {"kind": "softmax", "init_V": init},
         },
-        "optimizer": {"kind": "adam", "lr": 0.02},
+        "optimizer": {"kind": "adam", "lr": 0.02}, "schedule": "constant",
         "training": {"batch": 4, "window": 5, "clip_norm": 0.5},
         "seed": 3, "dtype": "float64",
     }  # fmt: skip

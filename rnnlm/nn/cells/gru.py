@@ -40,7 +40,7 @@ class GRU(Cell, kind="gru"):
     product with W^n, so that one product per step serves all three, and m_t has a bias c (H,) of its own.
     """
 
-    size: int = option(100, "hidden units H", low=1)
+    size: int = option(256, "hidden units H", low=1)
     init_W: Init = option(Orthogonal(), "start of each of the three parts of W")
     init_U: Init = option(Glorot(), "start of each of the three parts of U")
 

@@ -24,7 +24,7 @@ class Leaky(Leaking, kind="leaky"):
     learned, alpha_i = sigmoid(s_i), from either start.
     """
 
-    size: int = option(100, "hidden units H", low=1)
+    size: int = option(256, "hidden units H", low=1)
     alpha: float = option(
         0.5, "share of h that is new at each step; if spread, that of the slowest unit", above=0, high=1
     )

@@ -38,7 +38,7 @@ class Vanilla(Cell, kind="vanilla"):
     W (H, H) carries the past, U (D, H) the input, b (H,) is the bias.
     """
 
-    size: int = option(100, "hidden units H", low=1)
+    size: int = option(256, "hidden units H", low=1)
     activation: Literal["tanh", "relu", "sigmoid", "identity"] = option("tanh", "f, elementwise")
     bias: bool = option(True, "whether a_t has the bias b")
     init_W: Init = option(Orthogonal(), "start of W (with relu and identity: the IRNN)")
