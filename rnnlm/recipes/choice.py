@@ -87,8 +87,8 @@ class Size:
         n, K = counts.total, sum(count >= data.min_count for count in counts.tokens.values())
         K = min(K, data.max_size or K)
         if K <= 1000:  # one-hot input, as in the recipe char
-            H = 128 if n < 30_000 else 256 if n < 300_000 else 512
-            model, window, budget, longest = _one_hot(H), 64, 4_500_000, 30
+            H = 128 if n < 10_000 else 256 if n < 60_000 else 512
+            model, window, budget, longest = _one_hot(H, 0.3 if n < 300_000 else 0.1), 64, 4_500_000, 12
         else:  # an embedding, as in the recipe ptb-fast
             model, window, budget, longest = _embedded(128 if n < 50_000 else 256, n, K), 35, 3_000_000, 12
         epochs = min(max(round(budget / max(n, 1)), 1), longest)
@@ -101,9 +101,9 @@ class Size:
         }
 
 
-def _one_hot(H: int) -> dict[str, Any]:
+def _one_hot(H: int, dropout: float) -> dict[str, Any]:
     cell = {"kind": "vanilla", "size": H, "init_W": "orthogonal", "init_U": {"kind": "uniform", "scale": 3}}
-    return {"kind": "lm", "cell": cell, "head": {"kind": "softmax"}, "dropout_output": 0.1}
+    return {"kind": "lm", "cell": cell, "head": {"kind": "softmax"}, "dropout_output": dropout}
 
 
 def _embedded(H: int, n: int, K: int) -> dict[str, Any]:
