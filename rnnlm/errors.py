@@ -29,3 +29,7 @@ class NumericalError(RnnlmError):
     """Training diverged, or a gradient check failed (exit status 3)."""
 
     exit_code = 3
+
+
+class TextWarning(UserWarning):
+    """What there is to know about a text that is read all the same; the command line shows it as a note."""

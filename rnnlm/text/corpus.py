@@ -18,7 +18,8 @@ from typing import IO, Any, Protocol
 import numpy as np
 
 from rnnlm.errors import DataError
-from rnnlm.text.lines import BLOCK, TextPath, blocks, columns, opened, text_name
+from rnnlm.text.lines import BLOCK, TextPath, blocks, columns, text_name
+from rnnlm.text.sources import opened_text
 from rnnlm.text.vocab import EOS, Counts, Vocabulary
 
 
@@ -192,7 +193,7 @@ def digest_of(paths: Sequence[TextPath]) -> str:
     """SHA-256 (hex) of the contents of texts, unzipped: the `sha256` of the corpus that `encode` makes of them."""
     hashes = [hashlib.sha256() for _ in paths]
     for path, sha in zip(paths, hashes):
-        with opened(path) as stream:
+        with opened_text(path) as stream:
             while block := stream.read(BLOCK):
                 sha.update(block)
     return _combined(hashes)
