@@ -98,7 +98,7 @@ def unmarked(begins: bytes) -> str | None:
         return None
     encoding = "utf-16-le" if second else "utf-16-be"
     text = _decoded(begins, encoding) or ""
-    return encoding if sum(map(_printed, text)) >= 0.95 * len(text) > 0 else None
+    return encoding if sum(map(_printed, text)) >= 0.95 * len(text) and text.strip() else None
 
 
 def _printed(character: str) -> bool:

@@ -210,6 +210,7 @@ def keep(path: Name) -> None:
         ) from None
     files, key = _PIPES.place(path)
     files[key] = file
+    weakref.finalize(key if str(path) == STDIN else _PIPES, file.close)
 
 
 def read_text(path: Path, longest: int, wanted: str) -> str:

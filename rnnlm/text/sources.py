@@ -89,7 +89,7 @@ def opened(path: TextPath) -> Iterator[Any]:
     name, compression = text_name(path), ""
     try:
         with contextlib.ExitStack() as stack:
-            stream = _buffered(stack.enter_context(files.opened(path)))
+            stream = stack.enter_context(_buffered(files.opened(path)))
             head = _head(stream, LONGEST)
             stream = _buffered(_Rest(head, stream))
             for begins, kind, decompressed in COMPRESSED:
