@@ -11,7 +11,7 @@ from typing import Any
 
 from rnnlm import config
 from rnnlm.experiment import Config
-from rnnlm.files import read_text
+from rnnlm.files import keep, read_text
 from rnnlm.text import vocab
 from rnnlm.text.lines import lines
 
@@ -138,6 +138,8 @@ def settings(source: Path | None, overrides: Iterable[str], resumed: bool = Fals
     missing = [section for section in CHOSEN if section not in (*given, *config.sections(text))]
     if not missing or found.data.reading not in ("stream", "sentences"):
         return found, messages + notes
+    for path in found.data.train:
+        keep(path)
     size, lowest, chosen = Size.of(found.data.train), [], {}
     if source is None:
         chosen["data"] = {"train": found.data.train, **size.data(found.data.level if "data.level" in given else None)}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rnnlm import config
 from rnnlm.errors import UsageError
-from rnnlm.files import one_line, read_text
+from rnnlm.files import STDIN, keep, one_line, read_text
 
 SUFFIXES = (".yaml", ".yml")
 KEYS = {"data", "model", "optimizer", "schedule", "training", "seed", "dtype"}  # sections of a configuration
@@ -53,8 +53,11 @@ def config_file(path: str | Path) -> Path:
 
 def is_text(path: Path) -> bool:
     """Whether a file that `rnnlm train` is given is no configuration but a text to train on."""
-    if path.suffix in SUFFIXES or not path.is_file():
+    if str(path) == STDIN:
+        return True
+    if path.suffix in SUFFIXES or path.is_dir() or not path.exists():
         return False
+    keep(path)  # a pipe, which is read again
     try:
         keys = config.sections(read_text(path, config.MAX_BYTES, ""))
     except UsageError:  # too long, or not UTF-8

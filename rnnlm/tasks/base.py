@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from rnnlm import files
 from rnnlm.errors import DataError, UsageError
 from rnnlm.nn.heads import Loss
 from rnnlm.nn.network import Network
@@ -116,6 +117,9 @@ class Task:
         Raises DataError for missing or broken text, UsageError for a vocabulary file of another level than the
         configuration's.
         """
+        for path in (*data.train, data.valid):
+            if isinstance(path, str):
+                files.keep(path)
         share = share_of(data)
         words = self.words_of(data) if words is None else words
         train = self.encode(data.train, words, data, model)
@@ -239,12 +243,6 @@ def targets_of(corpus: Corpus, sentences: np.ndarray, ends: int = 1) -> tuple[np
     starts = np.where(sentences > 0, corpus.ends[sentences - 1], 0)
     lengths = stops - starts - (1 - ends)
     return *padded(corpus.ids, starts, lengths), lengths
-
-
-def refuse_stdin(paths: Sequence[str]) -> None:
-    """Raise UsageError for standard input, in a task that reads its files more than once."""
-    if STDIN in paths:
-        raise UsageError("<stdin>: the text is read more than once, which standard input cannot be", "name a file")
 
 
 # --- vocabularies --------------------------------------------------------------------------------------------------

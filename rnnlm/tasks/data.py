@@ -40,8 +40,6 @@ class Data:
     def __post_init__(self):
         if not self.train:
             raise ValueError("train: expected at least one file, found none")
-        if "-" in self.train:
-            raise ValueError("train: the training text is read more than once, which standard input cannot be")
         if isinstance(self.valid, float) and not 0 < self.valid < 1:
             raise ValueError(f"valid: expected a file or a share between 0 and 1, found {self.valid:g}")
         TASKS[self.reading].check(self)

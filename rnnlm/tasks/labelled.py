@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from rnnlm.errors import DataError, UsageError
+from rnnlm.files import keep
 from rnnlm.nn.gradcheck import synthetic_batch
 from rnnlm.nn.heads.loss import exp_mean
 from rnnlm.nn.network import Network
@@ -19,7 +20,6 @@ from rnnlm.tasks.base import (
     Task,
     build,
     questions,
-    refuse_stdin,
     sentence,
     targets_of,
     text_of,
@@ -43,7 +43,8 @@ class Labelled(Task, reading="labelled"):
 
     def encode(self, paths, words, data, model):
         """Sentences and labels. Raises DataError for a label that the training text lacks, too."""
-        refuse_stdin(paths)
+        for path in paths:
+            keep(path)
         text = encode(paths, words.inputs, column=1)
         labels = np.asarray(encode(paths, words.outputs, column=0).ids[::2])  # each a "sentence" of one token
         if unknown := int((labels < 0).sum()):

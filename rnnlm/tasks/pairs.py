@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from rnnlm.files import keep
 from rnnlm.nn.gradcheck import synthetic_batch
-from rnnlm.tasks.base import Examples, build, questions, refuse_stdin, sentence, targets_of, text_of, verdict
+from rnnlm.tasks.base import Examples, build, questions, sentence, targets_of, text_of, verdict
 from rnnlm.tasks.decode import Decoding, greedy
 from rnnlm.text.corpus import encode
 from rnnlm.text.unknown import UnknownWords
@@ -23,7 +24,8 @@ class Pairs(Decoding, reading="pairs"):
         return Vocabularies(build(data, share, 0), build(data, share, 1))
 
     def encode(self, paths, words, data, model):
-        refuse_stdin(paths)
+        for path in paths:
+            keep(path)
         return Examples.of(encode(paths, words.inputs, column=0), encode(paths, words.outputs, column=1))
 
     def lengths(self, corpus):

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rnnlm.errors import DataError, UsageError
-from rnnlm.files import shortened
+from rnnlm.files import keep, shortened
 from rnnlm.nn.compose.base import Structure
 from rnnlm.nn.network import Network
-from rnnlm.tasks.base import Answer, head, questions, refuse_stdin, verdict
+from rnnlm.tasks.base import Answer, head, questions, verdict
 from rnnlm.tasks.labelled import Labelled, class_figures, class_report
 from rnnlm.text import trees as bracketed
 from rnnlm.text.corpus import digest_of
@@ -190,7 +190,8 @@ class TreeLabels(Labelled, reading="trees"):
         return Vocabularies(build(counts, data.max_size, data.min_count), labels)
 
     def encode(self, paths, words, data, model):
-        refuse_stdin(paths)
+        for path in paths:
+            keep(path)
         trees, blank = [], 0
         for path in paths:
             found, skipped = read(path, words.inputs.lower, known=words.outputs)

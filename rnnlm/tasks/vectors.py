@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from rnnlm.errors import DataError, UsageError
-from rnnlm.files import refuse_irregular
+from rnnlm.files import is_stream, refuse_irregular
 from rnnlm.nn.gradcheck import synthetic_batch
-from rnnlm.tasks.base import Examples, refuse_stdin, sentence, targets_of, text_of, verdict
+from rnnlm.tasks.base import Examples, sentence, targets_of, text_of, verdict
 from rnnlm.tasks.decode import Decoding, greedy
 from rnnlm.text.corpus import digest_of, encode
-from rnnlm.text.lines import BLOCK, STDIN, TextPath
+from rnnlm.text.lines import BLOCK, STDIN, TextPath, text_name
 from rnnlm.text.vocab import BOS, EOS
 from rnnlm.text.windows import VectorBatch, shifted, weights_of
 
@@ -44,8 +44,9 @@ class Vectors(Decoding, reading="vectors"):
 
     def encode(self, paths, words, data, model):
         """Sentences and vectors. Raises DataError, too, unless there is a vector of the model's width for each line."""
-        refuse_stdin(paths)
         (path,) = paths
+        if path == STDIN or is_stream(path):
+            raise UsageError(f"{text_name(path)}: has no file of vectors beside it", "name a file")
         text, file = encode([path], words), matrix_of(path)
         matrix, lines = load_matrix(file, model.vector), text.sentences + text.blank
         if len(matrix) != lines:

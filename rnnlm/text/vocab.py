@@ -20,7 +20,8 @@ from typing import TypeVar
 import numpy as np
 
 from rnnlm.errors import DataError, UsageError
-from rnnlm.files import shortened, write_whole
+from rnnlm.files import keep, shortened, write_whole
+from rnnlm.text.sources import opened
 
 SPECIALS = ("<s>", "</s>", "<unk>")
 BOS, EOS, UNK = range(3)
@@ -274,11 +275,9 @@ def load(path: str | os.PathLike[str], level: str = "word", lower: bool = False)
 
 
 def _content(path: str | os.PathLike[str]) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            data = file.read(MAX_FILE + 1)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}", "`rnnlm vocab` builds a vocabulary") from None
+    keep(path)  # a pipe, which may be read again
+    with opened(path) as file:
+        data = file.read(MAX_FILE + 1)
     if len(data) > MAX_FILE:
         raise DataError(f"{path}: more than {MAX_FILE >> 20} MB, which no vocabulary file has", "is it a text?")
     return data

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from rnnlm.errors import DataError, UsageError
+from rnnlm.files import is_stream, write_whole
 
 plot_option = click.option(
     "--plot",
@@ -31,13 +32,17 @@ def pyplot_for(path: Path) -> Any:
     matplotlib.rcParams["svg.hashsalt"] = "rnnlm"  # so that equal pictures are equal files
     from matplotlib import pyplot
 
-    save(pyplot.figure(), path)
+    if not is_stream(path):  # where it would be a picture of its own
+        save(pyplot.figure(), path)
     return pyplot
 
 
 def save(figure: Any, path: Path) -> None:
     """Write a figure to a file. Raises DataError and UsageError as `pyplot_for` does."""
     try:
+        if is_stream(path):  # its name has no ending
+            write_whole(path, lambda file: figure.savefig(file, format="png"))
+            return
         figure.savefig(path, metadata={"Date": None} if path.suffix.lower() == ".svg" else None)
     except OSError as error:
         raise DataError(f"{path}: cannot be written: {error.strerror}", "choose another place") from None
