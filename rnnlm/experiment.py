@@ -22,7 +22,8 @@ from rnnlm.training import checkpoint
 from rnnlm.training.checkpoint import Checkpoint, load_weights
 from rnnlm.training.optim import Adam, Optimizer
 from rnnlm.training.schedule import Cosine, Schedule
-from rnnlm.training.trainer import Trainer, Training
+from rnnlm.training.settings import Training
+from rnnlm.training.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,11 @@ class Config:
         if found not in known:
             raise ValueError(
                 f"model: a model of kind {self.model.kind} learns from data.reading {' or '.join(known)}, found {found}"
+            )
+        if self.schedule.rolls_back and self.training.average is not None:
+            raise ValueError(
+                f"training: average: the schedule {self.schedule.kind} goes back to the best weights, "
+                "which an average would not follow; choose another schedule, or leave the average out"
             )
 
     @property
@@ -96,15 +102,18 @@ def prepare(settings: Config, start: bool = True, words: Any = None) -> Experime
     """
     data, training, seed, task = settings.data, settings.training, settings.seed, settings.task
     words, train, valid = task.corpora(data, settings.model, words)
-    batcher = task.batcher(train, training.batch, training.window)
-    rare = task.rare(data, words)
-    reading = batcher if rare is None else RareAsUnk(batcher, rare)
+    rare, readings = task.rare(data, words), []
+    for epoch in range(len(training.batches) + 1):
+        batcher = task.batcher(train, training.batch_of(epoch), training.window, training.jitter)
+        readings.append(batcher if rare is None else RareAsUnk(batcher, rare))
     rng = np.random.default_rng([seed, 0]) if start else None
     network = Network(settings.model, words, np.dtype(settings.dtype), rng)
     validate = None if valid is None else (lambda network: task.loss(network, valid, training.batch))
-    tokens = task.mean_tokens(train, batcher)
+    tokens = task.tokens(train, training.jitter)
     learnt = rare is not None or not isinstance(words, Vocabulary) or words.counts[UNK] > 0
-    trainer = Trainer(network, reading, settings.optimizer, settings.schedule, training, validate, seed, tokens, learnt)
+    trainer = Trainer(
+        network, readings, settings.optimizer, settings.schedule, training, validate, seed, tokens, learnt
+    )
     digest = task.digest(data.test) if data.test is not None and os.path.isfile(data.test) else None
     warning = settings.model.head.warning(getattr(words, "outputs", words))
     notes = [f"warning: {warning}"] if warning else []

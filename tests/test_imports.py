@@ -64,12 +64,12 @@ def test_kinds_meet_through_the_protocol(path):
 
     Heads are built on the softmax; models share embedding, output layer and decoder.
     """
-    cells = {f"rnnlm.nn.cells.{name}" for name in ("base", "padding", "dropconnect", "truncated", "leaking")}
+    cells = {f"rnnlm.nn.cells.{name}" for name in ("base", "padding", "dropconnect", "truncated", "leaking", "zoneout")}
     known = {
         "cells": cells,
         "heads": {"rnnlm.nn.cells.base", "rnnlm.nn.heads.base", "rnnlm.nn.heads.softmax"},
         "models": {"rnnlm.nn.cells.base", "rnnlm.nn.cells.padding", "rnnlm.nn.cells.vanilla", "rnnlm.nn.heads"}
-        | {f"rnnlm.nn.models.{name}" for name in ("base", "folded", "embedded", "output", "decoder")},
+        | {f"rnnlm.nn.models.{name}" for name in ("base", "folded", "embedded", "output", "penalty", "decoder")},
     }
     families = ("rnnlm.nn.cells", "rnnlm.nn.heads", "rnnlm.nn.models")
     found = {module for module in imports(path) if module.startswith(families)}

@@ -205,8 +205,9 @@ def about_unk(experiment: Experiment) -> Iterator[str]:
 
 
 def megabytes(trainer: Trainer) -> float:
-    """Memory for weights, gradient and optimizer, and for the best weights if the schedule goes back to them."""
-    return (2 + len(trainer.slots) + trainer.schedule.rolls_back) * trainer.network.params.flat.nbytes / 1e6
+    """Memory for weights, gradient and optimizer, for averaged weights, and for the best if the schedule needs them."""
+    vectors = 2 + len(trainer.slots) + trainer.schedule.rolls_back + (trainer.mean is not None)
+    return vectors * trainer.network.params.flat.nbytes / 1e6
 
 
 def estimate(experiment: Experiment, say: Screen) -> None:

@@ -138,8 +138,8 @@ class Task:
 
     # --- batches and validation ---
 
-    def batcher(self, corpus: Any, batch: int, window: int) -> Any:
-        """Batches of a corpus: an object like `rnnlm.text.windows.Sentences`."""
+    def batcher(self, corpus: Any, batch: int, window: int, jitter: int = 0) -> Any:
+        """Batches of a corpus: an object like `rnnlm.text.windows.Sentences`. Streams alone have windows and jitter."""
         return WholeSentences(corpus, batch, self.lengths(corpus), self.batch)
 
     def lengths(self, corpus: Any) -> np.ndarray:
@@ -154,9 +154,9 @@ class Task:
         """Number of predictions in a corpus."""
         return len(corpus.ids)
 
-    def mean_tokens(self, corpus: Any, batcher: Any) -> float | None:
-        """Mean number of predictions per batch; None where all batches have equally many."""
-        return self.predictions(corpus) / len(batcher)
+    def tokens(self, corpus: Any, jitter: int) -> int | None:
+        """Number of predictions in an epoch; None where all its batches have equally many."""
+        return self.predictions(corpus)
 
     def loss(self, network: Network, corpus: Any, batch: int) -> Loss:
         """Cross-entropy of a corpus under a network: the figure that validations compare."""

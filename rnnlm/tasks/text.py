@@ -39,11 +39,11 @@ class Stream(Task, reading="stream"):
     def split(self, corpus, share):
         return corpus.split(share)
 
-    def batcher(self, corpus, batch, window):
-        return windows.Stream(corpus, batch, window)
+    def batcher(self, corpus, batch, window, jitter=0):
+        return windows.Stream(corpus, batch, window, jitter)
 
-    def mean_tokens(self, corpus, batcher):
-        return None
+    def tokens(self, corpus, jitter):
+        return self.predictions(corpus) if jitter else None
 
     def loss(self, network, corpus, batch):
         return perplexity.loss(network, corpus, self.stream)
@@ -81,8 +81,8 @@ class Sentences(Stream, reading="sentences"):
     doc = "independent sentences"
     stream = False
 
-    def batcher(self, corpus, batch, window):
+    def batcher(self, corpus, batch, window, jitter=0):
         return windows.Sentences(corpus, batch)
 
-    def mean_tokens(self, corpus, batcher):
-        return len(corpus.ids) / len(batcher)
+    def tokens(self, corpus, jitter):
+        return self.predictions(corpus)

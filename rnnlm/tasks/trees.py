@@ -198,7 +198,7 @@ class TreeLabels(Labelled, reading="trees"):
             blank += skipped
         return encoded(trees, words, " + ".join(map(text_name, paths)), digest_of(paths), blank)
 
-    def batcher(self, corpus, batch, window):
+    def batcher(self, corpus, batch, window, jitter=0):
         return Forests(corpus, batch)
 
     def predictions(self, corpus):

@@ -150,25 +150,32 @@ class Stream:
     Column j holds tokens jL ... (j+1)L - 1 as targets; the first input of a column is the token before, that of the
     first column EOS. The last column is padded. `batch` and `window` are lowered for a corpus that is too short for
     them, and `note` says so.
+
+    With `jitter`, where one window ends and the next begins is moved at random, by at most so many steps either way:
+    otherwise the gradient would be cut at the same words in every epoch. An epoch has as many windows as without.
     """
 
-    def __init__(self, corpus: Corpus, batch: int, window: int):
+    def __init__(self, corpus: Corpus, batch: int, window: int, jitter: int = 0):
         N = len(corpus.ids)
         self._corpus, self._ids = corpus, corpus.ids
         self._length = -(-N // min(batch, N))  # L
         self.batch = -(-N // self._length)
         self.window = min(window, self._length)
+        self._jitter = min(jitter, (self.window - 1) // 2)
         self.note = _note(corpus, {"batch": (batch, self.batch), "window": (window, self.window)})
 
     def __len__(self) -> int:
         return -(-self._length // self.window)
 
     def batches(self, start: int = 0, rng: np.random.Generator | None = None) -> Iterator[Batch]:
-        """The windows from number `start` on. Their order is that of the text: `rng` is not used."""
-        N = len(self._ids)
+        """The windows from number `start` on, in the order of the text. `rng` moves their ends, if there is jitter."""
+        N, cuts = len(self._ids), np.arange(len(self) + 1) * self.window
+        if self._jitter and rng is not None:
+            cuts[1:-1] += rng.integers(-self._jitter, self._jitter, len(self) - 1, endpoint=True)
+            cuts[1:-1] = np.minimum(cuts[1:-1], self._length - 1)
+        cuts[-1] = self._length
         for i in range(start, len(self)):
-            first = i * self.window
-            T = min(self.window, self._length - first)
+            first, T = int(cuts[i]), int(cuts[i + 1] - cuts[i])
             starts = np.arange(self.batch) * self._length + first
             targets, valid = padded(self._ids, starts, np.minimum(N - starts, T))
             before = np.where(starts > 0, readable(self._ids[np.minimum(starts, N) - 1]), EOS)

@@ -195,7 +195,8 @@ class Run:
         if validation.best:
             self.save_best(experiment)
         self.log(record(validation, experiment.perplexity))
-        validation = validation._replace(samples=tuple(experiment.shown()))
+        with experiment.trainer.averaged():
+            validation = validation._replace(samples=tuple(experiment.shown()))
         heading = f"# epoch {validation.epoch:.2f}  valid {experiment.perplexity} {figure(validation.valid.perplexity)}"
         self.append("samples.txt", "\n".join([heading, *validation.samples]))
         return validation
@@ -235,8 +236,9 @@ class Run:
         checkpoint.save(self.last, self._model(experiment, **resume), self.previous if previous else None)
 
     def save_best(self, experiment: Experiment) -> None:
-        """Write the model file of the current weights."""
-        checkpoint.save(self.best, self._model(experiment))
+        """Write the model file of the current weights, or of their average."""
+        with experiment.trainer.averaged():
+            checkpoint.save(self.best, self._model(experiment))
 
     def resume(self, experiment: Experiment) -> list[str]:
         """Put the trainer where the run stopped, and remove from the logs what came later; -> warnings.

@@ -320,7 +320,7 @@ def test_the_reservoir_is_never_trained():
     V = network.params["head"]["V"].copy()
     corpus = Corpus(np.arange(60, dtype=np.int32) % K, np.array([[60, 60, 0]]), 60, 0, "made up", 0, "")
     trainer = Trainer(
-        network, Stream(corpus, 2, 5), Adam(weight_decay=0.1), Constant(), Training(batch=2), None, seed=1
+        network, [Stream(corpus, 2, 5)], Adam(weight_decay=0.1), Constant(), Training(batch=2), None, seed=1
     )
     for _ in trainer.run():
         pass

@@ -189,3 +189,38 @@ def test_shape_and_predictions_of_every_batch():
         (VectorBatch(np.ones((3, 5)), words, words, weights), (4, 3), 7),
     ):
         assert (batch.shape, batch.tokens, batch.fresh) == (shape, tokens, True)
+
+
+# --- windows whose ends are moved ---
+
+
+@pytest.mark.parametrize("jitter", [1, 2, 3, 9])
+def test_jitter_moves_the_ends_of_windows_and_nothing_else(jitter):
+    corpus = made([5] * 40)
+    plain, moved = Stream(corpus, 3, 7), Stream(corpus, 3, 7, jitter)
+    before = list(plain.batches(0, np.random.default_rng(1)))
+    after = list(moved.batches(0, np.random.default_rng(1)))
+    assert len(before) == len(after) == len(moved)
+    for name in ("inputs", "targets"):
+        one, other = (np.concatenate([getattr(batch, name) for batch in batches]) for batches in (before, after))
+        np.testing.assert_array_equal(one, other)
+    assert [batch.fresh for batch in after] == [True] + [False] * (len(after) - 1)
+    lengths = [len(batch.targets) for batch in after]
+    assert len(set(lengths)) > 1
+    most = min(jitter, 3)
+    assert all(7 - 2 * most <= length <= 7 + 2 * most for length in lengths[:-1])
+    other = [len(batch.targets) for batch in moved.batches(0, np.random.default_rng(2))]
+    assert lengths != other
+    later = list(moved.batches(4, np.random.default_rng(1)))
+    assert [len(batch.targets) for batch in later] == lengths[4:]
+    assert [len(batch.targets) for batch in moved.batches()] == [len(batch.targets) for batch in before]
+
+
+@pytest.mark.parametrize("length", range(1, 40))
+def test_jitter_leaves_no_window_empty(length):
+    moved = Stream(made([length]), 1, 5, 2)
+    for seed in range(20):
+        lengths = [len(batch.targets) for batch in moved.batches(0, np.random.default_rng(seed))]
+        assert min(lengths) > 0
+        assert sum(lengths) == length
+        assert len(lengths) == len(moved)

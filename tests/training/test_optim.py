@@ -13,7 +13,7 @@ STEPS = 5
 
 
 def sgd(o, theta, g, s, t, lr):
-    return theta - lr * g
+    return (1 - lr * o.weight_decay) * theta - lr * g
 
 
 def momentum(o, theta, g, s, t, lr):
@@ -62,7 +62,7 @@ def follow(optimizer, dtype=np.float64, n=2 * BLOCK + 5):
     theta = start.astype(dtype)
     slots = {name: np.zeros_like(theta) for name in optimizer.slots}
     for t in range(1, STEPS + 1):
-        optimizer.step(theta, slope(theta).astype(dtype), optimizer.lr / t, t, **slots)
+        optimizer.step(theta, slope(theta).astype(dtype), optimizer.lr / t, t, matrices=[slice(0, n)], **slots)
     return theta, slots
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from rnnlm.nn.cells.base import Cell, Empty
-from rnnlm.nn.dropout import Dropout
+from rnnlm.nn.dropout import Dropout, add_noise
 from rnnlm.nn.initializers import Init, Vectors
 from rnnlm.nn.models.folded import Folded
 from rnnlm.nn.ops import project, project_backward
@@ -35,8 +35,9 @@ class Embedded:
 
     Without an embedding E (K, D), the ids are one-hot input.
     c (B, C) is a vector next to every word vector. `dropout` drops components of the word vectors, the same ones in all
-    steps of a window (locked); `dropout_words` drops whole rows of E (Gal & Ghahramani 2016). Without a mask and c, E
-    and the cell's input weights are multiplied once for each different word: see `Folded`.
+    steps of a window (locked); `dropout_words` drops whole rows of E (Gal & Ghahramani 2016); `noise` adds Gaussian
+    noise, new for every token. Without all these, c and `skip`, E and the cell's input weights are multiplied once for
+    each different word: see `Folded`.
     """
 
     cell: Cell
@@ -45,6 +46,8 @@ class Embedded:
     dropout: float = 0.0
     dropout_words: float = 0.0
     context: int = 0  # C
+    noise: float = 0.0  # standard deviation
+    skip: bool = False  # x is read elsewhere, too: the model finds it in work.x, and passes its gradient to `backward`
 
     def table(self, vocab: Any) -> Specs:
         """The embedding E of a vocabulary, if there is one."""
@@ -65,10 +68,11 @@ class Embedded:
     def workspace(self, p: Any, T: int, B: int, empty: Empty) -> Work:
         """Memory for windows of T steps."""
         D, C = self.embedding or 0, self.context
-        drops, K = bool(self.dropout or self.dropout_words), len(p["E"]) if D else 0
+        masked, K = bool(self.dropout or self.dropout_words or self.noise), len(p["E"]) if D else 0
         # One step repeats too few words to be worth folding.
-        folded = Folded(self.cell, K, D, T * B, empty) if D and not C and T > 1 and Folded.possible(self.cell) else None
-        n_in = D + C if D and (drops or folded is None) else None
+        folds = D and not (C or self.skip) and T > 1 and Folded.possible(self.cell)
+        folded = Folded(self.cell, K, D, T * B, empty) if folds else None
+        n_in = D + C if D and (masked or folded is None) else None
         x, dx = (None, None) if n_in is None else (empty(T, B, n_in), empty(T, B, n_in))
         words, components = Dropout(self.dropout_words, (K, 1), empty), Dropout(self.dropout, (B, D), empty)
         return Work(self.cell.workspace_for(n_in, T, B, empty), words, components, x, dx, folded)
@@ -78,12 +82,15 @@ class Embedded:
         """Map ids (T, B), of which sequence n has lengths[n], to h (T, B, H) and the state after each one's end."""
         work.ids, work.lengths, cell, x = ids, lengths, p["cell"], ids
         drops_words, drops_components = work.words.draw(rng), work.components.draw(rng)
-        work.looked_up = work.folded is not None and not (drops_words or drops_components)
+        noisy = bool(self.noise) and rng is not None
+        work.looked_up = work.folded is not None and not (drops_words or drops_components or noisy)
         if work.looked_up:
             cell, x = work.folded.forward(cell, p["E"], ids)
         elif self.embedding is not None:
             x, E = work.x, work.x[:, :, : self.embedding]
             project(ids, p["E"], out=E)
+            if noisy:
+                add_noise(self.noise, rng, out=E)
             if drops_words:
                 E *= work.words.mask[ids]
             if drops_components:
@@ -92,8 +99,11 @@ class Embedded:
                 x[:, :, self.embedding :] = c
         return self.cell.forward_padded(cell, x, state, work.cell, lengths, rng)
 
-    def backward(self, p: Any, g: Any, dh: np.ndarray, dstate: State | None, work: Work):
-        """Return dL/d(first state) and dL/dc (B, C) or None. Adds to g; may overwrite dh."""
+    def backward(self, p: Any, g: Any, dh: np.ndarray, dstate: State | None, work: Work, dskip: Any = None):
+        """Return dL/d(first state) and dL/dc (B, C) or None. Adds to g; may overwrite dh.
+
+        dskip (T, B, D): what the other reader of x adds to dL/dx, if there is one (`skip`).
+        """
         cell, lengths = self.cell, work.lengths
         if work.looked_up:
             folded, dfolded = work.folded.p, work.folded.gradients(g["cell"])
@@ -104,6 +114,8 @@ class Embedded:
         if self.embedding is None:
             return first, None
         dE = work.dx[:, :, : self.embedding]
+        if dskip is not None:
+            dE += dskip
         work.components.backward(dE)
         if work.words.on:
             dE *= work.words.mask[work.ids]
@@ -124,6 +136,8 @@ def check_embedding(model: Any, untied: str = "") -> None:
         for name, given in {
             "dropout_words": getattr(model, "dropout_words", 0),
             "dropout_input": model.dropout_input,
+            "noise_input": getattr(model, "noise_input", 0),
+            "skip": getattr(model, "skip", False),
             "init_E": isinstance(model.init_E, Vectors),
         }.items():
             if given:
