@@ -66,10 +66,6 @@ class Network:
         in_parallel(lambda part: self.grads.flat[part].fill(0), len(self.grads.flat), each=8)
         self.model.backward(self.p, self.model.tie(self.grads), self._scale(batch, factor), self._work(*batch.shape))
 
-    def penalties(self, batch: Any) -> float:
-        """Return what regularization adds to the sum of the nats of the batch last run forwards: 0 in evaluation."""
-        return self.model.penalties(self._scale(batch, 1.0), self._work(*batch.shape))
-
     def _scale(self, batch, factor):
         """Return `factor` for every prediction of a batch, and 0 for padding."""
         weights = np.ones(batch.targets.shape) if batch.weights is None else batch.weights
@@ -82,6 +78,10 @@ class Network:
     def hidden(self, batch: Any) -> np.ndarray:
         """Inputs of the head, (T, B, D'), for the batch last run forwards. A view of the workspace."""
         return self.model.hidden(self._work(*batch.shape))
+
+    def penalties(self, batch: Any) -> float:
+        """Return what regularization adds to the sum of the nats of the batch last run forwards: 0 in evaluation."""
+        return self.model.penalties(self._scale(batch, 1.0), self._work(*batch.shape))
 
     def log_probs(self, inputs: np.ndarray, state: State) -> tuple[np.ndarray, State]:
         """Return log p of every word after each of the ids (T, B), (T, B, K), and the state after the window."""

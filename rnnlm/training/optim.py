@@ -73,9 +73,8 @@ class Optimizer(Choice, default="adam"):
     ) -> None:  # fmt: skip
         """Update theta (n,) and the slots, (n,) each, by the gradient factor * grad (n,) in place. grad is overwritten.
 
-        matrices: the parts of theta that weight decay is for (`Parameters.matrices`).
-
         One pass: a rule does everything to a block of the vectors while the block is in the processor's cache.
+        matrices: the parts of theta that weight decay is for (`Parameters.matrices`).
         """
         if self.weight_decay:
             for part in matrices:

@@ -10,7 +10,6 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
@@ -19,41 +18,11 @@ from rnnlm.nn.heads import Loss
 from rnnlm.nn.network import Network
 from rnnlm.text.windows import Batch, RareAsUnk, Sentences, Stream
 from rnnlm.training.averaging import Mean
+from rnnlm.training.events import End, Update, Validation
 from rnnlm.training.optim import Optimizer, clip, gradient_norm
 from rnnlm.training.progress import Diverged, Divergence, Progress
 from rnnlm.training.schedule import Schedule
 from rnnlm.training.settings import Training
-
-
-class Update(NamedTuple):
-    """One step of training."""
-
-    loss: Loss
-    norm: float  # of the gradient before clipping
-    clipped: bool
-    lr: float
-
-
-class Validation(NamedTuple):
-    """A measurement on the validation text."""
-
-    epoch: float  # passes made, with a fraction within an epoch
-    step: int
-    train: Loss  # mean over the steps since the last validation, dropout included
-    valid: Loss
-    lr: float  # of the last step
-    clipped: float  # share of clipped steps since the last validation
-    best: bool
-    rolled_back: bool
-    seconds: float
-    samples: tuple[str, ...] = ()  # lines drawn from the model, where a run directory is kept
-
-
-class End(NamedTuple):
-    """Why training is over."""
-
-    reason: str
-    option: str | None  # a larger value of it lets training go on; None: --resume cannot change the rule
 
 
 class Trainer:
@@ -157,6 +126,11 @@ class Trainer:
         return self.optimizer.lr * self.schedule.factor(done, progress.epoch, progress.history) / 2**progress.halved
 
     @property
+    def passes(self) -> float:
+        """Passes made over the training text, with a fraction within an epoch."""
+        return self.progress.epoch + self.progress.position / len(self.reading)
+
+    @property
     def reading(self) -> Stream | Sentences | RareAsUnk:
         """The batches of this epoch."""
         return self.readings[min(self.progress.epoch, len(self.readings) - 1)]
@@ -183,11 +157,6 @@ class Trainer:
         if progress.averaged or mean.rule.begins(self.done, progress.history):
             progress.averaged += 1
             mean.update(self.network.params.trainable, progress.averaged)
-
-    @property
-    def passes(self) -> float:
-        """Passes made over the training text, with a fraction within an epoch."""
-        return self.progress.epoch + self.progress.position / len(self.reading)
 
     @property
     def finished(self) -> bool:

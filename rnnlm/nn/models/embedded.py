@@ -23,6 +23,7 @@ class Work:
     components: Dropout  # its mask (B, D) drops components of the word vectors
     x: Any  # (T, B, D + C) inputs of the cell; None: it reads ids
     dx: Any  # (T, B, D + C)
+    skipped: Any  # x, where the model reads it, too; otherwise None
     folded: Any  # E and the cell's U in one: no x is needed, except under a mask
     looked_up: bool = False  # whether the last forward went that way
     ids: Any = None  # (T, B)
@@ -45,9 +46,9 @@ class Embedded:
     init_E: Init
     dropout: float = 0.0
     dropout_words: float = 0.0
-    context: int = 0  # C
     noise: float = 0.0  # standard deviation
-    skip: bool = False  # x is read elsewhere, too: the model finds it in work.x, and passes its gradient to `backward`
+    context: int = 0  # C
+    skip: bool = False  # the model reads x, too: it finds it in work.skipped, and passes its gradient to `backward`
 
     def table(self, vocab: Any) -> Specs:
         """The embedding E of a vocabulary, if there is one."""
@@ -75,7 +76,9 @@ class Embedded:
         n_in = D + C if D and (masked or folded is None) else None
         x, dx = (None, None) if n_in is None else (empty(T, B, n_in), empty(T, B, n_in))
         words, components = Dropout(self.dropout_words, (K, 1), empty), Dropout(self.dropout, (B, D), empty)
-        return Work(self.cell.workspace_for(n_in, T, B, empty), words, components, x, dx, folded)
+        return Work(
+            self.cell.workspace_for(n_in, T, B, empty), words, components, x, dx, x if self.skip else None, folded
+        )
 
     def forward(self, p: Any, ids: np.ndarray, state: State, work: Work, lengths: np.ndarray | None = None,
                 c: np.ndarray | None = None, rng: np.random.Generator | None = None):  # fmt: skip
@@ -130,6 +133,11 @@ def check_embedding(model: Any, untied: str = "") -> None:
     """
     if model.head.tied and untied:
         raise ValueError(f"head.tied: {untied}")
+    if getattr(model, "skip", False) and not (model.head.tied or model.embedding in (None, model.cell.n_out)):
+        raise ValueError(
+            f"skip: y_t = h_t + x_t needs vectors of one size, found {model.cell.n_out} and {model.embedding}; "
+            "make them equal, or set head.tied, which projects h_t"
+        )
     if model.embedding is None:
         if model.head.tied:
             raise ValueError("head.tied: needs an embedding to share; set model.embedding to its size")

@@ -55,18 +55,11 @@ class LanguageModel(Model, kind="lm"):
         check_embedding(self)
         if not self.cell.causal:
             raise ValueError("cell: a language model may not see the words that it predicts; use a causal cell")
-        if self.skip and self.embedding != self.cell.n_out and not self.head.tied:
-            raise ValueError(
-                f"skip: y_t = h_t + x_t needs vectors of one size, found {self.cell.n_out} and {self.embedding}; "
-                "make them equal, or set head.tied, which projects h_t"
-            )
 
     @cached_property
     def _embedded(self) -> Embedded:
-        return Embedded(
-            self.cell, self.embedding, self.init_E, self.dropout_input, self.dropout_words,
-            noise=self.noise_input, skip=self.skip,
-        )  # fmt: skip
+        masks = self.dropout_input, self.dropout_words, self.noise_input
+        return Embedded(self.cell, self.embedding, self.init_E, *masks, skip=self.skip)
 
     @cached_property
     def _output(self) -> Output:
@@ -88,7 +81,7 @@ class LanguageModel(Model, kind="lm"):
 
     def forward(self, p, batch, state, work, rng=None):
         h, state = self._embedded.forward(p, batch.inputs, state, work.embedded, rng=rng)
-        return self._output.forward(p, h, batch.targets, work.output, rng, self._skipped(work)), state
+        return self._output.forward(p, h, batch.targets, work.output, rng, work.embedded.skipped), state
 
     def backward(self, p, g, scale, work):
         dh = self._output.backward(p, g, scale, work.output)
@@ -96,11 +89,7 @@ class LanguageModel(Model, kind="lm"):
 
     def log_probs(self, p, inputs, state, work):
         h, state = self._embedded.forward(p, inputs, state, work.embedded)
-        return self._output.log_probs(p, h, work.output, self._skipped(work)), state
-
-    def _skipped(self, work):
-        """Return x (T, B, D), where the head sees it; otherwise None."""
-        return work.embedded.x if self.skip else None
+        return self._output.log_probs(p, h, work.output, work.embedded.skipped), state
 
     def penalties(self, scale, work):
         return self._output.penalties(scale, work.output)
