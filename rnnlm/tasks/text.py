@@ -23,7 +23,10 @@ class Stream(Task, reading="stream"):
     next = ("sample {} -n 10",)
 
     def check(self, data):
-        pass
+        if data.documents and data.blank_lines:
+            raise ValueError(
+                "documents: blank_line: empty lines part documents, or are sentences: set blank_lines: false"
+            )
 
     def counts(self, data, share):
         text = (line for path in data.train for line in lines(path))
@@ -34,16 +37,16 @@ class Stream(Task, reading="stream"):
         return counts
 
     def encode(self, paths, words, data, model):
-        return encode(paths, words, data.blank_lines)
+        return encode(paths, words, data.blank_lines, documents=data.documents is not None)
 
     def split(self, corpus, share):
         return corpus.split(share)
 
     def batcher(self, corpus, batch, window):
-        return windows.Stream(corpus, batch, window)
+        return (windows.Stream if corpus.starts is None else windows.Documents)(corpus, batch, window)
 
     def mean_tokens(self, corpus, batcher):
-        return None
+        return None if corpus.starts is None else len(corpus.ids) / len(batcher)
 
     def loss(self, network, corpus, batch):
         return perplexity.loss(network, corpus, self.stream)
@@ -80,6 +83,12 @@ class Sentences(Stream, reading="sentences"):
 
     doc = "independent sentences"
     stream = False
+
+    def check(self, data):
+        if data.documents:
+            raise ValueError(
+                "documents: with reading sentences no state is carried that they could reset; leave it out"
+            )
 
     def batcher(self, corpus, batch, window):
         return windows.Sentences(corpus, batch)
