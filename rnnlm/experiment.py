@@ -117,7 +117,7 @@ def prepare(settings: Config, start: bool = True, words: Any = None) -> Experime
 def odd(experiment: Experiment) -> Iterator[str]:
     """Notes and warnings of texts, a vocabulary or a model that would spoil the figures."""
     words, train, valid = experiment.vocab, experiment.train, experiment.valid
-    for corpus in filter(None, (train, valid)):
+    for corpus in (train,) if valid is None else (train, valid):
         yield from corpus.markers.notes
         if many := unknown.warning(corpus.oovs, corpus.words, corpus.name):
             yield many

@@ -91,8 +91,11 @@ def parser(form: str, first: Line) -> tuple[Callable[[Line], Parsed], bool]:
     return _strict(FORMATS[form].parse, FORMATS[form].line, hint), False
 
 
-def recognised(text: str) -> list[str]:
-    """The formats with scores that a line may be of: one, unless its words are numbers; none of most other lines."""
+def recognised(text: str, exact: bool = True) -> list[str]:
+    """The formats with scores that a line may be of: one, unless its words are numbers; none of most other lines.
+
+    exact: it has as many words as it says; otherwise some of them may be noise, which is not counted.
+    """
     if text.startswith("NBestList"):
         return ["srilm"]
     if len(_parts(text)) > 2:
@@ -101,7 +104,8 @@ def recognised(text: str) -> list[str]:
     for form, id in (("srilm", 0), ("srilm-stream", 1)):
         scores, count, words = fields[id : id + 2], "".join(fields[id + 2 : id + 3]), fields[id + 3 :]
         numbers = all(map(NUMBER.fullmatch, scores)) and re.search("[.-]", "".join(scores))
-        if numbers and count == str(sum(word not in UNCOUNTED for word in words)):
+        counted = sum(word not in UNCOUNTED for word in words)
+        if numbers and (count == str(counted) or (not exact and COUNT.fullmatch(count) and int(count) <= counted)):
             found.append(form)
     return found
 
@@ -113,7 +117,7 @@ def guess(lines: Sequence[Line]) -> str:
     in `mikolov` lines with the same ID follow each other.
     """
     texts = [line.text for line in lines if line.text]
-    found = recognised(texts[0])
+    found = recognised(texts[0]) or recognised(texts[0], exact=False)
     for text in texts[1:]:
         found = [
             form for form in found if form in recognised(text)
