@@ -49,6 +49,7 @@ def on_text(models, text, words, resamples, seed, independent):
     from rnnlm.lm.compare import bootstrap, compare
     from rnnlm.loading import load_text_model
     from rnnlm.text.lines import lines, text_name
+    from rnnlm.text.unknown import warning
 
     loaded = [load_text_model(path, None if independent is None else not independent) for path in models]
     scorers = [model.scorer for model in loaded]
@@ -57,7 +58,12 @@ def on_text(models, text, words, resamples, seed, independent):
         note = f"read in lower case for {' and '.join(lower)}, as it is for {' and '.join(cased)}: as in `rnnlm eval`"
         click.echo(f"{text_name(text)}: {note}", err=True)
     blank_lines = all(model.data is not None and model.data.blank_lines for model in loaded)
-    found = compare(scorers, lines(text), text_name(text), blank_lines)
+    documents = [model.data is not None and model.data.documents is not None for model in loaded]
+    found = compare(scorers, lines(text), text_name(text), blank_lines, documents)
+    size = int(found.tokens.sum()) + found.left_out - len(found.tokens)
+    many = (warning(oovs, size, f"{text_name(text)}, by {model.path}") for model, oovs in zip(loaded, found.oovs))
+    for note in filter(None, [*found.markers.notes, *many]):
+        click.echo(note, err=True)
     drawn = bootstrap(found, resamples, seed)
     return {
         "text": text_name(text), "sentences": len(found.tokens), "tokens": int(found.tokens.sum()),

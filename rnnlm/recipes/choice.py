@@ -34,7 +34,7 @@ class Size:
         indented = 0
         for path in paths:
             for line in lines(path):
-                words.tokens.update(line.split())
+                words.tokens.update(vocab.split(line))
                 characters.tokens.update(line)
                 characters.sentences += 1
                 indented += line[:1].isspace()

@@ -74,6 +74,8 @@ class Task:
         """Raise ValueError for options of the section `data` that the task does not have."""
         if data.blank_lines:
             raise ValueError(f"blank_lines: with reading {self.reading} no empty line is an example; leave it out")
+        if data.documents:
+            raise ValueError(f"documents: with reading {self.reading} no state is carried on; leave it out")
         if self.outputs and data.vocab is not None:
             raise ValueError(f"vocab: with reading {self.reading} they come from the training text; leave it out")
 
@@ -122,6 +124,10 @@ class Task:
         if share is not None:
             return words, *self.split(train, share)
         return words, train, None if data.valid is None else self.encode([str(data.valid)], words, data, model)
+
+    def notes(self, words: Any) -> list[str]:
+        """Warnings of what is odd about the vocabulary of a training text."""
+        return []
 
     def rare(self, data: Data, words: Any) -> np.ndarray | None:
         """Probability of each word of the training text to be read there as `<unk>`, (K,); None: none is.
@@ -255,19 +261,28 @@ def share_of(data: Data) -> float | None:
     return data.valid if isinstance(data.valid, float) else None
 
 
+def lines_of(paths: Sequence[str], column: int | None = None) -> Iterator[str]:
+    """Lines of texts, one after the other, or of one of their columns."""
+    for path in paths:
+        yield from itertools.chain.from_iterable(blocks(path) if column is None else columns(path, column))
+
+
 def texts(data: Data, share: float | None, column: int | None) -> Iterator[str]:
     """Lines of the training text, or of one of its columns, without the `share` at its end that validates."""
 
     def whole() -> Iterator[str]:
-        for path in data.train:
-            yield from itertools.chain.from_iterable(blocks(path) if column is None else columns(path, column))
+        return lines_of(data.train, column)
+
+    def counts(line: str) -> bool:
+        """Whether a line is a sentence, or the part of an example."""
+        return bool(line.strip() if column is not None else vocab.split(line, data.level))
 
     left = -1  # sentences; never counted down to 0 without a share
     if share is not None:
-        left = head(" + ".join(data.train), sum(bool(line.strip()) for line in whole()), share)
+        left = head(" + ".join(data.train), sum(map(counts, whole())), share)
     for line in whole():
         yield line
-        left -= bool(line.strip())
+        left -= counts(line)
         if left == 0:
             return
 

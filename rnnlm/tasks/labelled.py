@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from rnnlm.errors import DataError, UsageError
+from rnnlm.files import shortened
 from rnnlm.nn.gradcheck import synthetic_batch
 from rnnlm.nn.heads.loss import exp_mean
 from rnnlm.nn.network import Network
@@ -18,6 +20,7 @@ from rnnlm.tasks.base import (
     Likely,
     Task,
     build,
+    lines_of,
     questions,
     refuse_stdin,
     sentence,
@@ -30,6 +33,8 @@ from rnnlm.text.corpus import encode
 from rnnlm.text.unknown import UnknownWords
 from rnnlm.text.vocab import BOS, Labels, Vocabularies
 from rnnlm.text.windows import LabelledBatch, shifted
+
+MANY = 20  # labels from which on it is odd that most of them occur once
 
 
 class Labelled(Task, reading="labelled"):
@@ -47,13 +52,26 @@ class Labelled(Task, reading="labelled"):
         text = encode(paths, words.inputs, column=1)
         labels = np.asarray(encode(paths, words.outputs, column=0).ids[::2])  # each a "sentence" of one token
         if unknown := int((labels < 0).sum()):
-            known = ", ".join(words.outputs.words[:10]) + (", ..." if len(words.outputs) > 10 else "")
+            known = ", ".join(map(repr, words.outputs.words[:10])) + (", ..." if len(words.outputs) > 10 else "")
             line = int(text.table[np.argmin(labels), 2])
+            label = next(itertools.islice(lines_of(paths, column=0), line - 1, None))
             raise DataError(
-                f"{text.name}:{line}: a label that the training text lacks (the first of {unknown} such lines)",
+                f"{text.name}:{line}: a label that the training text lacks: {shortened(label)} "
+                f"(the first of {unknown} such lines)",
                 f"known labels: {known}",
             )
         return Examples.of(text, labels)
+
+    def notes(self, words):
+        """Warning of labels that hardly ever come back, as where another column has the labels."""
+        labels = words.outputs
+        once = int((labels.counts == 1).sum())
+        if 2 * once <= len(labels) or len(labels) < MANY:
+            return []
+        return [
+            f"warning: {once:,} of {len(labels):,} labels occur once, such as {shortened(labels.words[0])}: "
+            "are the columns in the order label<TAB>text?"
+        ]
 
     def batch(self, corpus, sentences):
         targets, _, lengths = targets_of(corpus, sentences)

@@ -23,7 +23,10 @@ class Stream(Task, reading="stream"):
     next = ("sample {} -n 10",)
 
     def check(self, data):
-        pass
+        if data.documents and data.blank_lines:
+            raise ValueError(
+                "documents: blank_line: empty lines part documents, or are sentences: set blank_lines: false"
+            )
 
     def counts(self, data, share):
         text = (line for path in data.train for line in lines(path))
@@ -34,16 +37,18 @@ class Stream(Task, reading="stream"):
         return counts
 
     def encode(self, paths, words, data, model):
-        return encode(paths, words, data.blank_lines)
+        return encode(paths, words, data.blank_lines, documents=data.documents is not None)
 
     def split(self, corpus, share):
         return corpus.split(share)
 
     def batcher(self, corpus, batch, window, jitter=0):
+        if corpus.starts is not None:
+            return windows.Documents(corpus, batch, window)
         return windows.Stream(corpus, batch, window, jitter)
 
     def tokens(self, corpus, jitter):
-        return self.predictions(corpus) if jitter else None
+        return None if corpus.starts is None and not jitter else self.predictions(corpus)
 
     def loss(self, network, corpus, batch):
         return perplexity.loss(network, corpus, self.stream)
@@ -80,6 +85,12 @@ class Sentences(Stream, reading="sentences"):
 
     doc = "independent sentences"
     stream = False
+
+    def check(self, data):
+        if data.documents:
+            raise ValueError(
+                "documents: with reading sentences no state is carried that they could reset; leave it out"
+            )
 
     def batcher(self, corpus, batch, window, jitter=0):
         return windows.Sentences(corpus, batch)

@@ -22,6 +22,7 @@ from rnnlm.tasks.labelled import Labelled, class_figures, class_report
 from rnnlm.text import trees as bracketed
 from rnnlm.text.corpus import digest_of
 from rnnlm.text.lines import TextPath, lines, text_name
+from rnnlm.text.markers import Markers
 from rnnlm.text.trees import BinaryTree, parse
 from rnnlm.text.vocab import OOV, Counts, Labels, Vocabularies, build, readable
 
@@ -90,6 +91,7 @@ class Trees:
     heights: Ragged
     nodes: Ragged  # that have a label
     labels: Ragged  # their labels
+    starts, markers = None, Markers()  # no documents, and no markers of sentences
 
     @property
     def sentences(self) -> int:
