@@ -149,6 +149,12 @@ class Panel:
     log: bool  # whether the y axis is logarithmic
     lines: list[Line]
 
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Smallest and largest number on the y axis; the axes of rates and shares begin at 0."""
+        ys = [y for line in self.lines for y in line.y]
+        return (0.0, max(ys) or 1.0) if self.key in ("lr", "clipped") else (min(ys), max(ys))
+
 
 class Mark(NamedTuple):
     """A divergence: x is where the update failed."""

@@ -98,7 +98,7 @@ class WordVectors:
             raise UsageError(f"{shortened(word)}: the model knows characters, not words", "name one character")
         raise UsageError(
             f"{shortened(word)} is no {unit} of the vocabulary of {self.model}{meant}",
-            "`rnnlm show words MODEL --map` shows the most frequent ones",
+            "vocab.txt of its run directory has all of them",
         )
 
     def nearest(self, word: str, k: int = 10) -> Nearest:
