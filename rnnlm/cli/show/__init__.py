@@ -7,6 +7,9 @@ import click
 from rnnlm.cli import Commands
 
 COMMANDS = {
+    "curves": "Loss, learning rate and gradients over a training.",
+    "surprise": "What each word of a text costs, and which words cost most.",
+    "words": "Nearest words, and a map of the most frequent ones.",
     "gradients": "How an error fades on its way back through time.",
     "memory": "How far back each cell remembers: a table.",
 }
