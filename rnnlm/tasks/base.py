@@ -24,6 +24,7 @@ from rnnlm.text.windows import Sentences, padded
 
 if TYPE_CHECKING:
     from rnnlm.tasks.data import Data
+    from rnnlm.tasks.unrolled import Side, Unrolled
 
 TASKS: dict[str, Task] = {}  # by the value of data.reading
 DEFAULT_K = 5  # predictions shown
@@ -192,6 +193,24 @@ class Task:
     def sample(self, network: Network, corpus: Any, i: int, rng: np.random.Generator) -> str:
         """Line that shows the prediction for example number i of a corpus."""
         raise NotImplementedError
+
+    # --- the unrolled network ---
+
+    def examples(self, network: Network, text: str) -> Iterator[Any]:
+        """Examples that `unroll` takes: the lines of the text that a command was given."""
+        return questions(text)
+
+    def unroll(self, network: Network, example: Any, k: int) -> Unrolled:
+        """What happens in a network that reads an example: hidden vectors, errors, and k predictions in each place.
+
+        Raises UsageError and DataError for an example that the network cannot read.
+        """
+        raise NotImplementedError
+
+    def read_through(self, network: Network, path: str) -> Iterator[list[Side]]:
+        """Hidden vectors of a network that reads the text at a path, example by example; errors are not wanted."""
+        for line in filter(str.strip, lines(path)):
+            yield self.unroll(network, line, 1).sides
 
     # --- gradient check ---
 

@@ -35,6 +35,7 @@ class Cell(Padding, Choice, default="vanilla"):
     """
 
     causal: ClassVar[bool] = True  # y_t depends on x_1 ... x_t only
+    memory: ClassVar[tuple[str, ...]] = ()  # names of the arrays of its state behind the first
     size: int  # H
 
     @property
@@ -75,3 +76,10 @@ class Cell(Padding, Choice, default="vanilla"):
         follow the forward that filled `work`; may overwrite dy.
         """
         raise NotImplementedError
+
+    def whole_error(self, dy: np.ndarray, state: State, dstate: State | None) -> np.ndarray:
+        """Whole dL/dy_t (B, n_out) of one step, from dy, that by the output alone, and dstate, by the state after it.
+
+        dstate None: no later step. Here y_t is the first array of the state.
+        """
+        return dy.copy() if dstate is None else dy + dstate[0]

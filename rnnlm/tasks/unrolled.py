@@ -1,0 +1,137 @@
+"""A sentence as the unrolled network sees it: what comes in, the hidden vectors, what goes out, and the errors.
+
+Dimension letters: n columns of a side, T steps of a chain, H hidden units, k predictions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from rnnlm.nn.network import Network
+from rnnlm.nn.watch import Seen, Watch
+from rnnlm.tasks.base import Likely
+from rnnlm.text.vocab import Vocabulary
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the network says in one place.
+
+    likely  the k likeliest words or labels, the likeliest first
+    came    what came; None if nothing is known to
+    bits    -log2 p of what came
+    """
+
+    likely: list[Likely]
+    came: str | None = None
+    bits: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Chain:
+    """The hidden vectors h_1 ... h_T of one layer in one direction, from left to right as they are drawn.
+
+    name       "h", or which layer and direction
+    first      column of the first one; the others are in the columns behind it
+    backwards  whether it runs from right to left
+    h          (T, H)
+    norms      |h_t|, (T,)
+    errors     |dL/dh_t|, (T,)
+    memory     further arrays of the state by name, such as "c" of an LSTM, (T, H) each
+    """
+
+    name: str
+    first: int
+    backwards: bool
+    h: np.ndarray
+    norms: np.ndarray
+    errors: np.ndarray
+    memory: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """Columns of an unrolled network: a sentence that is read, or written.
+
+    name         "encoder" or "decoder"; empty if there is but one
+    words        what is read in each column, (n,), as the text has it
+    known        whether the vocabulary has it; otherwise `<unk>` is read
+    chains       layers from the input upwards
+    predictions  in each column, (n,); None where there is none
+    parents      of a tree: the column of the node above each, None above the root
+    """
+
+    name: str
+    words: list[str]
+    known: list[bool]
+    chains: list[Chain]
+    predictions: Sequence[Prediction | None]
+    parents: list[int | None] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Unrolled:
+    """A sentence, and what happens to it in the network.
+
+    text   as it was given
+    loss   what L is, in words
+    bits   L in bits
+    sides  encoder and decoder; one for all other models
+    note   about words that are unknown; empty if there are none
+    """
+
+    text: str
+    loss: str
+    bits: float
+    sides: list[Side]
+    note: str = ""
+
+
+def run(network: Network, batch: Any) -> tuple[np.ndarray, list[Seen]]:
+    """-log p of each target of a batch of one sequence, in nats, and what the cells have done in both passes."""
+    watch = Watch(network)
+    nats, _, seen = watch.read(batch)
+    watch.errors(batch)
+    return nats, seen
+
+
+def chains(seen: Sequence[Seen], first: int = 0, apart: int = 0) -> list[Chain]:
+    """The chains of what the cells of one side have seen; those of one path are its directions.
+
+    first: column of the first step from the left. apart: how many columns the chains from the right are shifted.
+    """
+    paths = list(dict.fromkeys(one.path for one in seen))
+    found = []
+    for layer, path in enumerate(paths, 1):
+        passes = [one for one in seen if one.path == path]
+        for number, one in enumerate(passes):
+            backwards = number.bit_count() % 2 == 1  # the second, and of a direction within a direction the third
+            order = slice(None, None, -1 if backwards else 1)
+            names = [f"layer {layer}"] * (len(paths) > 1) + [("forwards", "backwards")[backwards]] * (len(passes) > 1)
+            h, dh = one.h[order], np.zeros_like(one.h) if one.dh is None else one.dh[order]
+            norms, errors = np.linalg.norm(h, axis=1), np.linalg.norm(dh, axis=1)
+            memory = {name: array[order] for name, array in one.memory.items()}
+            start = first + apart * backwards
+            found.append(Chain(" ".join(names) or "h", start, backwards, h, norms, errors, memory))
+    return found
+
+
+def known(words: Iterable[str], vocab: Vocabulary) -> list[bool]:
+    """Whether a vocabulary has each of the words of a text."""
+    return [word in vocab.index for word in words]
+
+
+def likeliest(log_p: np.ndarray, words: Sequence[str], k: int) -> list[Likely]:
+    """The k likeliest of K words or labels, from log p (K,)."""
+    best = np.argsort(-log_p, kind="stable")[:k]
+    return [Likely(words[i], float(np.exp(log_p[i]))) for i in best if log_p[i] > -np.inf]
+
+
+def in_bits(nats: np.ndarray) -> np.ndarray:
+    """Nats in bits."""
+    return nats / math.log(2)
