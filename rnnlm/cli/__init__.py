@@ -30,6 +30,7 @@ COMMANDS = {
     "fill": "Fill in the blanks of a text.",
     "score": "One log-probability per input line.",
     "rescore": "Choose among the hypotheses of a recogniser.",
+    "sweep": "Commands of many trainings, for xargs or a batch system.",
     "compare": "Models on one text, or runs by what sets them apart.",
     "ngram": "Estimate an n-gram model from text.",
     "info": "What a model or a run is made of.",

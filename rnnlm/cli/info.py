@@ -49,7 +49,7 @@ def describe(loaded, path):
     best = min(filter(math.isfinite, nats), default=None)
     run = None
     if path.is_dir() and (path / "last.npz").exists():
-        progress = checkpoint.load(path / "last.npz").progress
+        progress = checkpoint.load(path / "last.npz", arrays=False).progress
         run = {"path": str(path)} | {key: progress[key] for key in ("epoch", "step", "finished")}
     return {
         "model": str(loaded.path),
