@@ -192,16 +192,10 @@ def perplexity(
     evaluation = Evaluation(models=[Figures()] * (len(scorer.scorers) if isinstance(scorer, Mixture) else 0))
     evaluation.markers = Markers(vocab.level, vocab.lower)
 
-    def lines() -> Iterator[str]:
-        for line in text:
-            if not isinstance(line, str):
-                raise UsageError(f"text: found a {type(line).__name__}, expected lines of text", LINES)
-            yield line.removesuffix("\n")
-
     def sentences() -> Iterator[tuple[int, list[str]]]:
         """Each with the number of its document."""
         new = True
-        for line in evaluation.markers.watch(lines(), name):
+        for line in evaluation.markers.watch(_lines(text), name):
             words = vocab.split(line)
             if words or blank_lines:
                 evaluation.documents += new
@@ -237,6 +231,13 @@ def perplexity(
         evaluation.total = evaluation.total.spread(evaluation.oov_types)
         evaluation.models = [model.spread(evaluation.oov_types) for model in evaluation.models]
     return evaluation
+
+
+def _lines(text: Iterable[str]) -> Iterator[str]:
+    for line in text:
+        if not isinstance(line, str):
+            raise UsageError(f"text: found a {type(line).__name__}, expected lines of text", LINES)
+        yield line.removesuffix("\n")
 
 
 def evaluate(scorer: Scorer, sentences: Iterable[Sequence[str]], as_unk: bool = False) -> Iterator[ScoredSentence]:

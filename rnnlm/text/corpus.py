@@ -210,14 +210,17 @@ def encode(
             "point TMPDIR to a folder on a disk with space",
         ) from None
     table = np.frombuffer(mappings[1], np.int64).reshape(-1, 3)
-    starts = None
-    if documents:
-        after_blank = np.flatnonzero(np.diff(table[:, 2], prepend=0) > 1)
-        starts = np.union1d([0, *(n for n in begun if n < sentences)], after_blank)
+    starts = _starts(table, begun) if documents else None
     return Corpus(
         np.frombuffer(mappings[0], np.int32), table, characters, blank, name, size, _combined(hashes), mappings,
         starts, markers,
     )  # fmt: skip
+
+
+def _starts(table: np.ndarray, begun: Sequence[int]) -> np.ndarray:
+    """Sentences that begin documents, (D,): behind an empty line, or at the beginning of a text."""
+    after_blank = np.flatnonzero(np.diff(table[:, 2], prepend=0) > 1)
+    return np.union1d([0, *(n for n in begun if n < len(table))], after_blank)
 
 
 def _check_parts(block: Sequence[str], lengths: np.ndarray, name: str, before: int) -> None:

@@ -14,7 +14,7 @@ from rnnlm.text.corpus import encode
 from rnnlm.text.vocab import EOS, Vocabulary
 from rnnlm.text.windows import Documents, Stream
 from tests.kinds import CELLS, VOCAB
-from tests.text.test_windows import made, real
+from tests.text.examples import made, real
 
 WORDS = VOCAB.words[3:]
 LINES = ["", f"{WORDS[0]} {WORDS[1]}", WORDS[2], "", "", WORDS[3], "  ", f"{WORDS[4]} {WORDS[5]} {WORDS[0]}"]
