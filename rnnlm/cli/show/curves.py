@@ -71,17 +71,17 @@ def command(runs, x, nats, as_table, follow, plot, as_json):
             save(figure, plot)
             pyplot.close(figure)
 
+    before = state(runs)
     show()
     if follow:
-        watch(runs, show)
+        watch(runs, before, show)
     if pyplot:
         click.echo(f"{plot}: the course of {len(runs)} training{'s' * (len(runs) != 1)}", err=True)
 
 
-def watch(runs, show):
-    """Call `show` whenever a log has changed, until Ctrl-C."""
+def watch(runs, before, show):
+    """Call `show` whenever a log is no longer as it was `before`, until Ctrl-C."""
     try:
-        before = state(runs)
         while True:
             time.sleep(POLL)
             if (now := state(runs)) != before:
