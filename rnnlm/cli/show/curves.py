@@ -94,12 +94,12 @@ def watch(runs, before, show):
 
 
 def state(runs):
-    """Sizes and times of the logs of runs, and the size of the terminal."""
+    """The files of the logs of runs and their sizes, and the size of the terminal."""
     found = []
     for run in runs:
         with contextlib.suppress(OSError):
             status = os.stat(run / "log.jsonl")
-            found.append((status.st_size, status.st_mtime_ns))
+            found.append((status.st_ino, status.st_size))
     return [shutil.get_terminal_size(), found]
 
 
