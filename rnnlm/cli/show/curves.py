@@ -25,7 +25,7 @@ WIDE, HIGH = 80, 24  # where there is no terminal
 LOW, SMALL = 9, 8  # smallest height of the first plot, height of the others
 NARROW = 24  # width below which these stand one below the other
 MARKED = 20  # points of a line with a mark, in pictures
-POLL = 1.0  # seconds between looks at the logs
+POLL = 0.3  # seconds between looks at the logs
 UNITS = {"epochs": "epochs", "steps": "steps", "seconds": "seconds of training"}
 
 
@@ -71,26 +71,30 @@ def command(runs, x, nats, as_table, follow, plot, as_json):
             save(figure, plot)
             pyplot.close(figure)
 
-    before = state(runs)
-    show()
     if follow:
-        watch(runs, before, show)
+        watch(runs, show)
+    show()
     if pyplot:
         click.echo(f"{plot}: the course of {len(runs)} training{'s' * (len(runs) != 1)}", err=True)
 
 
-def watch(runs, before, show):
-    """Call `show` whenever a log is no longer as it was `before`, until Ctrl-C."""
-    try:
-        while True:
-            time.sleep(POLL)
+def watch(runs, show):
+    """Call `show` now and whenever a log has changed, until Ctrl-C: then exit.
+
+    The interrupt is noted and not raised, since in the midst of writing it would have a plot written twice.
+    """
+    from rnnlm.session import interrupt_noted
+
+    before = None
+    with interrupt_noted() as noted:
+        while not noted:
             if (now := state(runs)) != before:
-                before = now
-                if not sys.stdout.isatty():
+                if before and not sys.stdout.isatty():
                     click.echo()
+                before = now
                 show()
-    except KeyboardInterrupt:
-        sys.exit(EXIT_INTERRUPTED)
+            time.sleep(POLL)
+    sys.exit(EXIT_INTERRUPTED)
 
 
 def state(runs):
