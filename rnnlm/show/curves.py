@@ -26,7 +26,7 @@ class Course:
 
     run          its directory
     name         the settings in which it differs from the runs beside it, or the name of its directory
-    unit         what the loss is a mean over: token, label
+    unit         what the loss is a mean over: token, sentence
     perplexity   name of the exponential of the loss: perplexity, or pseudo-perplexity of a blank model
     validations  epoch, step, seconds, lr, clipped, train_nats, valid_nats (None without a validation text), best
     updates      epoch, step, seconds, lr, clipped, loss, norm: means over every `training.log_every` updates

@@ -55,7 +55,8 @@ def summarize(path: Path) -> RunSummary:
     """
     if not path.is_dir():
         raise UsageError(
-            f"{path}: not a run directory", "without --text runs are compared; with it, models on that text"
+            f"{path}: not a run directory",
+            "expected one that `rnnlm train` has written; models are compared with --text",
         )
     settings, _ = config.load(str(config_file(path)), Config)
     records, saved = read_log(path / "log.jsonl"), _last_checkpoint(path)

@@ -15,7 +15,7 @@ from rnnlm.compat.export import matrices, word_vectors
 from rnnlm.errors import UsageError
 from rnnlm.files import shortened
 from rnnlm.loading import Loaded
-from rnnlm.text.vocab import BOS
+from rnnlm.text.vocab import BOS, SPECIALS
 
 FIRST = ("E", "U")  # the matrix to show by default: the embedding, or under one-hot input the rows of U
 
@@ -105,8 +105,7 @@ class WordVectors:
         """The k words whose vectors have the largest cosine with that of a word; `<s>` is none of them."""
         i = self.row(word)
         cosine = self.rows @ self.rows[i]
-        cosine[[i, BOS]] = -np.inf
-        order = np.argsort(-cosine, kind="stable")[: min(k, len(self.words) - len({i, BOS}))]
+        order = [j for j in np.argsort(-cosine, kind="stable") if j != i and self.words[j] != SPECIALS[BOS]][:k]
         found = [Neighbour(self.words[j], float(cosine[j]), int(self.counts[j])) for j in order]
         return Nearest(self.words[i], int(self.counts[i]), found)
 
@@ -115,7 +114,7 @@ class WordVectors:
 
         X = rows - mean = A diag(s) B^T (singular values); the words are at the first two columns of A diag(s).
         """
-        order = [int(i) for i in np.argsort(-self.counts, kind="stable") if i != BOS][:n]
+        order = [int(i) for i in np.argsort(-self.counts, kind="stable") if self.words[i] != SPECIALS[BOS]][:n]
         chosen = list(dict.fromkeys([*order, *map(self.row, also)]))
         X = self.rows[chosen] - self.rows[chosen].mean(axis=0)
         A, s, B = np.linalg.svd(X, full_matrices=False)

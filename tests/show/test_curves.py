@@ -180,3 +180,20 @@ def test_ticks_are_few_and_lie_on_the_axis():
         assert len(found) <= most
         assert all(low - slack <= tick <= high + slack for tick in found)
         assert found == sorted(set(found))
+
+
+def test_a_blank_model_has_pseudo_perplexity_and_a_classifier_counts_sentences(run, tmp_path):
+    model = "{kind: blank, embedding: 4, cell: {size: 4}}"
+    blank = run("blank", [validation(10, 3.0)], "data.reading=blanks", f"model={model}")
+    (course,) = courses([blank])
+    assert (course.unit, course.perplexity) == ("token", "pseudo-perplexity")
+    assert panels([course])[0].label == "pseudo-perplexity"
+    for name in ("train", "valid"):
+        (tmp_path / f"{name}.tsv").write_text("good\tthe cat\nbad\tthe dog\n")
+    model = "{kind: classifier, embedding: 4, cell: {size: 4}}"
+    texts = "data={train: train.tsv, valid: valid.tsv, reading: labelled}"
+    classifier = run("classifier", [validation(10, 3.0)], texts, f"model={model}")
+    (course,) = courses([classifier])
+    assert course.unit == "sentence"
+    assert panels([course], perplexity=False)[0].label == "cross-entropy (nats per sentence)"
+    assert panels(courses([blank, classifier]))[0].label == "pseudo-perplexity or perplexity"

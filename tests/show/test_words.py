@@ -26,6 +26,12 @@ def test_more_neighbours_than_words():
     assert len(vectors(np.eye(6)).nearest("cat", 100).neighbours) == 4
 
 
+def test_labels_have_no_special_words():
+    labels = vectors(np.eye(3), ("bad", "fair", "good"), (1, 2, 3), level="label")
+    assert [each.word for each in labels.nearest("good").neighbours] == ["bad", "fair"]
+    assert labels.map(9).words == ["good", "fair", "bad"]
+
+
 def test_words_that_are_meant():
     with pytest.raises(UsageError, match="'catt' is no word .*; did you mean 'cat'"):
         vectors(np.eye(6)).nearest("catt")

@@ -25,7 +25,7 @@ WIDE, HIGH = 80, 24  # where there is no terminal
 LOW, SMALL = 9, 8  # smallest height of the first plot, height of the others
 NARROW = 24  # width below which these stand one below the other
 MARKED = 20  # points of a line with a mark, in pictures
-POLL = 1.0  # seconds between looks at the logs
+POLL = 0.3  # seconds between looks at the logs
 UNITS = {"epochs": "epochs", "steps": "steps", "seconds": "seconds of training"}
 
 
@@ -71,35 +71,39 @@ def command(runs, x, nats, as_table, follow, plot, as_json):
             save(figure, plot)
             pyplot.close(figure)
 
-    show()
     if follow:
         watch(runs, show)
+    show()
     if pyplot:
         click.echo(f"{plot}: the course of {len(runs)} training{'s' * (len(runs) != 1)}", err=True)
 
 
 def watch(runs, show):
-    """Call `show` whenever a log has changed, until Ctrl-C."""
-    try:
-        before = state(runs)
-        while True:
-            time.sleep(POLL)
+    """Call `show` now and whenever a log has changed, until Ctrl-C: then exit.
+
+    The interrupt is noted and not raised, since in the midst of writing it would have a plot written twice.
+    """
+    from rnnlm.session import interrupt_noted
+
+    before = None
+    with interrupt_noted() as noted:
+        while not noted:
             if (now := state(runs)) != before:
-                before = now
-                if not sys.stdout.isatty():
+                if before and not sys.stdout.isatty():
                     click.echo()
+                before = now
                 show()
-    except KeyboardInterrupt:
-        sys.exit(EXIT_INTERRUPTED)
+            time.sleep(POLL)
+    sys.exit(EXIT_INTERRUPTED)
 
 
 def state(runs):
-    """Sizes and times of the logs of runs, and the size of the terminal."""
+    """The files of the logs of runs and their sizes, and the size of the terminal."""
     found = []
     for run in runs:
         with contextlib.suppress(OSError):
             status = os.stat(run / "log.jsonl")
-            found.append((status.st_size, status.st_mtime_ns))
+            found.append((status.st_ino, status.st_size))
     return [shutil.get_terminal_size(), found]
 
 
