@@ -9,6 +9,7 @@ from rnnlm.cli import Commands
 COMMANDS = {
     "gradients": "How an error fades on its way back through time.",
     "sentence": "A network unrolled over a sentence, step by step.",
+    "units": "What single hidden units do over a text.",
     "memory": "How far back each cell remembers: a table.",
 }
 

@@ -174,7 +174,7 @@ def draw_tree(pyplot, side):
     leaves = [node for node in range(n) if not children[node]]
     if len(leaves) > MOST:
         raise UsageError(f"--plot: a tree of {len(leaves)} leaves, a picture has at most {MOST}", "show a part of it")
-    x, y = dict(zip(leaves, range(len(leaves)))), dict.fromkeys(leaves, 0)
+    x, y = {leaf: float(i) for i, leaf in enumerate(leaves)}, dict.fromkeys(leaves, 0)
     for node in reversed(range(n)):  # children stand behind their parents
         if children[node]:
             x[node] = sum(x[child] for child in children[node]) / 2

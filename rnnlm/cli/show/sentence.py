@@ -114,7 +114,8 @@ def beside(rows, side, limit):
 
 def tree(side, limit, colours):
     """Tree with a line for each node, indented by its depth, and the figures of the node behind it."""
-    depths, (chain,) = [], side.chains
+    depths: list[int] = []
+    (chain,) = side.chains
     for parent in side.parents:
         depths.append(0 if parent is None else depths[parent] + 1)
     names, figures = ["node"], [["label", "p", "given", "bits", f"|{chain.symbol}|", f"|dL/d{chain.symbol}|"]]
