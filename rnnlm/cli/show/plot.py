@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import unicodedata
 import warnings
 from collections.abc import Iterable
@@ -43,6 +45,7 @@ def pyplot_for(path: Path) -> Any:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # fonts are looked for below
     pyplot.rcParams.update(STYLE)
     pyplot.rcParams["axes.prop_cycle"] = pyplot.cycler(color=PALETTE)
 
@@ -98,14 +101,31 @@ def fonts_for(characters: Iterable[str]) -> tuple[list[str], set[str]]:
 
     families = ["DejaVu Sans"]
     missing = set(map(ord, characters)) - charmap(font_manager.findfont(families[0])).keys()
-    fonts = [font for font in font_manager.fontManager.ttflist if font.style == "normal"]
-    for font in sorted(fonts, key=lambda font: (font.name, abs(int(font.weight) - 400), font.fname)):
-        if not missing:
-            break
-        if font.name not in families and (found := missing & charmap(font.fname).keys()):
-            families.append(font.name)
-            missing -= found
+    for fonts in (known_fonts, new_fonts):
+        for name, file in fonts() if missing else ():
+            if name not in families and (found := missing & charmap(file).keys()):
+                families.append(name)
+                missing -= found
     return families, set(map(chr, missing))
+
+
+def known_fonts() -> list[tuple[str, str]]:
+    """Family and file of the fonts that Matplotlib knows, upright ones, of each family those of usual weight first."""
+    from matplotlib.font_manager import fontManager
+
+    fonts = [font for font in fontManager.ttflist if font.style == "normal"]
+    fonts.sort(key=lambda font: (font.name, abs(int(font.weight) - 400), font.fname))
+    return [(font.name, font.fname) for font in fonts if not font.name.startswith("Last Resort")]  # which has boxes
+
+
+def new_fonts() -> list[tuple[str, str]]:
+    """Family and file of all fonts once more, with those that were installed since Matplotlib last looked."""
+    from matplotlib.font_manager import findSystemFonts, fontManager
+
+    for file in sorted(set(findSystemFonts()) - {font.fname for font in fontManager.ttflist}):
+        with contextlib.suppress(OSError, RuntimeError):  # as in `charmap`
+            fontManager.addfont(file)
+    return known_fonts()
 
 
 def charmap(file: str) -> Any:
