@@ -186,7 +186,8 @@ def draw(pyplot, found, characters, most):
                     Rectangle((x - gap / 2, -y - 0.5), wide + gap, 1, color=scale.to_rgba(share), linewidth=0)
                 )
                 ink = "white" if abs(share) > 0.6 else "black"
-                axes.text(x + wide / 2, -y, label(text), ha="center", va="center_baseline", fontsize=7, color=ink)
+                shown = label(text) if text.strip() else text
+                axes.text(x + wide / 2, -y, shown, ha="center", va="center_baseline", fontsize=7, color=ink)
                 x += wide + gap
         side = f"{one.side}: " * bool(one.side)
         axes.set_title(f"{side}{title(unit)}".replace("r^2", "r²"), fontsize=8, loc="left")
