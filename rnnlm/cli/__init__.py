@@ -35,7 +35,7 @@ COMMANDS = {
     "info": "What a model or a run is made of.",
     "export": "Word vectors, weights or hidden vectors for other programs.",
     "gradcheck": "Compare the analytic gradient with a numerical one.",
-    "show": "How gradients fade, how far back cells remember: pictures.",
+    "show": "Pictures: trainings, gradients, words, surprise, memory.",
     "config": "List, show, check or explain configurations.",
 }
 ALIASES = {"memory": "show.memory"}  # older names of commands: modules of this package, too

@@ -331,6 +331,6 @@ def update_record(trainer: Trainer, speed: float) -> dict[str, Any]:
         "epoch": round(trainer.passes, 4), "step": now.step, "updates": last.updates,
         "loss": finite(last.nats / max(last.tokens, 1)), "norm": finite(last.norm / last.updates), "lr": now.lr,
         "clipped": last.clipped / last.updates,
-        "tokens_per_second": round(speed),
+        "tokens_per_second": round(speed), "seconds": round(now.seconds, 2),
         "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }  # fmt: skip
