@@ -33,7 +33,7 @@ DECIMALS = 4  # of the numbers in --json
 @plot_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, on one line: see docs/show.md.")
 def command(model, text, chosen, best, most, tokens, plot, as_json):
-    """What single hidden units of MODEL do over the words or characters of TEXT, a file (Karpathy et al. 2015).
+    """Activations of single hidden units of MODEL over the words or characters of TEXT, a file (Karpathy et al. 2015).
 
     Units are found by the features of the text that explain them best: position in the line, being inside quotation
     marks, being inside brackets, and the length of words, in a character model the letters of the word so far. r^2 is
@@ -172,7 +172,7 @@ def draw(pyplot, found, characters, most):
     parts = [list(rows(tokens_of(one, characters, most), [""] * len(one.words), gap, across)) for one, _ in units]
     heights = [len(part) + 1.5 for part in parts]
     figure, grid = pyplot.subplots(
-        len(units), 1, squeeze=False, height_ratios=heights, figsize=(10, 0.22 * sum(heights) + 0.3), dpi=150
+        len(units), 1, squeeze=False, height_ratios=heights, figsize=(10, 0.22 * sum(heights) + 0.3), dpi=120
     )
     scale = pyplot.cm.ScalarMappable(pyplot.Normalize(-1, 1), "RdBu_r")
     for (one, unit), part, axes in zip(units, parts, grid[:, 0]):
