@@ -64,7 +64,8 @@ def test_kinds_meet_through_the_protocol(path):
 
     Heads are built on the softmax; models share embedding, output layer and decoder.
     """
-    cells = {f"rnnlm.nn.cells.{name}" for name in ("base", "padding", "dropconnect", "truncated", "leaking", "zoneout")}
+    names = ("base", "padding", "visible", "dropconnect", "truncated", "leaking", "zoneout")
+    cells = {f"rnnlm.nn.cells.{name}" for name in names}
     known = {
         "cells": cells,
         "heads": {"rnnlm.nn.cells.base", "rnnlm.nn.heads.base", "rnnlm.nn.heads.softmax"},

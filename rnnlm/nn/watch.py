@@ -1,4 +1,4 @@
-"""What happens inside a network while it reads one sequence: its hidden vectors, and the errors that arrive at them.
+"""A network watched while it reads one sequence: its hidden vectors, and the errors that arrive at them.
 
 The cells of a copy of the model, in float64, are replaced by ones that do the same step by step and keep what they
 find. So any model can be watched, with any cell in it, and neither knows of it.
@@ -23,7 +23,7 @@ from rnnlm.nn.state import State, arrays
 
 @dataclass
 class Seen:
-    """What one cell has done with a sequence, in the order of its own time, or one composition with a tree.
+    """Record of one cell over a sequence, in the order of its own time, or of one composition over a tree.
 
     path    where it is in the model, such as ("cell", "cells", "0")
     h       outputs: (T, H), or (L + M, H) for the nodes of a tree

@@ -16,6 +16,7 @@ from rnnlm.errors import DataError, UsageError
 from rnnlm.files import shortened
 from rnnlm.loading import Loaded
 from rnnlm.tasks.unrolled import Side
+from rnnlm.text.vocab import SPECIALS
 
 OPENING, CLOSING = "([{⟨「『（【《", ")]}⟩」』）】》"
 QUOTES = {"“": "”", "„": "“", "«": "»", "``": "''", '"': '"', "「": "」", "『": "』"}
@@ -146,7 +147,7 @@ def _features(lines: list[list[str]], characters: bool) -> Iterable[tuple[str, l
     if characters:
         yield "letters of the word so far", [letters(line) for line in lines]
     else:
-        yield "word length", [np.array([float(len(word)) for word in line]) for line in lines]
+        yield "word length", [np.array([float(len(word)) * (word not in SPECIALS) for word in line]) for line in lines]
 
 
 def inside(line: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

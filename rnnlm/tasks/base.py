@@ -207,10 +207,14 @@ class Task:
         """
         raise NotImplementedError
 
+    def examples_in(self, network: Network, path: str) -> Iterator[Any]:
+        """Examples that `unroll` takes: those of the text at a path."""
+        return filter(str.strip, lines(path))
+
     def read_through(self, network: Network, path: str) -> Iterator[list[Side]]:
         """Hidden vectors of a network that reads the text at a path, example by example; errors are not wanted."""
-        for line in filter(str.strip, lines(path)):
-            yield self.unroll(network, line, 1).sides
+        for example in self.examples_in(network, path):
+            yield self.unroll(network, example, 1).sides
 
     # --- gradient check ---
 

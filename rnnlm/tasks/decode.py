@@ -169,7 +169,7 @@ def decoder_side(network: Network, batch: Any, tokens: list[str], nats: np.ndarr
         for row, word, bits in zip(log_p, came, in_bits(nats[:, 0]))
     ]
     own = [one for one in seen if one.path[0] == "decoder"]
-    return Side("decoder", [words.words[BOS], *tokens], [True, *known(tokens, words)], chains(own), said)
+    return Side("decoder", [words.words[BOS], *tokens], [True, *known(tokens, words)], chains(own), said, ahead=True)
 
 
 def answer(network: Network, question: dict[str, Any], batch: Any, width: int | None) -> Answer:

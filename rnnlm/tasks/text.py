@@ -85,7 +85,9 @@ class Stream(Task, reading="stream"):
         said = [
             Prediction([Likely(*one) for one in best], *then) for best, *then in zip(likely, came, in_bits(nats[:, 0]))
         ]
-        side = Side("", [words.words[scorer.start], *tokens], [True, *known(tokens, words)], chains(seen), said)
+        side = Side(
+            "", [words.words[scorer.start], *tokens], [True, *known(tokens, words)], chains(seen), said, ahead=True
+        )
         return Unrolled(example, "-log p of its words", float(in_bits(nats).sum()), [side], unknown.note)
 
     def read_through(self, network, path):

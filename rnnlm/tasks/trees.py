@@ -19,7 +19,7 @@ from rnnlm.nn.compose.base import Structure
 from rnnlm.nn.network import Network
 from rnnlm.tasks.base import Answer, head, questions, refuse_stdin, verdict
 from rnnlm.tasks.labelled import Labelled, class_figures, class_report, known_labels, target_label
-from rnnlm.tasks.unrolled import Chain, Prediction, Side, Unrolled, chains, in_bits, run
+from rnnlm.tasks.unrolled import Prediction, Side, Unrolled, chains, in_bits, run
 from rnnlm.tasks.unrolled import known as in_vocabulary
 from rnnlm.tasks.unrolled import likeliest as best_of
 from rnnlm.text import trees as bracketed
@@ -245,20 +245,13 @@ class TreeLabels(Labelled, reading="trees"):
             yield Answer(facts, [written])
 
     def unroll(self, network, example, k):
-        """A tree: a column for each node, the root first and each node's left child right behind it.
-
-        L is the sum of -log p of its labels; of a tree without any, -log p of the likeliest label of the root.
-        """
+        """A tree: L = -log p of its labels. A column for each node, the root first, each left child right behind."""
         tree, labels = parse(example, "text"), network.vocab.outputs
         unknown = UnknownWords(network.vocab.inputs)
         tree.words = unknown.count([word.lower() for word in tree.words] if unknown.vocab.lower else tree.words)
         for _, label in tree.labels:
             target_label(label, labels)
         log_p, places = every_node(network, tree)
-        loss = "-log p of its labels"
-        if not tree.labels:
-            best = labels.words[log_p[tree.root].argmax()]
-            tree, loss = replace(tree, labels=[(tree.root, best)]), f"-log p of the label {best} at the root"
         nats, (seen,) = run(network, encoded([tree], network.vocab, "tree", "", 0).batch(np.array([0])))
         order, parents = preorder(tree)
         given, bits, brackets = [list[str]() for _ in order], np.zeros(len(order)), set(tree.nodes)
@@ -271,12 +264,12 @@ class TreeLabels(Labelled, reading="trees"):
             return Prediction(likely, " ".join(given[node]), float(bits[node])) if given[node] else Prediction(likely)
 
         said = [said_of(node) if node in brackets else None for node in order]
-        (whole,) = chains([seen])  # in the order of the batch
-        h, norms, errors = (array[places[order]] for array in (whole.h, whole.norms, whole.errors))
+        (batch,) = chains([seen])  # in the order of the batch
+        h, norms, errors = (array[places[order]] for array in (batch.h, batch.norms, batch.errors))
         words = [tree.words[node] if node < len(tree.words) else "" for node in order]
         known = [not word or in_vocabulary([word], unknown.vocab)[0] for word in words]
-        side = Side("", words, known, [Chain("h", 0, False, h, norms, errors)], said, parents)
-        return Unrolled(example, loss, float(in_bits(nats).sum()), [side], unknown.note)
+        side = Side("", words, known, [replace(batch, h=h, norms=norms, errors=errors)], said, parents=parents)
+        return Unrolled(example, "-log p of its labels", float(in_bits(nats).sum()), [side], unknown.note)
 
     def read_through(self, network, path):
         raise UsageError("the nodes of a tree have no order in time", "show sentence draws a tree")

@@ -37,8 +37,10 @@ class Chain:
     """The hidden vectors h_1 ... h_T of one layer in one direction, from left to right as they are drawn.
 
     name       "h", or which layer and direction
+    symbol     "h", with a number where there are several layers; "f" and "b" where there are two directions
     first      column of the first one; the others are in the columns behind it
     backwards  whether it runs from right to left
+    feeds      what is predicted from h: the prediction so many columns to the right
     h          (T, H)
     norms      |h_t|, (T,)
     errors     |dL/dh_t|, (T,)
@@ -46,8 +48,10 @@ class Chain:
     """
 
     name: str
+    symbol: str
     first: int
     backwards: bool
+    feeds: int
     h: np.ndarray
     norms: np.ndarray
     errors: np.ndarray
@@ -63,6 +67,7 @@ class Side:
     known        whether the vocabulary has it; otherwise `<unk>` is read
     chains       layers from the input upwards
     predictions  in each column, (n,); None where there is none
+    ahead        whether they are of the word in the next column
     parents      of a tree: the column of the node above each, None above the root
     """
 
@@ -71,6 +76,7 @@ class Side:
     known: list[bool]
     chains: list[Chain]
     predictions: Sequence[Prediction | None]
+    ahead: bool = False
     parents: list[int | None] | None = None
 
 
@@ -100,25 +106,28 @@ def run(network: Network, batch: Any) -> tuple[np.ndarray, list[Seen]]:
     return nats, seen
 
 
-def chains(seen: Sequence[Seen], first: int = 0, apart: int = 0) -> list[Chain]:
+def chains(seen: Sequence[Seen], apart: int = 0) -> list[Chain]:
     """The chains of what the cells of one side have seen; those of one path are its directions.
 
-    first: column of the first step from the left. apart: how many columns the chains from the right are shifted.
+    apart: how many columns the chains from the right stand behind those from the left, each of which then predicts what
+    is between them.
     """
     paths = list(dict.fromkeys(one.path for one in seen))
+    both = len(seen) > len(paths)
     found = []
-    for layer, path in enumerate(paths, 1):
-        passes = [one for one in seen if one.path == path]
-        for number, one in enumerate(passes):
-            backwards = number.bit_count() % 2 == 1  # the second, and of a direction within a direction the third
-            order = slice(None, None, -1 if backwards else 1)
-            names = [f"layer {layer}"] * (len(paths) > 1) + [("forwards", "backwards")[backwards]] * (len(passes) > 1)
-            h, dh = one.h[order], np.zeros_like(one.h) if one.dh is None else one.dh[order]
-            norms, errors = np.linalg.norm(h, axis=1), np.linalg.norm(dh, axis=1)
-            memory = {name: array[order] for name, array in one.memory.items()}
-            start = first + apart * backwards
-            found.append(Chain(" ".join(names) or "h", start, backwards, h, norms, errors, memory))
-    return found
+    for number, one in enumerate(seen):
+        layer = paths.index(one.path)
+        again = sum(other.path == one.path for other in seen[:number])
+        backwards = again.bit_count() % 2 == 1  # the second; the third is a direction within the backward one
+        names = [f"layer {layer + 1}"] * (len(paths) > 1) + [("forwards", "backwards")[backwards]] * both
+        symbol = ("hh", "fb")[both][backwards] + str(layer + 1) * (len(paths) > 1)
+        order = slice(None, None, -1 if backwards else 1)
+        h, dh = one.h[order], np.zeros_like(one.h) if one.dh is None else one.dh[order]
+        norms, errors = np.linalg.norm(h, axis=1), np.linalg.norm(dh, axis=1)
+        memory = {name: array[order] for name, array in one.memory.items()}
+        first, feeds = apart * backwards, bool(apart) * (-1 if backwards else 1)
+        found.append(Chain(" ".join(names) or "h", symbol, first, backwards, feeds, h, norms, errors, memory))
+    return sorted(found, key=lambda chain: int(chain.symbol[1:] or 0))
 
 
 def known(words: Iterable[str], vocab: Vocabulary) -> list[bool]:

@@ -88,9 +88,9 @@ class Vectors(Decoding, reading="vectors"):
         side = decoder_side(network, batch, answer, nats, seen, k)
         return Unrolled(name, "-log p of the answer", float(in_bits(nats).sum()), [side])
 
-    def read_through(self, network, path):
-        for example in self.examples(network, path):
-            yield self.unroll(network, example, 1).sides
+    def examples_in(self, network, path):
+        """The rows of a matrix, or of the one that belongs to a text."""
+        return self.examples(network, path if path.endswith(".npy") else str(matrix_of(path)))
 
     def sample(self, network, corpus, i, rng):
         true = sentence(corpus, i)

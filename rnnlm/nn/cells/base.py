@@ -20,14 +20,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from rnnlm.config import Choice
-from rnnlm.nn.cells.padding import Padding
+from rnnlm.nn.cells.visible import Visible
 from rnnlm.nn.params import Specs
 from rnnlm.nn.state import State
 
 Empty = Callable[..., np.ndarray]  # empty(T, B, H): an uninitialised array in the network's memory
 
 
-class Cell(Padding, Choice, default="vanilla"):
+class Cell(Visible, Choice, default="vanilla"):
     """Recurrence over a window of T steps: a frozen dataclass of hyperparameters, without weights, state or memory.
 
     A new kind is one file with a subclass, `class MyCell(Cell, kind="mine")`, one import in `cells/__init__.py` and one
@@ -35,7 +35,6 @@ class Cell(Padding, Choice, default="vanilla"):
     """
 
     causal: ClassVar[bool] = True  # y_t depends on x_1 ... x_t only
-    memory: ClassVar[tuple[str, ...]] = ()  # names of the arrays of its state behind the first
     size: int  # H
 
     @property
@@ -76,10 +75,3 @@ class Cell(Padding, Choice, default="vanilla"):
         follow the forward that filled `work`; may overwrite dy.
         """
         raise NotImplementedError
-
-    def whole_error(self, dy: np.ndarray, state: State, dstate: State | None) -> np.ndarray:
-        """Whole dL/dy_t (B, n_out) of one step, from dy, that by the output alone, and dstate, by the state after it.
-
-        dstate None: no later step. Here y_t is the first array of the state.
-        """
-        return dy.copy() if dstate is None else dy + dstate[0]
