@@ -239,11 +239,14 @@ def show_many(facts):
     rows = [[*short.values(), "runs", *(title for key in figures for title in (TITLES.get(key, key), "sd"))]]
     for group in groups:
         number, finished = len(group["runs"]), group["finished"]
-        means = (group[f"{key}_{part}"] for key in figures for part in ("mean", "sd"))
+        means: list[str] = []
+        for key in figures:
+            mean, deviation = group[f"{key}_mean"], group[f"{key}_sd"]
+            means += ["-" if mean is None else digits(mean), "-" if deviation is None else f"{deviation:.2g}"]
         rows.append([
             *(setting(group["settings"][path]) for path in short),
             number if finished == number else f"{finished} of {number}",
-            *("-" if mean is None else digits(mean) for mean in means),
+            *means,
         ])  # fmt: skip
     yield from table(rows, "r")
 

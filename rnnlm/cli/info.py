@@ -99,7 +99,8 @@ def report(facts):
         name = next(key for key in training if key.endswith("ppl")).removeprefix("best_")
         ppl = training[f"best_{name}"]
         best = f"{name} {decimal(math.inf if ppl is None else ppl)}, {training['best_nats']:.4f} nats per token"
-        yield f"validation  best: number {training['best']} of {len(training['nats'])}, {best} ({text})"
+        yield f"validation  best: number {training['best']} of {len(training['nats'])}, {best}"
+        yield f"            {text}"
     if run:
         how = "finished" if run["finished"] else f"unfinished; go on with: rnnlm train {run['path']} --resume"
         yield f"run         epoch {run['epoch']}, step {run['step']:,}, {how}"

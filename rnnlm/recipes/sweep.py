@@ -211,7 +211,7 @@ def _combinations(paths: Sequence[str], values: Sequence[Sequence[str]]) -> list
 
 
 def _drawn(axes: Sequence[Axis], draws: int, seed: int) -> list[Setting]:
-    """So many different combinations. Raises UsageError if there are not as many."""
+    """Draw so many different combinations. Raises UsageError if there are not as many."""
     rng, found = random.Random(seed), dict[str, Setting]()
     for _ in range(100 * draws):
         setting = {axis.path: axis.draw(rng) for axis in axes}

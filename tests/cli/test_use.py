@@ -509,11 +509,12 @@ def test_info(rnnlm, trained):
     assert lines[10] == f"vocabulary  {K} words (sha {loaded.vocab.fingerprint[:12]})"
     assert lines[11] == f"training    epoch 2, step {figures['step']}, on text with sha {figures['train_sha256'][:12]}"
     valid = trained["test.txt"].with_name("valid.txt")
-    figures_line = f"best: number 2 of 2, ppl {math.exp(best):.2f}, {best:.4f} nats per token (valid: {valid})"
+    figures_line = f"best: number 2 of 2, ppl {math.exp(best):.2f}, {best:.4f} nats per token"
     assert lines[12] == f"validation  {figures_line}"
-    assert lines[13] == f"run         epoch 2, step {figures['step']}, finished"
-    assert lines[14] == "configuration"
-    assert [line[2:] for line in lines[15:]] == (path / "config.yaml").read_text().splitlines()
+    assert lines[13] == f"            valid: {valid}"
+    assert lines[14] == f"run         epoch 2, step {figures['step']}, finished"
+    assert lines[15] == "configuration"
+    assert [line[2:] for line in lines[16:]] == (path / "config.yaml").read_text().splitlines()
 
 
 def test_info_of_a_file(rnnlm, trained):
