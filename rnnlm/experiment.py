@@ -46,8 +46,8 @@ class Config:
             )
         if self.schedule.rolls_back and self.training.average is not None:
             raise ValueError(
-                f"training: average: the schedule {self.schedule.kind} goes back to the best weights, "
-                "which an average would not follow; choose another schedule, or leave the average out"
+                f"training: the schedule {self.schedule.kind} goes back to the best weights, which training.average "
+                "would not follow; choose another schedule, or leave the average out"
             )
 
     @property
