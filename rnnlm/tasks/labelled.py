@@ -160,7 +160,7 @@ def target_label(label: str, labels: Labels) -> int:
 
 def known_labels(labels: Labels) -> str:
     """Hint that names the labels, or the first ones of many."""
-    return f"known labels: {', '.join(labels.words[:10])}" + (", ..." if len(labels) > 10 else "")
+    return f"known labels: {', '.join(map(repr, labels.words[:10]))}" + (", ..." if len(labels) > 10 else "")
 
 
 def confusion(network: Network, batches: Iterator[LabelledBatch]) -> tuple[np.ndarray, float]:
