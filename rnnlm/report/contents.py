@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rnnlm.errors import RnnlmError
-from rnnlm.report import model, training
+from rnnlm.report import hidden, model, training
 from rnnlm.report.source import Source
 from rnnlm.show.curves import PERPLEXITY
 
@@ -20,6 +20,8 @@ SECTIONS: dict[str, tuple[str, Callable[[Source], Any]]] = {  # by the name of t
     "quality": ("How good it is", model.quality),
     "surprise": ("What surprises it", model.surprising),
     "gradients": ("How an error fades", model.gradients),
+    "sentence": ("A sentence unrolled", hidden.sentence),
+    "units": ("What units do", hidden.units),
     "words": ("Nearest words", model.nearest),
     "again": ("How to run it again", training.again),
 }

@@ -14,10 +14,15 @@ from rnnlm.lm.network import NetworkScorer
 from rnnlm.loading import EVERY_MODEL, Loaded, load_model
 from rnnlm.show.curves import Course, courses
 from rnnlm.show.facts import describe
+from rnnlm.show.sentence import unrolled
 from rnnlm.show.surprise import Surprise, surprise
+from rnnlm.show.units import Reading, readings
+from rnnlm.tasks.unrolled import Unrolled
 from rnnlm.text.lines import lines
+from rnnlm.text.vocab import OOV
 
-SENTENCES = 100  # the first of the text that are kept word by word
+SENTENCES = 100  # the first of the text that are looked at one by one
+LENGTHS = {"word": (5, 12), "char": (15, 40)}  # tokens of a sentence that is good to look at
 
 
 @dataclass
@@ -80,6 +85,28 @@ class Source:
         words, kept = self.loaded.vocab, self.loaded.config.data.blank_lines
         every = chain.from_iterable(map(lines, paths))
         yield from islice((line for line in every if kept or words.split(line)), first, None)
+
+    def unrolled(self, k: int) -> Unrolled:
+        """The network unrolled over the sentence that was named, or over a short one of the text."""
+        task, network = self.loaded.task, self.loaded.network
+        if self.sentence is not None:
+            return next(unrolled(self.loaded, self.sentence, k))
+        paths, first, _ = self._chosen
+        every = chain.from_iterable(task.examples_in(network, path) for path in paths)
+        return task.unroll(network, self._short(list(islice(every, first, first + SENTENCES))), k)
+
+    def _short(self, examples: list[Any]) -> Any:
+        """The first example of a length that is good to look at and without unknown words, or else the shortest."""
+        words = self.loaded.vocab.inputs
+        split = [words.split(one) if isinstance(one, str) else [] for one in examples]
+        low, high = LENGTHS[words.level]
+        fitting = [one for one, tokens in zip(examples, split) if low <= len(tokens) <= high]
+        known = [one for one in fitting if isinstance(one, str) and OOV not in words.ids(words.split(one))]
+        return (known or fitting or [examples[min(range(len(split)), key=lambda i: len(split[i]))]])[0]
+
+    def readings(self, tokens: int) -> list[Reading]:
+        """Units that stand out while the network reads the beginning of the text."""
+        return readings(self.loaded, self._chosen[0][0], tokens)
 
     @cached_property
     def _chosen(self) -> tuple[list[str], int, Any]:

@@ -74,7 +74,7 @@ LEFT_OUT = {
     "blanks": {"surprise", "gradients"},
     "labelled": {"surprise", "gradients"},
     "pairs": {"surprise", "gradients"},
-    "vectors": {"surprise", "gradients", "sentence", "units"},
+    "vectors": {"surprise", "gradients"},
     "trees": {"surprise", "gradients", "units"},
 }
 
