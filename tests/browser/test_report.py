@@ -26,7 +26,7 @@ while (walker.nextNode()) {
   const ink = luminance(parts(element.closest("svg") ? style.fill : style.color)), ground = luminance(behind(element));
   const ratio = (Math.max(ink, ground) + 0.05) / (Math.min(ink, ground) + 0.05);
   seen += 1;
-  if (ratio < 4.5) low.add(`${node.data.trim().slice(0, 30)} in <${element.tagName} class=${element.className}>: ${ratio}`);
+  if (ratio < 4.5) low.add(`${node.data.trim().slice(0, 30)} in ${element.outerHTML.slice(0, 60)}: ${ratio}`);
 }
 return [seen, [...low]];
 """
