@@ -29,15 +29,8 @@ LOGS = ("log.jsonl", "samples.txt")  # a resumed run removes from them the valid
 MARKS = ("last.npz", "previous.npz", "best.npz", "env.json")  # one of them at least is in every run
 HALF = ".*.tmp"  # files that are being written
 WRITTEN = (
-    "command.txt",
-    "best.npz",
-    "last.npz",
-    "previous.npz",
-    "log.jsonl",
-    "train.log",
-    "samples.txt",
-    "report.html",
-)
+    "command.txt", "best.npz", "last.npz", "previous.npz", "log.jsonl", "train.log", "samples.txt", "report.html",
+)  # fmt: skip
 
 
 class Run:
