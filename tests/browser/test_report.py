@@ -187,7 +187,9 @@ def test_print(opened):
     assert window.printed().startswith(b"%PDF")
     assert window.run("return [...document.querySelectorAll('details')].every((one) => one.open)")
     window.command("Emulation.setEmulatedMedia", media="print")
-    window.command("Emulation.setDeviceMetricsOverride", width=718, height=1000, deviceScaleFactor=1, mobile=False)  # A4
+    window.command(
+        "Emulation.setDeviceMetricsOverride", width=718, height=1000, deviceScaleFactor=1, mobile=False
+    )  # A4
     assert window.run("return [...document.querySelectorAll('.wide')].filter((e) => e.scrollWidth > 718).length") == 0
     assert window.run("return getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert not window.one("nav").is_displayed()
