@@ -37,6 +37,7 @@ COMMANDS = {
     "export": "Word vectors, weights or hidden vectors for other programs.",
     "gradcheck": "Compare the analytic gradient with a numerical one.",
     "show": "Pictures: trainings, gradients, words, surprise, memory.",
+    "report": "One page of HTML that shows a run.",
     "config": "List, show, check or explain configurations.",
 }
 ALIASES = {"memory": "show.memory"}  # older names of commands: modules of this package, too

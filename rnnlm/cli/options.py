@@ -112,6 +112,6 @@ def mixture(models, weights=None, dev=None):
 
 def utf8(context, parameter, text):
     """The text of an argument. Raises UsageError for bytes that are not UTF-8, for which Python has lone surrogates."""
-    if any("\ud800" <= character <= "\udfff" for character in text):
+    if any("\ud800" <= character <= "\udfff" for character in text or ""):
         raise UsageError(f"{ascii(text)}: not UTF-8", "convert it, for example with: iconv -f ISO-8859-1 -t UTF-8")
     return text

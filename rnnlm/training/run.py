@@ -28,7 +28,9 @@ from rnnlm.training.trainer import Trainer, Update, Validation
 LOGS = ("log.jsonl", "samples.txt")  # a resumed run removes from them the validations that it will repeat
 MARKS = ("last.npz", "previous.npz", "best.npz", "env.json")  # one of them at least is in every run
 HALF = ".*.tmp"  # files that are being written
-WRITTEN = ("command.txt", "best.npz", "last.npz", "previous.npz", "log.jsonl", "train.log", "samples.txt")
+WRITTEN = (
+    "command.txt", "best.npz", "last.npz", "previous.npz", "log.jsonl", "train.log", "samples.txt", "report.html",
+)  # fmt: skip
 
 
 class Run:

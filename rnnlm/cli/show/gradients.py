@@ -47,15 +47,13 @@ def curves_of(source, text, lags, positions, tokens):
     from rnnlm.errors import UsageError
     from rnnlm.experiment import Config, prepare
     from rnnlm.loading import load_model
-    from rnnlm.nn.network import Network
     from rnnlm.show.gradients import of_network
     from rnnlm.text.vocab import BOS, EOS, readable
 
     if source.is_dir() or source.suffix == ".npz":
         loaded = load_model(source)
         settings, words = loaded.config, loaded.vocab
-        start = Network(settings.model, words, np.dtype(settings.dtype), np.random.default_rng([settings.seed, 0]))
-        networks, corpus = [("at the start", start), ("trained", loaded.network)], None
+        networks, corpus = [("at the start", loaded.start()), ("trained", loaded.network)], None
     else:
         settings, messages = config.load(source, Config)
         for message in messages:
