@@ -121,21 +121,25 @@ def gradients(source: Source) -> Fades:
     scorer, loaded = source.scorer, source.loaded
     ids = readable(np.asarray(source.corpus.ids[:READ]))
     lags = min(LAGS, len(ids) - 1)
-    series, bounds, head, columns, about = [], [], ["lag"], [[str(k) for k in range(lags + 1)]], []
+    series, bounds, head, columns, about, top = [], [], ["lag"], [[str(k) for k in range(lags + 1)]], [], 0.0
     for when, network in (("at the start", loaded.start()), ("trained", loaded.network)):
         fading = of_network(network, ids, scorer.start, lags)
         low, median, high = fading.quartiles.T.tolist()
+        top = max(top, 10 * max(high))  # the bound of a trained network is soon far above everything else
         series.append(Series(when, range(lags + 1), median, low, high, marked=True))
         head.append(f"{when}, median")
         columns.append([f"{x:.2e}" for x in median])
         if fading.bound is not None and fading.singular is not None and fading.eigenvalues is not None:
-            bounds.append(Series(f"bound (|W| max f′)^k, {when}", range(lags + 1), fading.bound.tolist(), dotted=True))
+            bounds.append((f"bound (|W| max f′)^k, {when}", fading.bound.tolist()))
             about.append(
                 f"W {when} has singular values from {fading.singular[0]:.4g} to {fading.singular[-1]:.4g}, and "
                 f"eigenvalues up to {abs(fading.eigenvalues[0]):.4g}."
             )
     said = "; ".join(f"{one.name}: {one.y[-1]:.2g} is left after {lags} steps" for one in series)
-    drawn = chart("Share of an error that is left", "lag k (steps)", "share", [*series, *bounds], f"{said}.", log=True)
+    for name, bound in bounds:
+        seen = [y if y <= top else None for y in bound]
+        series.append(Series(name, range(lags + 1), seen, dotted=True))
+    drawn = chart("Share of an error that is left", "lag k (steps)", "share", series, f"{said}.", log=True)
     return Fades(source.corpus.name, drawn, head, [list(row) for row in zip(*columns)], about)
 
 
