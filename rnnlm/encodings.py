@@ -1,4 +1,4 @@
-"""Bytes that are no UTF-8 text: other kinds of files, told by how they begin, and other encodings, told by their letters.
+"""Bytes that are no UTF-8 text: other files, told by how they begin, and other encodings, told by their letters.
 
 A guess about an encoding is shown with the text that it makes, so that whoever follows it sees what will be read.
 """
@@ -20,6 +20,7 @@ UNKNOWN = "its encoding cannot be told from its bytes; once you know it: iconv -
 # --- other kinds of files ------------------------------------------------------------------------------------------
 
 UNPACK = "unpack it and name the text files in it; one text: unzip -p {0} | rnnlm ... -"
+UNPACK_ALL = "unpack it and name the text files in it; all: {} {{0}} | rnnlm ... -"
 PLAIN = "make a text of it, for example with: pandoc -t plain {0} -o {0}.txt"
 NO_TEXT = "name a text file"
 COMPRESSED = "decompress it and pipe the text in: {} {{0}} | rnnlm ... -"
@@ -28,14 +29,14 @@ FORMATS = [  # how a file begins, what it is, what to do
     (_ZIPPED + rb"(?:\[Content_Types\]\.xml|_rels/|word/|docProps/)", "an Office document (.docx or the like)", PLAIN),
     (_ZIPPED + rb"mimetypeapplication/epub", "an EPUB book", PLAIN),
     (_ZIPPED + rb"mimetypeapplication/vnd\.oasis", "an OpenDocument file (.odt or the like)", PLAIN),
-    (_ZIPPED + rb"[\w/.-]{1,80}\.npy", "an archive of arrays, such as a model", "a model comes first, a text behind it"),
+    (_ZIPPED + rb"[\w/.-]{1,80}\.npy", "an archive of arrays, such as a model", "name a text file"),
     (rb"PK(?:\x03\x04|\x05\x06|\x07\x08)", "a zip archive", UNPACK),
     (rb"%PDF-", "a PDF document", "make a text of it, for example with: pdftotext {0} {0}.txt"),
     (rb"\{\\rtf", "an RTF document", PLAIN),
     (rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office document (.doc or the like)", "save it as plain text, UTF-8"),
     (rb"SQLite format 3\0", "an SQLite database", "write a column of it to a text: sqlite3 {0} 'SELECT ...'"),
-    (rb"(?s:.{257})ustar[ \0]", "a tar archive", "unpack it and name the text files in it; all: tar -xOf {0} | rnnlm ... -"),
-    (rb"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", "unpack it and name the text files in it; all: 7z x -so {0} | rnnlm ... -"),
+    (rb"(?s:.{257})ustar[ \0]", "a tar archive", UNPACK_ALL.format("tar -xOf")),
+    (rb"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", UNPACK_ALL.format("7z x -so")),
     (rb"Rar!\x1a\x07", "a RAR archive", "unpack it and name the text files in it"),
     (rb"\x1f\x8b", "gzip-compressed within a compressed file", COMPRESSED.format("zcat")),
     (rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)", "bzip2-compressed within a compressed file", COMPRESSED.format("bzcat")),
@@ -130,8 +131,14 @@ _TRADITIONAL = (
     "全三又關點正業外將兩高間由問很最重並物手應戰向頭文體政美相見被利什二等產新己制身果加西斯月話合回特代內信表化老給世位次度門"
     "，。、「」：；？！『』《》春夏秋冬花山水"
 )
-_KANA = "".join(map(chr, range(0x3041, 0x3094))) + "、。ー・「」アイウエオカキクケコサシスセソタチツテトナニノハフマミムメモラリルレロワンドグプッャュョ"
-_HANGUL = "이다는을의에가하고도지로기사나한인리아를은자서어대해라시수정일전있그들것스상주여장보조부과과만와게면니국원성구위제유공무세연우신동방안모거오적들며"
+_KANA = (
+    "".join(map(chr, range(0x3041, 0x3094)))
+    + "、。ー・「」アイウエオカキクケコサシスセソタチツテトナニノハフマミムメモラリルレロワンドグプッャュョ"
+)
+_HANGUL = (
+    "이다는을의에가하고도지로기사나한인리아를은자서어대해라시수정일전있그들것스상주여장보조부과과만와게면니국원성구"
+    "위제유공무세연우신동방안모거오적들며"
+)
 _RUSSIAN = "оеаинтсрвлкмдпуяыьгзбчйхжшюцщэф«»—"
 _LATIN = "äöüßÄÖÜéèàùâêîôûçëïÉÈÀÇñáíóúÁÍÓÚ¿¡ãõÃìòåæøÅÆØœ«»“”‘’–—… \u00a0°§€£©"
 _CENTRAL = "ąćęłńóśźżĄĆĘŁŃÓŚŹŻčďéěíňřšťúůýžáČŘŠŽÚÁÝöőüűÖŐÜŰÉĺľŕôäăâîşţđ„”“–’…"

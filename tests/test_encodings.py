@@ -60,7 +60,9 @@ def test_utf_16_without_a_mark(codec, text):
     assert marked(text.encode(codec)) is None
 
 
-@pytest.mark.parametrize("data", [b"", b"a\0b \0\n", b"\0", b"\0\n\0\n\0\n", b"a\0", b"a b\n\0\0\0\0\0\0\0\0", b"x" * 99])
+@pytest.mark.parametrize(
+    "data", [b"", b"a\0b \0\n", b"\0", b"\0\n\0\n\0\n", b"a\0", b"a b\n\0\0\0\0\0\0\0\0", b"x" * 99]
+)
 def test_what_is_not_utf_16(data):
     assert unmarked(data) is None
     assert marked(data) is None
@@ -100,6 +102,8 @@ def test_other_kinds_of_files(data, what, command):
     assert command in kind.hint
 
 
-@pytest.mark.parametrize("text", ["PK is a word", "BZhang San", "LZIP tools", "PAR1 is here", "<s> a </s>", "MM", "RIFF"])
+@pytest.mark.parametrize(
+    "text", ["PK is a word", "BZhang San", "LZIP tools", "PAR1 is here", "<s> a </s>", "MM", "RIFF"]
+)
 def test_texts_that_begin_like_another_kind(text):
     assert kind_of(text.encode(), "x") is None

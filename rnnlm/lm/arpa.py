@@ -44,7 +44,7 @@ WHITE = np.isin(np.arange(256), list(b" \t\n\r\v\f"))
 
 
 def is_arpa(path: TextPath) -> bool:
-    r"""Whether a path means an ARPA file: standard input, a name in .arpa (and .gz or the like), or a line \data\ at the start."""
+    r"""Whether a path means an ARPA file: standard input, a name in .arpa (.gz), or a line \data\ at the start."""
     if str(path) == STDIN or str(path).endswith(tuple(f".arpa{end}" for end in ("", ".gz", ".bz2", ".xz", ".zst"))):
         return True
     keep(path)  # a pipe, which is read again

@@ -59,11 +59,17 @@ class Network:
         return loss, state
 
     def backward(self, batch: Any, factor: float = 1.0) -> None:
-        """Set `grads` to the gradient of `factor` times the sum of the nats of the batch last run forwards."""
-        weights = np.ones(batch.targets.shape) if batch.weights is None else batch.weights
+        """Set `grads` to the gradient of `factor` times the sum of the nats of the batch last run forwards.
+
+        In training, that of the model's `penalties` is in it.
+        """
         in_parallel(lambda part: self.grads.flat[part].fill(0), len(self.grads.flat), each=8)
-        scale = weights.astype(self.params.flat.dtype) * factor
-        self.model.backward(self.p, self.model.tie(self.grads), scale, self._work(*batch.shape))
+        self.model.backward(self.p, self.model.tie(self.grads), self._scale(batch, factor), self._work(*batch.shape))
+
+    def _scale(self, batch, factor):
+        """Return `factor` for every prediction of a batch, and 0 for padding."""
+        weights = np.ones(batch.targets.shape) if batch.weights is None else batch.weights
+        return weights.astype(self.params.flat.dtype) * factor
 
     def _work(self, *shape: int) -> Any:
         """Return the workspace for windows of this shape."""
@@ -72,6 +78,10 @@ class Network:
     def hidden(self, batch: Any) -> np.ndarray:
         """Inputs of the head, (T, B, D'), for the batch last run forwards. A view of the workspace."""
         return self.model.hidden(self._work(*batch.shape))
+
+    def penalties(self, batch: Any) -> float:
+        """Return what regularization adds to the sum of the nats of the batch last run forwards: 0 in evaluation."""
+        return self.model.penalties(self._scale(batch, 1.0), self._work(*batch.shape))
 
     def log_probs(self, inputs: np.ndarray, state: State) -> tuple[np.ndarray, State]:
         """Return log p of every word after each of the ids (T, B), (T, B, K), and the state after the window."""

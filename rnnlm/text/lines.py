@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from rnnlm.encodings import advice
 from rnnlm.errors import DataError
 from rnnlm.files import STDIN, shortened
-from rnnlm.text.sources import BLOCK, TextPath, opened, opened_text, text_name
+from rnnlm.text.sources import BLOCK, TextPath, opened_text, text_name
 
-__all__ = ["BLOCK", "MAX_LINE", "STDIN", "TextPath", "blocks", "columns", "lines", "opened", "part", "text_name"]
+__all__ = ["BLOCK", "MAX_LINE", "STDIN", "TextPath", "blocks", "columns", "lines", "part", "text_name"]
 
 MAX_LINE = 1 << 26  # bytes; the gigabytes that a few kilobytes of gzip can stand for need have no line end at all
 
@@ -65,7 +65,8 @@ def blocks(path: TextPath, seen: Callable[[bytes], object] | None = None) -> Ite
 def columns(path: TextPath, column: int, seen: Callable[[bytes], object] | None = None) -> Iterator[list[str]]:
     """Blocks of one column, 0 or 1, of a text whose lines are two parts with a tab between: `label<TAB>text`.
 
-    An empty line has two empty parts. Raises DataError, naming the line, for one that lacks the tab or a part.
+    White space around a part does not belong to it. An empty line has two empty parts. Raises DataError, naming the
+    line, for one that lacks the tab or a part.
     """
     number = 0
     for block in blocks(path, seen):
@@ -85,4 +86,4 @@ def part(line: str, column: int, path: TextPath, number: int) -> str:
             f"{text_name(path)}:{number}: {what} in {found}",
             "expected two parts with a tab between",
         )
-    return right if column else left
+    return (right if column else left).strip()

@@ -138,8 +138,13 @@ def opened_text(path: TextPath) -> Iterator[io.BufferedReader]:
             head = _head(stream, HEAD)
         convert = None
         if b"\n" not in head and (number := head[:-1].count(b"\r")):
-            warnings.warn(TextWarning(f"{name}: no line feed but carriage returns ({number} in its first {len(head)} bytes)"
-                                      ", which are read as line ends"), stacklevel=2)
+            warnings.warn(
+                TextWarning(
+                    f"{name}: no line feed but carriage returns ({number} in its first {len(head)} bytes)"
+                    ", which are read as line ends"
+                ),
+                stacklevel=2,
+            )
             convert = _lines_of_macintosh
         yield _buffered(_Rest(head, stream, convert))
 
@@ -158,7 +163,7 @@ def _recoder(encoding: str, name: str) -> Callable[[bytes], bytes]:
             text = decoder.decode(block, final=not block)
         except UnicodeDecodeError as error:
             raise DataError(
-                f"{name}: near byte {offset + max(error.start, 0)}: not {encoding.upper()}, as its byte order mark says",
+                f"{name}: near byte {offset + max(error.start, 0)}: not {encoding.upper()}, as its mark says",
                 "is the file whole? copy or download it again",
             ) from None
         offset += len(block)

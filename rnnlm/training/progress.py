@@ -55,6 +55,7 @@ class Progress:
     seconds: float = option(0.0, "spent training", low=0)
     halved: int = option(0, "times that divergence halved the learning rate", low=0, high=MOST_RETRIES)
     restart: int = option(0, "the step after which the optimizer's slots started from zero", low=0, high=MOST)
+    averaged: int = option(0, "updates in the mean of the weights", low=0, high=MOST)
     unlogged: Stretch = option(default_factory=Stretch, doc="updates since the last line about updates")
 
     @property
@@ -120,7 +121,7 @@ def save(trainer: Trainer) -> dict[str, Any]:
     }  # fmt: skip
     here = trainer.best is None or np.array_equal(trainer.best, trainer.network.params.flat)
     best = {} if here else {"flat": trainer.best}
-    return {"slots": trainer.slots, "best": best, "state": list(arrays(trainer.state)), "progress": progress}
+    return {"slots": _slots(trainer), "best": best, "state": list(arrays(trainer.state)), "progress": progress}
 
 
 def restore(trainer: Trainer, saved: Checkpoint) -> None:
@@ -140,7 +141,7 @@ def restore(trainer: Trainer, saved: Checkpoint) -> None:
         raise ValueError(str(error)) from None
     if trainer.progress.position >= len(trainer.reading):
         raise ValueError("position")
-    _copy(trainer.slots, saved.slots)
+    _copy(_slots(trainer), saved.slots)
     best = trainer.network.params.flat.copy()
     found = {name: array for name, array in saved.best.items() if name != "recent"}  # see `kept`
     _copy({"flat": best} if found else {}, found)
@@ -149,11 +150,17 @@ def restore(trainer: Trainer, saved: Checkpoint) -> None:
 
 
 def start_over(trainer: Trainer) -> None:
-    """Set the optimizer's slots and the hidden state to zero, after other weights have been set."""
-    for slot in trainer.slots.values():
+    """Set the optimizer's slots, averaged weights and the hidden state to zero, after other weights have been set."""
+    for slot in _slots(trainer).values():
         slot[...] = 0
+    trainer.progress.averaged = 0
     trainer.state = transformed(trainer.state, np.zeros_like)
     trainer.progress.restart = trainer.progress.step
+
+
+def _slots(trainer: Trainer) -> dict[str, np.ndarray]:
+    """The vectors that are kept between steps: those of the optimizer, and the averaged weights."""
+    return trainer.slots if trainer.mean is None else {**trainer.slots, "average": trainer.mean.weights}
 
 
 def _fitting(trainer: Trainer, saved: list[np.ndarray]) -> State:
@@ -162,7 +169,7 @@ def _fitting(trainer: Trainer, saved: list[np.ndarray]) -> State:
     batch = next(trainer.reading.batches(progress.position, trainer.shuffle()))
     B = batch.shape[-1]
     if batch.fresh and saved:  # it does not look at the state
-        B = min([*saved[0].shape[:1], trainer.reading.batch])
+        B = min([*saved[0].shape[:1], max(reading.batch for reading in trainer.readings)])
     state = trainer.network.initial_state(B)
     if [(a.shape, a.dtype) for a in saved] != [(a.shape, a.dtype) for a in arrays(state)]:
         raise ValueError("state")

@@ -232,7 +232,9 @@ def pipe(path):
     path.unlink()
     os.mkfifo(path)
     for kept in (False, True):
-        process = subprocess.Popen([sys.executable, "-c", "import sys; open(sys.argv[1], 'wb').write(b'a b')", str(path)])
+        process = subprocess.Popen(
+            [sys.executable, "-c", "import sys; open(sys.argv[1], 'wb').write(b'a b')", str(path)]
+        )
         if kept:
             keep(path)
             words(["a", "b"])(path)
@@ -262,14 +264,15 @@ CASES = {
     "byte order mark": ("\ufeffa\n\ufeffa\n".encode(), words(["a"], ["\ufeffa"])),
     "not UTF-8": (b"a\nb\xe9\n", refused("{path}:2: byte 3: ", "UTF-8", "0xe9", "iconv")),
     "UTF-16, UTF-32": ("a 猫\n".encode("utf-16"), words(["a", "猫"])),
-    "UTF-16 without a byte order mark": ("a b\n".encode("utf-16-be"), refused("{path}: ", "UTF-16", "iconv -f UTF-16BE")),
+    "UTF-16, no mark": ("a b\n".encode("utf-16-be"), refused("{path}: ", "UTF-16", "iconv -f UTF-16BE")),
     "NUL byte": (b"a\0b \0\n", words(["a\0b", "\0"])),
     "U+2028, U+0085, U+3000": ("a\u2028b\x85c\u3000d\n".encode(), words(["a", "b", "c", "d"])),
     "combining marks": ("\u00e9 e\u0301\n".encode(), words(["\u00e9", "e\u0301"])),
     "emoji": ("👩\u200d🚀\n".encode(), words(["👩", "\u200d", "🚀"], level="char")),
     "right-to-left text": ("שלום \u202eעולם\n".encode(), words(["שלום", "\u202eעולם"])),
     "literal `<unk>`": (b"a <unk>\n", ids(3, UNK, EOS)),
-    "literal `<s>`, `</s>`": (b"<s> a </s>\n", ids(OOV, 3, OOV, EOS)),
+    "`<s>` that begins a line, `</s>` that ends it": (b"<s> a </s>\n</s>\n", ids(3, EOS)),
+    "other literal `<s>`, `</s>`": (b"a <s> </s> a\n", ids(3, OOV, OOV, 3, EOS)),
     "a word that the vocabulary lacks (OOV)": (b"a b\n", ids(3, OOV, EOS)),
     "a word of a megabyte": (b"a " + (1 << 20) * b"x" + b"\n", words(["a", (1 << 20) * "x"])),
     "a line of 10 MB": (5_000_000 * b"a ", long_line),

@@ -21,7 +21,12 @@ from rnnlm.text.vocab import build, count
 
 TEXT = "the cat 猫\nsees\n"
 COMPRESS = {"gzip": gzip.compress, "bzip2": bz2.compress, "xz": lzma.compress}
-ENCODINGS = {"utf-16": b"\xff\xfe", "utf-16-be": b"\xfe\xff", "utf-32-le": b"\xff\xfe\0\0", "utf-32-be": b"\0\0\xfe\xff"}
+ENCODINGS = {
+    "utf-16": b"\xff\xfe",
+    "utf-16-be": b"\xfe\xff",
+    "utf-32-le": b"\xff\xfe\0\0",
+    "utf-32-be": b"\0\0\xfe\xff",
+}
 
 
 def marked(encoding, text=TEXT):
