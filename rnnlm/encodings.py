@@ -57,7 +57,7 @@ FORMATS = [  # how a file begins, what it is, what to do
 
 
 class Kind(NamedTuple):
-    """What a file is, in a few words, and what to do with it."""
+    """Kind of a file, in a few words, and what to do with it."""
 
     what: str
     hint: str
@@ -217,7 +217,7 @@ def _share(text: str, encoding: Encoding) -> float:
 
 
 def advice(data: bytes, at: int, name: str) -> str:
-    """What to do with bytes that are not UTF-8: the command that converts them, with the text that it makes.
+    """Say what to do with bytes that are not UTF-8: the command that converts them, with the text that it makes.
 
     at: index of the first byte that is wrong. name: of their file.
     """

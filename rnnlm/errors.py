@@ -32,4 +32,4 @@ class NumericalError(RnnlmError):
 
 
 class TextWarning(UserWarning):
-    """What there is to know about a text that is read all the same; the command line shows it as a note."""
+    """A text is read otherwise than it seems to be written; the command line shows this as a note."""
