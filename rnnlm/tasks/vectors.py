@@ -55,11 +55,11 @@ class Vectors(Decoding, reading="vectors"):
                 f"{file}: {len(matrix)} vectors, but {path} has {lines} lines",
                 "the vector of a line stands in the row of its number",
             )
-        sha256 = combined(text.sha256, digest_of([file]))
+        sha256 = combined(text.sha256, digest_of([file], texts=False))
         return Captions.of(text, text.table[:, 2] - 1, vectors=matrix, sha256=sha256)
 
     def digest(self, path):
-        return combined(digest_of([path]), digest_of([matrix_of(path)]))
+        return combined(digest_of([path]), digest_of([matrix_of(path)], texts=False))
 
     def batch(self, corpus, sentences):
         targets, valid, _ = targets_of(corpus, sentences)

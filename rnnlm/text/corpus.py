@@ -22,7 +22,7 @@ from rnnlm.errors import DataError
 from rnnlm.files import shortened
 from rnnlm.text.lines import BLOCK, TextPath, blocks, columns, text_name
 from rnnlm.text.markers import Markers
-from rnnlm.text.sources import opened_text
+from rnnlm.text.sources import opened, opened_text
 from rnnlm.text.vocab import EOS, Counts, Vocabulary
 
 
@@ -236,11 +236,14 @@ def _mapped(file: IO[bytes]) -> mmap.mmap:
     return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
-def digest_of(paths: Sequence[TextPath]) -> str:
-    """SHA-256 (hex) of the contents of texts, unzipped: the `sha256` of the corpus that `encode` makes of them."""
+def digest_of(paths: Sequence[TextPath], texts: bool = True) -> str:
+    """SHA-256 (hex) of the contents of texts, unzipped: the `sha256` of the corpus that `encode` makes of them.
+
+    texts: False for files that are none, such as arrays.
+    """
     hashes = [hashlib.sha256() for _ in paths]
     for path, sha in zip(paths, hashes):
-        with opened_text(path) as stream:
+        with (opened_text if texts else opened)(path) as stream:
             while block := stream.read(BLOCK):
                 sha.update(block)
     return _combined(hashes)
