@@ -63,6 +63,11 @@ class Kind(NamedTuple):
     hint: str
 
 
+def quoted(name: str) -> str:
+    """The name of a file in a command that a hint shows; of standard input, FILE."""
+    return "FILE" if name.startswith("<") else shlex.quote(name)
+
+
 def kind_of(begins: bytes, name: str) -> Kind | None:
     """The kind of a file that is no text; None if it may be one.
 
@@ -70,7 +75,7 @@ def kind_of(begins: bytes, name: str) -> Kind | None:
     """
     for pattern, what, hint in FORMATS:
         if re.match(pattern, begins):
-            return Kind(what, hint.format("FILE" if name.startswith("<") else shlex.quote(name)))
+            return Kind(what, hint.format(quoted(name)))
     return None
 
 
@@ -226,7 +231,7 @@ def advice(data: bytes, at: int, name: str) -> str:
     text = data.decode(errors="replace")
     whole = sum(not character.isascii() for character in text)
     broken = text.count("\ufffd")
-    file = "FILE" if name.startswith("<") else shlex.quote(name)
+    file = quoted(name)
     if whole - broken >= 5 * broken:
         return f"all but a few bytes are UTF-8; without these: iconv -c -f UTF-8 -t UTF-8 {file}"
     likely = guess(data)

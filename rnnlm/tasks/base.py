@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from rnnlm import files
 from rnnlm.errors import DataError, UsageError
 from rnnlm.nn.heads import Loss
 from rnnlm.nn.network import Network
 from rnnlm.text import vocab
 from rnnlm.text.corpus import Corpus, digest_of
 from rnnlm.text.lines import STDIN, blocks, columns, lines
+from rnnlm.text.names import joined
 from rnnlm.text.vocab import SPECIALS, UNK, Counts, Labels, Vocabularies, Vocabulary, readable
 from rnnlm.text.windows import Sentences, padded
 
@@ -120,15 +120,12 @@ class Task:
         Raises DataError for missing or broken text, UsageError for a vocabulary file of another level than the
         configuration's.
         """
-        for path in (*data.train, data.valid):
-            if isinstance(path, str):
-                files.keep(path)
         share = share_of(data)
         words = self.words_of(data) if words is None else words
         train = self.encode(data.train, words, data, model)
         if share is not None:
             return words, *self.split(train, share)
-        return words, train, None if data.valid is None else self.encode([str(data.valid)], words, data, model)
+        return words, train, None if data.valid is None else self.encode(data.valid_texts, words, data, model)
 
     def notes(self, words: Any) -> list[str]:
         """Warnings of what is odd about the vocabulary of a training text."""
@@ -300,7 +297,7 @@ def texts(data: Data, share: float | None, column: int | None) -> Iterator[str]:
 
     left = -1  # sentences; never counted down to 0 without a share
     if share is not None:
-        left = head(" + ".join(data.train), sum(map(counts, whole())), share)
+        left = head(joined(data.train), sum(map(counts, whole())), share)
     for line in whole():
         yield line
         left -= counts(line)

@@ -26,6 +26,7 @@ from rnnlm.text import trees as bracketed
 from rnnlm.text.corpus import digest_of
 from rnnlm.text.lines import TextPath, lines, text_name
 from rnnlm.text.markers import Markers
+from rnnlm.text.names import joined
 from rnnlm.text.trees import BinaryTree, parse
 from rnnlm.text.unknown import UnknownWords
 from rnnlm.text.vocab import OOV, Counts, Labels, Vocabularies, build, readable
@@ -188,7 +189,7 @@ class TreeLabels(Labelled, reading="trees"):
     def vocabulary(self, data, share):
         trees = list(chain.from_iterable(read(path, data.lower)[0] for path in data.train))
         if share is not None:
-            trees = trees[: head(" + ".join(data.train), len(trees), share)]
+            trees = trees[: head(joined(data.train), len(trees), share)]
         labels = Labels.count(label for tree in trees for _, label in tree.labels)
         if not len(labels):
             raise DataError(f"{data.train[0]}: no tree has a label", "a tree looks like (3 (2 It) (2 works))")
@@ -203,7 +204,7 @@ class TreeLabels(Labelled, reading="trees"):
             found, skipped = read(path, words.inputs.lower, known=words.outputs)
             trees += found
             blank += skipped
-        return encoded(trees, words, " + ".join(map(text_name, paths)), digest_of(paths), blank)
+        return encoded(trees, words, joined(paths), digest_of(paths), blank)
 
     def batcher(self, corpus, batch, window, jitter=0):
         return Forests(corpus, batch)

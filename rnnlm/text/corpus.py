@@ -22,6 +22,7 @@ from rnnlm.errors import DataError
 from rnnlm.files import shortened
 from rnnlm.text.lines import BLOCK, TextPath, blocks, columns, text_name
 from rnnlm.text.markers import Markers
+from rnnlm.text.names import joined
 from rnnlm.text.sources import opened, opened_text
 from rnnlm.text.vocab import EOS, Counts, Vocabulary
 
@@ -165,7 +166,7 @@ def encode(
     temporary file cannot be written.
     """
     blank_lines = blank_lines and vocab.level == "char"
-    name = " + ".join(text_name(path) for path in paths)
+    name = joined(paths)
     hashes: list[Any] = []
     begun: list[int] = []  # sentences before each text
     markers = Markers(vocab.level, getattr(vocab, "lower", False))

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from rnnlm import files
-from rnnlm.encodings import kind_of, marked, unmarked
+from rnnlm.encodings import kind_of, marked, quoted, unmarked
 from rnnlm.errors import DataError, TextWarning
 from rnnlm.files import STDIN
 
@@ -131,7 +131,7 @@ def opened_text(path: TextPath) -> Iterator[io.BufferedReader]:
         if encoding is None and (found := unmarked(head)):
             raise DataError(
                 f"{name}: UTF-16 without a byte order mark, expected UTF-8",
-                f"convert it: iconv -f {found.upper().replace('16-', '16')} -t UTF-8",
+                f"convert it: iconv -f {found.upper().replace('16-', '16')} -t UTF-8 {quoted(name)}",
             )
         if encoding:
             stream = _buffered(_Rest(head, stream, _recoder(encoding, name)))
@@ -147,6 +147,18 @@ def opened_text(path: TextPath) -> Iterator[io.BufferedReader]:
             )
             convert = _lines_of_macintosh
         yield _buffered(_Rest(head, stream, convert))
+
+
+def other_than_text(path: TextPath) -> str | None:
+    """The kind of a file whose first bytes are no text's, in a few words; None of a text. Raises DataError as `opened`.
+
+    Bytes of 0 are the mark of other files, except in UTF-16 and UTF-32.
+    """
+    with opened(path) as stream:
+        head = _head(stream, LONGEST)[:LONGEST]
+    if kind := kind_of(head, text_name(path)):
+        return kind.what
+    return "no text" if b"\0" in head and not marked(head) and not unmarked(head) else None
 
 
 def _lines_of_macintosh(block: bytes) -> bytes:
