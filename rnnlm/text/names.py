@@ -18,7 +18,7 @@ def texts(names: Iterable[str]) -> list[str]:
     """Paths of the texts that names stand for, one after the other; "-" and the name of a file stand for themselves.
 
     `~` and `~name` are home folders. A name with `*`, `?` or `[...]`, of which there is no file, is a pattern: it
-    stands for the files that it matches, sorted by path; `**` matches folders of any depth. A folder stands for the texts in
+    stands for the files that it matches, sorted by path; `**` is folders of any depth. A folder stands for the texts in
     it and in its folders, sorted by path, without hidden ones; a TextWarning says which files are left out, because
     their first bytes are no text's. A file that is missing is left to whoever reads it.
 

@@ -264,7 +264,10 @@ CASES = {
     "byte order mark": ("\ufeffa\n\ufeffa\n".encode(), words(["a"], ["\ufeffa"])),
     "not UTF-8": (b"a\nb\xe9\n", refused("{path}:2: byte 3: ", "UTF-8", "0xe9", "iconv")),
     "UTF-16, UTF-32": ("a 猫\n".encode("utf-16"), words(["a", "猫"])),
-    "UTF-16, no mark": ("a b\n".encode("utf-16-be"), refused("{path}: ", "UTF-16", "iconv -f UTF-16BE")),
+    "UTF-16 without a byte order mark": (
+        "a b\n".encode("utf-16-be"),
+        refused("{path}: ", "UTF-16", "iconv -f UTF-16BE -t UTF-8 {path}"),
+    ),
     "NUL byte": (b"a\0b \0\n", words(["a\0b", "\0"])),
     "U+2028, U+0085, U+3000": ("a\u2028b\x85c\u3000d\n".encode(), words(["a", "b", "c", "d"])),
     "combining marks": ("\u00e9 e\u0301\n".encode(), words(["\u00e9", "e\u0301"])),
