@@ -32,12 +32,15 @@ AT_ONCE = 1 << 16  # probabilities looked at together
 LINES = "pass an open file, or a list of strings"
 
 
-def loss(network: Network, corpus: Corpus, stream: bool) -> Loss:
+def loss(network: Network, corpus: Corpus, stream: bool, share: tuple[int, int] = (0, 1)) -> Loss:
     """Cross-entropy of a corpus, read as the network was trained: as a stream with the state carried, or by sentences.
 
     Sentence ends are counted, and words out of the vocabulary as `<unk>`; `Loss.known` leaves these out.
+    share: (i, n), the part i of n of the sentences alone; all of a stream, which cannot be parted, is part 0.
     """
-    own, ahead = itertools.tee(corpus)
+    i, n = (share[0], 1) if stream else share
+    cuts = (corpus.sentences * i // n, corpus.sentences * (i + 1) // n)
+    own, ahead = itertools.tee(itertools.islice(corpus, *cuts))
 
     def each() -> Iterator[Loss]:
         for ids, nats in zip(own, NetworkScorer(network, stream, carried=stream).nats(ahead)):

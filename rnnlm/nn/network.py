@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -58,12 +59,32 @@ class Network:
         self.backward(batch, 1 / max(loss.tokens, 1))
         return loss, state
 
-    def backward(self, batch: Any, factor: float = 1.0) -> None:
-        """Set `grads` to the gradient of `factor` times the sum of the nats of the batch last run forwards."""
+    def backward(self, batch: Any, factor: float = 1.0, ready: Callable[[slice], None] | None = None) -> None:
+        """Set `grads` to the gradient of `factor` times the sum of the nats of the batch last run forwards.
+
+        ready: called with each part of `grads.trainable` when it is complete: first with the output layer's own
+        parameters, which come last in it, before the recurrence runs backwards; then with all others.
+        """
         weights = np.ones(batch.targets.shape) if batch.weights is None else batch.weights
         in_parallel(lambda part: self.grads.flat[part].fill(0), len(self.grads.flat), each=8)
         scale = weights.astype(self.params.flat.dtype) * factor
-        self.model.backward(self.p, self.model.tie(self.grads), scale, self._work(*batch.shape))
+        work = self._work(*batch.shape)
+        if ready is not None:
+            work.output.ready = lambda: ready(self._output)
+        try:
+            self.model.backward(self.p, self.model.tie(self.grads), scale, work)
+        finally:
+            work.output.ready = None
+        if ready is not None:
+            ready(slice(0, self._output.start))
+
+    @cached_property
+    def _output(self) -> slice:
+        """The output layer's own parameters in the trainable ones: not a table of words that it shares."""
+        named, frozen = self.params.named, self.params.frozen
+        own = [name for name in named if (name == "P" or name.startswith("head.")) and name not in frozen]
+        n = len(self.params.trainable)
+        return slice(n - sum(named[name].size for name in own), n)
 
     def _work(self, *shape: int) -> Any:
         """Return the workspace for windows of this shape."""

@@ -45,8 +45,8 @@ class Stream(Task, reading="stream"):
     def mean_tokens(self, corpus, batcher):
         return None
 
-    def loss(self, network, corpus, batch):
-        return perplexity.loss(network, corpus, self.stream)
+    def loss(self, network, corpus, batch, share=(0, 1)):
+        return perplexity.loss(network, corpus, self.stream, share)
 
     def predict(self, network, text, k, beam):
         """The k likeliest next words at the start of each line, and after each of its words."""

@@ -15,11 +15,14 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnlm.config import Duration, option
+from rnnlm.nn.dropout import Masks
 from rnnlm.nn.heads import Loss
 from rnnlm.nn.network import Network
+from rnnlm.nn.state import taken
 from rnnlm.text.windows import Batch, RareAsUnk, Sentences, Stream
 from rnnlm.training.optim import Optimizer, clip, gradient_norm
 from rnnlm.training.progress import MOST_RETRIES, Diverged, Divergence, Progress
+from rnnlm.training.ranks import ALONE, Ranks
 from rnnlm.training.schedule import Schedule
 
 
@@ -90,19 +93,22 @@ class Trainer:
         seed: int,
         tokens: float | None = None,
         unk_learnt: bool = True,
+        ranks: Ranks = ALONE,
     ):
         """validate: the loss of a network on the validation text; None: the training loss decides instead.
 
         tokens: mean number of tokens per batch, if it varies. The summed gradient of a batch is divided by it, so that
         every token has equal weight, whether its sentence is short or long.
         unk_learnt: the training text has `<unk>` in it; otherwise validations compare the loss of known words alone.
+        ranks: the processes that train together, each with a trainer made of the same configuration and texts.
         """
         self.network, self.reading, self.optimizer, self.schedule = network, reading, optimizer, schedule
         self.settings, self.validate, self.seed, self.tokens = settings, validate, seed, tokens
-        self.progress, self.unk_learnt = Progress(), unk_learnt
+        self.progress, self.unk_learnt, self.ranks = Progress(), unk_learnt, ranks
         self.slots = {name: np.zeros_like(network.params.trainable) for name in optimizer.slots}
-        self.dropout = np.random.default_rng([seed, 1])
-        self.state = network.initial_state(reading.batch)
+        self.dropout = Masks(np.random.PCG64([seed, 1]))
+        self.sequences = reading.batch  # B of the last batch, of which `state` has this rank's lanes
+        self.state = taken(network.initial_state(reading.batch), ranks.lanes(reading.batch))
         self.best: np.ndarray | None = None  # weights of the best validation, kept for a schedule that rolls back
 
     def run(self) -> Iterator[Update | Validation]:
@@ -127,11 +133,13 @@ class Trainer:
 
     def step(self, batch: Batch) -> Update:
         """One update of truncated backpropagation through time: the hidden state goes on, the gradient stops here."""
-        progress, settings, lr = self.progress, self.settings, self.lr
+        progress, settings, lr, ranks = self.progress, self.settings, self.lr, self.ranks
+        grad, tokens, self.sequences = self.network.grads.trainable, batch.tokens, batch.sequences
+        batch, weight = ranks.share(batch, self.dropout)
         loss, self.state = self.network.loss(batch, self.state, self.dropout)
-        self.network.backward(batch, 1 / (self.tokens or max(loss.tokens, 1)))
-        grad = self.network.grads.trainable
-        norm = gradient_norm(grad)
+        self.network.backward(batch, weight / (self.tokens or max(tokens, 1)), ranks.adding(grad))
+        loss = ranks.total(loss, weight)
+        norm = ranks.agreed(gradient_norm(grad))
         if not (math.isfinite(loss.nats) and math.isfinite(norm)):
             raise self._diverged(f"loss {loss.mean:.4g}, norm of the gradient {norm:.4g}", lr)
         factor, clipped = clip(grad, norm, settings.clip_norm, settings.clip_value)

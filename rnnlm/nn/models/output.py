@@ -25,6 +25,7 @@ class Work:
     dh: Any  # (..., B, H); None: there is no P
     h: Any = None  # (..., B, H)
     y: Any = None  # (..., B, D') inputs of the head
+    ready: Any = None  # called by backward, when the gradient of this layer's own parameters is complete
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Output:
         projected, N = self.projection is not None, int(np.prod(shape))
         D = self.projection or self.n_in
         return Work(
-            self.head.workspace(p["head"], N, empty), Dropout(self.dropout, (shape[-1], D), empty),
+            self.head.workspace(p["head"], N, empty), Dropout(self.dropout, (shape[-1], D), empty, "targets"),
             memory=empty(*shape, D) if projected or self.dropout else None,
             dy=empty(*shape, D), dh=empty(*shape, self.n_in) if projected else None,
         )  # fmt: skip
@@ -80,10 +81,11 @@ class Output:
         """Return dL/dh for L = sum scale * nats, and add the gradient of the parameters to g."""
         self.head.backward(p["head"], g["head"], scale.ravel(), work.head, rows(work.dy))
         work.dropout.backward(work.dy)
-        if self.projection is None:
-            return work.dy
-        project_backward(work.h, work.dy, p["P"], g["P"], work.dh)
-        return work.dh
+        if self.projection is not None:
+            project_backward(work.h, work.dy, p["P"], g["P"], work.dh)
+        if work.ready is not None:
+            work.ready()
+        return work.dy if self.projection is None else work.dh
 
 
 def tied(p: Any) -> Views:

