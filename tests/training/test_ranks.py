@@ -74,7 +74,7 @@ def test_the_gradient_comes_in_two_parts(name):
 MPIRUN = shutil.which("mpirun", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
 needs_mpi = pytest.mark.skipif(
     find_spec("mpi4py") is None or MPIRUN is None,
-    reason="needs the extra: pip install -e '.[mpi]' (mpi4py, and mpirun of an MPI)",
+    reason="needs mpi4py and mpirun: make mpi",
 )
 
 
