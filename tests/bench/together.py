@@ -1,0 +1,69 @@
+"""Run by mpirun for the table `mpi`: times of steps, or of sums over the ranks, printed by rank 0 as JSON."""
+
+import json
+import sys
+import time
+
+from rnnlm.nn.threads import own_threads, set_threads
+from rnnlm.training.ranks import ranks_of
+
+
+def main(task, threads, seconds, *options):
+    own_threads()
+    set_threads(int(threads))
+    ranks = ranks_of()
+    work = steps(ranks, json.loads(options[0]), options[1] == "overlap") if task == "steps" else sums(ranks, options[0])
+    work()
+    times = []
+    while sum(times) < float(seconds) or len(times) < 3:
+        start = time.perf_counter()
+        work()
+        times.append(ranks.agreed(time.perf_counter() - start))
+    if ranks.first:
+        print(json.dumps(times))
+
+
+def steps(ranks, shape, overlap):
+    """The trainer's step; without overlap no sum begins before the whole gradient is there."""
+    import itertools
+
+    from tests.bench.ours import Step
+    from tests.bench.shapes import Shape
+
+    trainer = Step(Shape(**shape), "SGD", ranks).trainer
+    if not overlap and ranks.size > 1:
+        begin = ranks.adding
+
+        def adding(vector):
+            add, parts = begin(vector), []
+
+            def hold(part):
+                parts.append(part)
+                if part.start == 0:  # the last one
+                    for one in parts:
+                        add(one)
+
+            return hold
+
+        ranks.adding = adding
+    batches = itertools.cycle(list(trainer.reading.batches()))
+    return lambda: trainer.step(next(batches))
+
+
+def sums(ranks, n):
+    import numpy as np
+
+    from rnnlm.nn.heads import Loss
+
+    vector = np.ones(int(n), np.float32)
+
+    def work():
+        ranks.adding(vector)(slice(0, len(vector)))
+        ranks.total(Loss())
+        vector.fill(1)
+
+    return work
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
