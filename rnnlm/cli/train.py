@@ -54,7 +54,9 @@ if TYPE_CHECKING:
     type=click.IntRange(min=1),
     help="Threads to compute with.  [default: all cores; with --resume as before]",
 )
-@click.option("--no-mpi", is_flag=True, help="Train alone, although a launcher such as mpirun has started this process.")
+@click.option(
+    "--no-mpi", is_flag=True, help="Train alone, although a launcher such as mpirun has started this process."
+)
 @click.option("--max-time", metavar="TIME", help="Save and stop after this time, such as 90m or 2h.")
 @click.option("-q", "--quiet", is_flag=True, help="Errors only.")
 @click.option("-v", "--verbose", is_flag=True, help="Say more: the resolved configuration.")
@@ -127,7 +129,7 @@ def command(
 
 
 def started() -> Ranks:
-    """The processes that a launcher has started together with this one; where they cannot train, one of them says so."""
+    """The processes that were started together with this one; where they cannot train, one of them says so."""
     launch = launched()
     try:
         return ranks_of(launch)

@@ -426,7 +426,9 @@ def _error(message: str, hint: str, status: int) -> RnnlmError:
 
 def _cores() -> tuple[int, ...]:
     """Numbers of the cores that this process may use."""
-    return tuple(sorted(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else (*range(os.cpu_count() or 1),)
+    return (
+        tuple(sorted(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else (*range(os.cpu_count() or 1),)
+    )
 
 
 def _alive(pid: int) -> bool:

@@ -2,20 +2,24 @@
 
 import json
 import os
+import random
+import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from rnnlm import config
 from rnnlm.corpora import logic
-from rnnlm.experiment import Config, prepare
 from rnnlm.nn.dropout import Masks
 from rnnlm.tasks.gradcheck import synthetic_batch_for
+from rnnlm.training import checkpoint
+from rnnlm.training.launch import Launch, launch
 from tests.conftest import sentence
 from tests.kinds import FAMILY, MODELS, NOUNS, READINGS, SETTINGS, TREES, lines_of, network_of, random_like
 
@@ -105,7 +109,8 @@ CASES = {
     },
     "adaptive, tied": {
         "model": {
-            "embedding": 6, "cell": {"size": 8}, "head": {"kind": "adaptive", "cutoffs": [5, 9], "tied": True}, **DROPOUTS
+            "embedding": 6, "cell": {"size": 8}, **DROPOUTS,
+            "head": {"kind": "adaptive", "cutoffs": [5, 9], "tied": True},
         },
         "schedule": {"kind": "newbob"}, "optimizer": {"kind": "momentum"},
     },
@@ -116,8 +121,6 @@ CASES = {
 @pytest.fixture
 def cases(tmp_path, monkeypatch):
     """Configurations by name, whose texts are in the working directory."""
-    import random
-
     monkeypatch.chdir(tmp_path)
     rng, found = random.Random(2), {name: BASE | case for name, case in CASES.items()}
     for name, number in (("train", 60), ("valid", 20)):
@@ -149,3 +152,176 @@ def test_as_one_process(cases, number):
         assert (same, updates, validations >= 2) == (True, 55, True), name
         assert weights < 1e-10, name
         assert (figures < 1e-8, history < 1e-10) == (True, True), name
+
+
+# --- `rnnlm train` under mpirun ------------------------------------------------------------------------------------
+
+RNNLM = (sys.executable, "-m", "rnnlm")
+SETTINGS_OF_RUN = [
+    f"--set={setting}"
+    for setting in (
+        "training.epochs=25", "training.validate_every=10", "training.save_every=0.05s", "model.dropout_input=0.1",
+        "model.cell.dropconnect=0.2", "schedule=cosine",
+    )
+]  # fmt: skip
+
+
+def train(number, *arguments):
+    """Train in so many processes, to the end: -> status, standard error of rnnlm alone."""
+    process = mpirun(number, *RNNLM, "train", *arguments)
+    _, err = process.communicate(timeout=300)
+    return process.returncode, err
+
+
+def said(err):
+    """The errors that rnnlm has told of."""
+    return [line for line in err.splitlines() if line.startswith("rnnlm: error: ")]
+
+
+def ranks_of(process):
+    """Process ids of the ranks that an mpirun has started, once it has shown a validation."""
+    while not re.match(r" +\d+\.\d\d +\d", line := process.stderr.readline()):
+        assert line, "it has ended"
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    return [int(pid) for pid in children if b"rnnlm" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+def same(one, other, tolerance):
+    """Whether two checkpoints agree in everything that training depends on."""
+    a, b = (checkpoint.load(Path(name) / "last.npz") for name in (one, other))
+    assert (a.progress["step"], a.progress["finished"]) == (b.progress["step"], True)
+    np.testing.assert_allclose(a.progress["history"], b.progress["history"], atol=tolerance, rtol=0)
+    for part in ("weights", "slots"):
+        for name, array in getattr(a, part).items():
+            np.testing.assert_allclose(array, getattr(b, part)[name], atol=tolerance, rtol=0)
+
+
+@needs_mpi
+def test_a_run_of_many_is_that_of_one(tiny, rnnlm):
+    """The files are those of one process, and any number of processes goes on with a run."""
+    settings = [*SETTINGS_OF_RUN, "--set=dtype=float64"]
+    status, err = train(3, "tiny.yaml", "-o", "many", *settings, "--max-time", "0.0001s")
+    assert (status, err.count("stopped after step")) == (75, 1), err
+    assert "processes: 3" in err
+    assert json.loads(Path("many/env.json").read_text())["ranks"] == 3
+    assert checkpoint.load(Path("many/last.npz")).state[0].shape == (5, 8)
+    status, err = train(2, "many", "--resume", "--max-time", "0.0001s", "--set=training.epochs=25")
+    assert status == 75, err
+    assert rnnlm("train", "many", "--resume", "-q")[0] == 0
+    assert rnnlm("train", "tiny.yaml", "-o", "one", *settings, "-q")[0] == 0
+    same("many", "one", 1e-10)
+    assert Path("many/samples.txt").read_text() == Path("one/samples.txt").read_text()
+
+
+@needs_mpi
+def test_killed_ranks(tiny, rnnlm):
+    """A rank that is killed ends all, which say so once; the checkpoint is whole, and any number of ranks goes on."""
+    rng, resume = random.Random(), []
+    for number in (3, 2, 4):
+        process = mpirun(number, *RNNLM, "train", "tiny.yaml", "-o", "run", *SETTINGS_OF_RUN, *resume)
+        pids = ranks_of(process)
+        assert len(pids) == number
+        time.sleep(rng.random() / 10)
+        os.kill(rng.choice(pids), signal.SIGKILL)
+        _, err = process.communicate(timeout=60)
+        if process.returncode == 0:  # training was over before
+            break
+        assert len(said(err)) <= 1, err
+        assert "Traceback" not in err
+        checkpoint.load(Path("run/last.npz"))
+        resume = ["--resume"]
+    assert rnnlm("train", "run", "--resume", "-q")[0] == 0
+    assert rnnlm("train", "tiny.yaml", "-o", "once", *SETTINGS_OF_RUN, "-q")[0] == 0
+    same("run", "once", 1e-6)
+
+
+@needs_mpi
+def test_ctrl_c_on_the_launcher_saves(tiny):
+    process = mpirun(2, *RNNLM, "train", "tiny.yaml", "-o", "run", "--set=training.epochs=100000")
+    ranks_of(process)
+    before = checkpoint.load(Path("run/last.npz")).progress["step"]
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode != 0
+    saved = checkpoint.load(Path("run/last.npz"))
+    assert saved.progress["step"] > before
+    assert "stopped after step" in Path("run/train.log").read_text()
+
+
+@needs_mpi
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        (["--set=optimizer.lr=0.5"], "optimizer.lr: 0.01 -> 0.5"),
+        (["--set=data.train=[other.txt]", "--valid", "valid.txt"], "training text|data.train"),
+    ],
+)
+def test_ranks_that_differ(tiny, changed, named):
+    Path("other.txt").write_text(Path("train.txt").read_text() + "the end\n")
+    command = [*RNNLM, "train", "tiny.yaml", "-o", "run"]
+    process = mpirun(1, *command, ":", "-n", 1, *command, *changed)
+    _, err = process.communicate(timeout=60)
+    (error,) = said(err)
+    assert process.returncode == 2
+    assert re.search(named, error)
+    assert "rank 1" in error
+    assert not Path("run/last.npz").exists()
+
+
+@needs_mpi
+def test_one_error_is_told_once(tiny):
+    Path("valid.txt").unlink()
+    status, err = train(3, "tiny.yaml", "-o", "run")
+    (error,) = said(err)
+    assert (status, "valid.txt" in error) == (1, True)
+
+
+@needs_mpi
+def test_a_folder_that_is_not_shared(tiny, tmp_path):
+    """Each rank has a working directory of its own, as on machines without a common file system."""
+    program = (
+        "import os, sys, shutil; import rnnlm.training.ranks as ranks; ranks.SHARED = 0.5\n"
+        "here = 'rank' + os.environ['OMPI_COMM_WORLD_RANK']; os.mkdir(here)\n"
+        "for name in ('tiny.yaml', 'train.txt', 'valid.txt'): shutil.copy(name, here)\n"
+        "os.chdir(here); from rnnlm.cli import main; main(sys.argv[1:])"
+    )
+    process = mpirun(2, sys.executable, "-c", program, "train", "tiny.yaml", "-o", "run")
+    _, err = process.communicate(timeout=60)
+    (error,) = said(err)
+    assert process.returncode == 1
+    assert "rank 1" in error
+
+
+# --- the launcher --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("environment", "found"),
+    [
+        ({}, Launch()),
+        ({"OMPI_COMM_WORLD_SIZE": "4", "OMPI_COMM_WORLD_RANK": "2"}, Launch(4, 2, "mpirun")),
+        ({"PMI_SIZE": "2", "PMI_RANK": "1"}, Launch(2, 1, "mpiexec")),
+        ({"OMPI_COMM_WORLD_SIZE": "1"}, Launch()),
+        ({"SLURM_NTASKS": "8", "SLURM_PROCID": "0"}, Launch()),  # a batch script is one process
+        ({"SLURM_NTASKS": "8", "SLURM_STEP_NUM_TASKS": "8", "SLURM_PROCID": "5"}, Launch(8, 5, "srun")),
+    ],
+)
+def test_launchers(environment, found):
+    assert launch(environment) == found
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_without_mpi4py(tiny, rnnlm, monkeypatch, rank):
+    """One of the processes says what to install, and none trains."""
+    monkeypatch.setitem(sys.modules, "mpi4py", None)
+    monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "2")
+    monkeypatch.setenv("OMPI_COMM_WORLD_RANK", str(rank))
+    status, out, err = rnnlm("train", "tiny.yaml", "-o", "run")
+    assert (status, out, "mpi4py" in err, "pip install" in err) == (2, "", rank == 0, rank == 0)
+    assert rnnlm("train", "tiny.yaml", "-o", "run", "--no-mpi", "-q") == (0, "", "")
+
+
+def test_one_process_needs_no_mpi(tiny):
+    program = "import sys; from rnnlm.cli import main\ntry: main(sys.argv[1:])\nfinally: print('mpi4py' in sys.modules)"
+    command = [sys.executable, "-c", program, "train", "tiny.yaml", "-o", "run", "-q"]
+    assert subprocess.run(command, capture_output=True, text=True).stdout == "False\n"

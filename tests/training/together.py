@@ -34,7 +34,7 @@ def main(file):
             same = ranks.largest(int(not np.array_equal(ranks.agreed(found[3]), found[3]))) == 0
             if ranks.first:
                 alone = trained(settings, ALONE)
-                far = [float(np.abs(a - b).max(initial=0)) if len(a) == len(b) else 1e9 for a, b in zip(found[:3], alone)]
+                far = [float(np.abs(a - b).max()) if len(a) == len(b) else 1e9 for a, b in zip(found[:3], alone)]
                 print(json.dumps([name, same, *far, len(found[1]) // 5, len(found[2])]), flush=True)
 
 
