@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import itertools
 import math
 import os
@@ -9,12 +10,14 @@ from pathlib import Path
 
 import click
 
+from rnnlm.cli.launcher import among_ranks, refuse_stdin
 from rnnlm.cli.options import load, mix_options, oov_options, oov_rule
 from rnnlm.cli.tables import table
 from rnnlm.errors import UsageError
 from rnnlm.files import write_whole
 from rnnlm.lm.rescoring.formats import FORMATS, UNITS
 
+PIECE = 20  # n-best lists that a process scores at once
 # Options, in the order of `Weights`.
 WEIGHTS = ("ac-weight", "lm-weight", "old-weight", "word-penalty", "oov-penalty")
 
@@ -58,9 +61,10 @@ WEIGHTS = ("ac-weight", "lm-weight", "old-weight", "word-penalty", "oov-penalty"
 @click.option("--nbest", is_flag=True, help="Write whole lists, reordered, noise included.")
 @click.option("-v", "--verbose", is_flag=True, help="Errors by length, and the utterances that changed.")
 @click.option("-o", "--output", metavar="FILE", default="-", help="Where to write.")
+@among_ranks
 def command(
     model, lists, form, ac, old, unit, context, ref, tune, nbest, output, mix, mix_weights, oov, oov_penalty, noise,
-    keep_noise, verbose, **values,
+    keep_noise, verbose, processes, **values,
 ):  # fmt: skip
     """Score the hypotheses in NBEST with MODEL and write the best one of each utterance, as `ID words...`.
 
@@ -96,7 +100,14 @@ def command(
     unknown = UnknownWords(scorer.vocab)
     notes: list[str] = []
     found = Heard(read(lists, form, ac, old, unit, left_out, notes), left_out)
-    scored = rescore(scorer, found, unknown.split, rule.how)
+    refuse_stdin(processes, lists)
+    pieces, split = [found], unknown.split
+    if processes.size > 1 and context == "none":
+        pieces, split = in_pieces(found, unknown), scorer.vocab.split
+    scored = processes.shared_out(pieces, lambda piece: rescore(scorer, piece, split, rule.how))
+    if not processes.first:
+        collections.deque(scored, maxlen=0)
+        return
     given = [values[name.replace("-", "_")] for name in WEIGHTS[:-1]]
     weights, developed = Weights(*given)._replace(oov=rule.penalty), 0
     if tune:
@@ -126,6 +137,16 @@ def command(
         show(errors, verbose, err=output == "-")
     if verbose:
         show_changes(changed, err=output == "-")
+
+
+def in_pieces(lists, unknown):
+    """N-best lists in pieces, to be shared out among processes; the unknown words of all are counted here."""
+    lists = iter(lists)
+    while piece := list(itertools.islice(lists, PIECE)):
+        for nbest in piece:
+            for hypothesis in nbest.hypotheses:
+                unknown.split(" ".join(hypothesis.words))
+        yield piece
 
 
 class Heard:

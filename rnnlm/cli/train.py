@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rnnlm.cli.launcher import started
 from rnnlm.cli.progress import Screen, Signals, duration
 from rnnlm.errors import NumericalError, UsageError
 from rnnlm.nn.threads import set_threads
 from rnnlm.recipes import names as recipes
-from rnnlm.training.launch import launch as launched
-from rnnlm.training.ranks import ALONE, Ranks, ranks_of
+from rnnlm.training.ranks import ALONE
 
 if TYPE_CHECKING:
     from rnnlm.experiment import Experiment
@@ -126,17 +126,6 @@ def command(
             say.run = run if ranks.first else None
             introduce(experiment, say)
             sys.exit(follow(experiment, run, say, limit))
-
-
-def started() -> Ranks:
-    """The processes that were started together with this one; where they cannot train, one of them says so."""
-    launch = launched()
-    try:
-        return ranks_of(launch)
-    except UsageError as error:
-        if launch.rank:
-            sys.exit(error.exit_code)
-        raise
 
 
 def meant(config: Path | None, train: Sequence[str]) -> tuple[Path | None, Sequence[str]]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import atexit
 import concurrent.futures
 import contextlib
+import itertools
 import os
 import pickle
 import queue
@@ -21,7 +22,7 @@ import socket
 import threading
 import time
 from array import array
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,6 +102,14 @@ class Ranks:
     def gathered(self, rows: np.ndarray, n: int) -> np.ndarray:
         """Return to rank 0 the rows of all ranks, in order, (n, ...); `rows` are those of this rank's `lanes`."""
         return rows
+
+    def shared_out(self, items: Iterable[Any], work: Callable[[Any], Iterable[Any]]) -> Iterator[Any]:
+        """Yield to rank 0 all that work(item) yields, in the order of the items, of which each rank does every N-th.
+
+        All ranks iterate over the same items to the end. An error of one is raised on all, at its place.
+        """
+        for item in items:
+            yield from work(item)
 
     def ask(self, wish: str) -> None:
         """Ask for something that all ranks have to do together: `asked` tells when."""
@@ -314,6 +323,27 @@ class Processes(Ranks):
         import numpy as np
 
         return np.concatenate(found)
+
+    def shared_out(self, items, work):
+        items = iter(items)
+        while turn := list(itertools.islice(items, self.size)):
+            found, failure = [], None
+            try:
+                for item in turn[self.rank : self.rank + 1]:
+                    found += work(item)
+            except RnnlmError as error:
+                failure = _parts(error)
+
+            def tell(found=found, failure=failure):
+                self._meet()
+                return self._world.gather(found), self._world.allgather(failure)
+
+            each, failures = self._do(tell)
+            first = next((rank for rank, one in enumerate(failures) if one), self.size)
+            for results in (each or [])[:first]:
+                yield from results
+            if first < self.size:
+                raise _error(*failures[first])
 
     def asked(self, wish):
         with contextlib.suppress(KeyError):

@@ -93,7 +93,7 @@ def facts(experiment: Experiment) -> dict[str, Any]:
     """What has to be the same in all processes that train together."""
     found = fingerprints(experiment)
     names = {"train_sha256": "training text", "valid_sha256": "validation text", "vocab_sha256": "vocabulary"}
-    weights = zlib.crc32(experiment.trainer.network.params.flat)
+    weights = zlib.crc32(experiment.trainer.network.params.flat.data)
     return {
         "version of rnnlm": __version__,
         "configuration": config.plain(experiment.config),

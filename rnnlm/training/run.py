@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -264,7 +265,7 @@ class Run:
         logs = saved.progress.get("logs")
         for name in LOGS:
             size = logs.get(name) if isinstance(logs, dict) else None
-            self.ranks.at_first(lambda name=name, size=size: self._cut(name, size))
+            self.ranks.at_first(partial(self._cut, name, size))
         note_rate(experiment, saved)
         if experiment.trainer.progress.history:
             try:

@@ -123,8 +123,8 @@ def cluster(shape: Shape, fixed: float, each: float, n: int) -> None:
     table = Table(
         f"mpi: {name(shape)} on nodes of {NODE_CORES} cores, by the model",
         f"{n:,} parameters, {1e3 * fixed:.1f} ms + {1e3 * each:.2f} ms a sequence on one core here. A node does a\n"
-        f"sequence's work {NODE_CORES * EFFICIENCY:.0f} times as fast as a core, passes over the vector {VECTOR:g} times "
-        "(assumed).\nSpeed against one node: strong, 64 sequences in all / weak, 64 sequences a node.",
+        f"sequence's work {NODE_CORES * EFFICIENCY:.0f} times as fast as a core, passes over the vector {VECTOR:g}\n"
+        "times (assumed). Speed against one node: strong, 64 sequences in all / weak, 64 sequences a node.",
         {"network": 11, **{f"{nodes} nodes": 12 for nodes in NODES[1:]}, "64, half the bytes": 18},
     )
 

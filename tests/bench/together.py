@@ -55,7 +55,9 @@ def sums(ranks, n):
 
     from rnnlm.nn.heads import Loss
 
-    vector = np.zeros(int(n), np.float32)
+    vector = np.zeros(max(int(n), 1 << 23), np.float32)[
+        : int(n)
+    ]  # as a part of a gradient: in the system's large pages
 
     def work():
         ranks.adding(vector)(slice(0, len(vector)))

@@ -292,6 +292,49 @@ def test_a_folder_that_is_not_shared(tiny, tmp_path):
     assert "rank 1" in error
 
 
+# --- other commands under mpirun -----------------------------------------------------------------------------------
+
+
+def heard(number, *arguments):
+    process = mpirun(number, *RNNLM, *arguments)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    return out, err
+
+
+@needs_mpi
+def test_files_and_lines_are_shared_out(trained, tmp_path, rnnlm):
+    lines = trained["test.txt"].read_text().splitlines()
+    for i in range(5):
+        Path(f"{i}.txt").write_text("\n".join(lines[i * 10 : (i + 2) * 10]) + "\n")
+    texts = [f"{i}.txt" for i in range(5)]
+    for run in ("stream", "sentences"):
+        out, err = heard(3, "eval", trained[run], *texts, "--json")
+        alone = rnnlm("eval", trained[run], *texts, "--json")
+        found, expected = ([json.loads(x) | {"seconds": 0} for x in y.splitlines()] for y in (out, alone[1]))
+        assert found == expected
+        assert [line for line in err.splitlines() if "OOV rate" in line] == alone[2].splitlines()
+        assert (
+            heard(2, "score", trained[run], trained["test.txt"])[0]
+            == rnnlm("score", trained[run], trained["test.txt"])[1]
+        )
+    Path("lists.txt").write_text("".join(f"{i // 3} {line}\n" for i, line in enumerate(lines * 3)))
+    for options in ([], ["--nbest"], ["--context", "first-best"]):
+        command = ["rescore", trained["sentences"], "lists.txt", "-f", "mikolov", *options]
+        assert heard(3, *command)[0] == rnnlm(*command)[1]
+    heard(3, "rescore", trained["sentences"], "lists.txt", "-f", "mikolov", "-o", "best.txt")
+    assert len(Path("best.txt").read_text().splitlines()) == len(lines)
+
+
+@needs_mpi
+def test_an_error_in_one_of_many_files(trained, tmp_path, rnnlm):
+    Path("a.txt").write_text("the cat sees\n")
+    process = mpirun(2, *RNNLM, "eval", trained["sentences"], "a.txt", "missing.txt")
+    out, err = process.communicate(timeout=60)
+    (error,) = said(err)
+    assert (process.returncode, "missing.txt" in error, "file a.txt" in out) == (1, True, True)
+
+
 # --- the launcher --------------------------------------------------------------------------------------------------
 
 
