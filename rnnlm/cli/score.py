@@ -37,9 +37,12 @@ def command(model, text, mix, mix_weights, words, base, oov, oov_penalty, indepe
     unknown = UnknownWords(scorer.vocab)
     # Independent lines: those there are so far, so that a program that waits for an answer gets it.
     refuse_stdin(processes, [text])
-    tokens = (map(unknown.split, block) for block in (blocks(text) if independent else [lines(text)]))
-    if processes.size > 1 and independent:  # rank 0 counts the unknown words of all
-        tokens = map(list, tokens)
+    shared = processes.size > 1
+
+    def cut(some):  # of all lines, also those that other processes score: rank 0 counts their unknown words
+        return [*map(unknown.split, some)] if shared and independent else map(unknown.split, some)
+
+    tokens = map(cut, blocks(text) if independent else [lines(text)])
     for line in processes.shared_out(tokens, lambda sentences: scores(scorer, sentences, scale, rule, words)):
         click.echo(line)
     if unknown.note:

@@ -157,6 +157,7 @@ def test_as_one_process(cases, number):
 # --- `rnnlm train` under mpirun ------------------------------------------------------------------------------------
 
 RNNLM = (sys.executable, "-m", "rnnlm")
+KILLED = (3, 2, 4)  # how many ranks train until one of them is killed
 SETTINGS_OF_RUN = [
     f"--set={setting}"
     for setting in (
@@ -217,7 +218,7 @@ def test_a_run_of_many_is_that_of_one(tiny, rnnlm):
 def test_killed_ranks(tiny, rnnlm):
     """A rank that is killed ends all, which say so once; the checkpoint is whole, and any number of ranks goes on."""
     rng, resume = random.Random(), []
-    for number in (3, 2, 4):
+    for number in KILLED:
         process = mpirun(number, *RNNLM, "train", "tiny.yaml", "-o", "run", *SETTINGS_OF_RUN, *resume)
         pids = ranks_of(process)
         assert len(pids) == number
