@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 CHUNK = 1 << 18  # numbers summed at once: so few that they stay in the processor's cache
 PIECE = 1 << 28  # bytes sent at once; MPI counts in 32 bits
-LOOK = 0.1  # seconds between looks whether the other processes of this machine are alive
+LOOK = 0.02  # seconds between looks whether the others are alive: a launcher kills all soon after one has died
 MEET = 2.0  # seconds that a process which fails waits for the others to fail, too
 SHARED = 30.0  # seconds that a file takes at most to be seen on all machines
 WISHES = ("stop", "save")  # what any process may ask for, and all then do after the same update

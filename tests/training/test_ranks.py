@@ -176,7 +176,7 @@ def train(number, *arguments):
 
 def said(err):
     """The errors that rnnlm has told of."""
-    return [line for line in err.splitlines() if line.startswith("rnnlm: error: ")]
+    return re.findall("rnnlm: error: .*", err)  # Open MPI may put a character before it
 
 
 def ranks_of(process):
@@ -229,7 +229,8 @@ def test_killed_ranks(tiny, rnnlm):
             break
         assert len(said(err)) <= 1, err
         assert "Traceback" not in err
-        checkpoint.load(Path("run/last.npz"))
+        last = Path("run/last.npz")
+        checkpoint.load(last if last.exists() else Path("run/previous.npz"))
         resume = ["--resume"]
     assert rnnlm("train", "run", "--resume", "-q")[0] == 0
     assert rnnlm("train", "tiny.yaml", "-o", "once", *SETTINGS_OF_RUN, "-q")[0] == 0
@@ -237,13 +238,14 @@ def test_killed_ranks(tiny, rnnlm):
 
 
 @needs_mpi
-def test_ctrl_c_on_the_launcher_saves(tiny):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGUSR1])
+def test_a_signal_to_the_launcher_saves(tiny, number):
     process = mpirun(2, *RNNLM, "train", "tiny.yaml", "-o", "run", "--set=training.epochs=100000")
     ranks_of(process)
     before = checkpoint.load(Path("run/last.npz")).progress["step"]
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, err = process.communicate(timeout=60)
-    assert process.returncode != 0
+    assert process.returncode == (138 if number == signal.SIGUSR1 else 1), err
     saved = checkpoint.load(Path("run/last.npz"))
     assert saved.progress["step"] > before
     assert "stopped after step" in Path("run/train.log").read_text()
