@@ -62,29 +62,16 @@ class Network:
     def backward(self, batch: Any, factor: float = 1.0, ready: Callable[[slice], None] | None = None) -> None:
         """Set `grads` to the gradient of `factor` times the sum of the nats of the batch last run forwards.
 
-        ready: called with each part of `grads.trainable` when it is complete: first with the output layer's own
-        parameters, which come last in it, before the recurrence runs backwards; then with all others.
+        ready: called with each part of `grads.trainable` that is complete: first the output layer's, then all others.
         """
         weights = np.ones(batch.targets.shape) if batch.weights is None else batch.weights
         in_parallel(lambda part: self.grads.flat[part].fill(0), len(self.grads.flat), each=8)
         scale = weights.astype(self.params.flat.dtype) * factor
         work = self._work(*batch.shape)
-        if ready is not None:
-            work.output.ready = lambda: ready(self._output)
-        try:
-            self.model.backward(self.p, self.model.tie(self.grads), scale, work)
-        finally:
-            work.output.ready = None
-        if ready is not None:
+        work.output.ready = ready and (lambda: ready(self._output))
+        self.model.backward(self.p, self.model.tie(self.grads), scale, work)
+        if ready:
             ready(slice(0, self._output.start))
-
-    @cached_property
-    def _output(self) -> slice:
-        """The output layer's own parameters in the trainable ones: not a table of words that it shares."""
-        named, frozen = self.params.named, self.params.frozen
-        own = [name for name in named if (name == "P" or name.startswith("head.")) and name not in frozen]
-        n = len(self.params.trainable)
-        return slice(n - sum(named[name].size for name in own), n)
 
     def _work(self, *shape: int) -> Any:
         """Return the workspace for windows of this shape."""
@@ -93,6 +80,14 @@ class Network:
     def hidden(self, batch: Any) -> np.ndarray:
         """Inputs of the head, (T, B, D'), for the batch last run forwards. A view of the workspace."""
         return self.model.hidden(self._work(*batch.shape))
+
+    @cached_property
+    def _output(self) -> slice:
+        """The output layer's own parameters in the trainable ones: not a table of words that it shares."""
+        named, frozen = self.params.named, self.params.frozen
+        own = [name for name in named if (name == "P" or name.startswith("head.")) and name not in frozen]
+        n = len(self.params.trainable)
+        return slice(n - sum(named[name].size for name in own), n)
 
     def log_probs(self, inputs: np.ndarray, state: State) -> tuple[np.ndarray, State]:
         """Return log p of every word after each of the ids (T, B), (T, B, K), and the state after the window."""

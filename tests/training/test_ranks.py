@@ -283,7 +283,7 @@ def test_one_error_is_told_once(tiny):
 def test_a_folder_that_is_not_shared(tiny, tmp_path):
     """Each rank has a working directory of its own, as on machines without a common file system."""
     program = (
-        "import os, sys, shutil; import rnnlm.training.ranks as ranks; ranks.SHARED = 0.5\n"
+        "import os, sys, shutil; import rnnlm.training.processes as processes; processes.SHARED = 0.5\n"
         "here = 'rank' + os.environ['OMPI_COMM_WORLD_RANK']; os.mkdir(here)\n"
         "for name in ('tiny.yaml', 'train.txt', 'valid.txt'): shutil.copy(name, here)\n"
         "os.chdir(here); from rnnlm.cli import main; main(sys.argv[1:])"
