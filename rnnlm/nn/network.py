@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -68,7 +68,7 @@ class Network:
         in_parallel(lambda part: self.grads.flat[part].fill(0), len(self.grads.flat), each=8)
         scale = weights.astype(self.params.flat.dtype) * factor
         work = self._work(*batch.shape)
-        work.output.ready = ready and (lambda: ready(self._output))
+        work.output.ready = partial(ready, self._output) if ready else None
         self.model.backward(self.p, self.model.tie(self.grads), scale, work)
         if ready:
             ready(slice(0, self._output.start))
