@@ -98,7 +98,7 @@ class Session:
     def steps(self) -> int:
         """Number of updates in all epochs."""
         trainer = self.experiment.trainer
-        return trainer.settings.epochs * len(trainer.reading)
+        return trainer.steps(trainer.settings.epochs)
 
     @property
     def finished(self) -> bool:

@@ -21,6 +21,7 @@ from rnnlm.nn.models import Blank, Classifier, LanguageModel, Seq2Seq, Tree, Vec
 from rnnlm.nn.network import Network
 from rnnlm.nn.params import Parameters
 from rnnlm.tasks.gradcheck import synthetic_vocab_for
+from rnnlm.training.averaging import EMA, Tail, Triggered
 from rnnlm.training.optim import SGD, Adagrad, Adam, Momentum, RMSProp
 from rnnlm.training.schedule import Constant, Cosine, Newbob, Step
 
@@ -38,6 +39,8 @@ CELLS = {
     "dropconnect": Vanilla(size=3, dropconnect=0.3),
     "truncated": Vanilla(size=3, truncate=TRUNCATE),
     "truncated dropconnect": Vanilla(size=3, truncate=TRUNCATE, dropconnect=0.3),
+    "zoneout": Vanilla(size=3, zoneout=0.4),
+    "zoneout dropconnect": Vanilla(size=3, zoneout=0.4, dropconnect=0.3, activation="sigmoid", bias=False),
     "lstm": LSTM(size=3),
     "lstm dropconnect": LSTM(size=3, dropconnect=0.3),
     "gru": GRU(size=3),
@@ -101,6 +104,32 @@ MODELS = {
     "word dropout": LanguageModel(cell=Vanilla(size=4), embedding=3, dropout_words=0.3),
     "output dropout": LanguageModel(cell=Vanilla(size=4), dropout_output=0.4),
     "tutorial": LanguageModel(cell=Vanilla(size=4, bias=False, truncate=TRUNCATE), head=Softmax(bias="none")),
+    "noise": LanguageModel(cell=Vanilla(size=4), embedding=3, noise_input=0.3),
+    "ar": LanguageModel(cell=Vanilla(size=4), ar=2.0, dropout_output=0.4),
+    "tar": LanguageModel(cell=Vanilla(size=4), embedding=3, tar=3.0),
+    "skip": LanguageModel(cell=Vanilla(size=3), embedding=3, skip=True),
+    "skip tied projection": LanguageModel(
+        cell=Vanilla(size=4),
+        embedding=3,
+        head=Adaptive(cutoffs=[4, 7], tied=True),
+        skip=True,
+        ar=2.0,
+        tar=1.0,
+        dropout_words=0.3,
+        noise_input=0.3,
+    ),
+    "all regularizers": LanguageModel(
+        cell=Vanilla(size=3, dropconnect=0.3, zoneout=0.2),
+        head=Softmax(tied=True),
+        embedding=3,
+        dropout_words=0.2,
+        dropout_input=0.4,
+        dropout_output=0.4,
+        noise_input=0.2,
+        skip=True,
+        ar=2.0,
+        tar=1.0,
+    ),
     "all dropouts": LanguageModel(
         cell=Stack([Vanilla(size=4, dropconnect=0.3), Vanilla(size=5, dropconnect=0.3)], dropout=0.4),
         head=Softmax(tied=True),
@@ -160,12 +189,20 @@ TREES = {
 
 OPTIMIZERS = {
     "sgd": SGD(lr=0.1),
+    "sgd decay": SGD(lr=0.1, weight_decay=0.3),
     "momentum": Momentum(lr=0.1, momentum=0.8),
     "nesterov": Momentum(lr=0.1, momentum=0.8, nesterov=True),
     "adagrad": Adagrad(lr=0.1),
     "rmsprop": RMSProp(lr=0.01, decay=0.9),
     "adam": Adam(lr=0.01, beta1=0.8, beta2=0.95),
     "adam decay": Adam(lr=0.01, weight_decay=0.3),
+}
+
+AVERAGES = {
+    "ema": EMA(decay=0.9),
+    "ema without warm-up": EMA(decay=0.5, warmup=0),
+    "tail": Tail(start=0.4),
+    "triggered": Triggered(patience=1),
 }
 
 SCHEDULES = {
@@ -186,7 +223,7 @@ INITS = {
     "timescales": TimeScales(longest=10),
 }
 
-ALL = [CELLS, HEADS, MODELS, FAMILY, OPTIMIZERS, SCHEDULES, INITS, WORD_INITS, COMPOSITIONS, TREES]
+ALL = [CELLS, HEADS, MODELS, FAMILY, OPTIMIZERS, SCHEDULES, AVERAGES, INITS, WORD_INITS, COMPOSITIONS, TREES]
 
 
 def parameters(specs, dtype=np.float64, seed=1):

@@ -47,7 +47,7 @@ class Screen:
     def begin(self, trainer: Trainer) -> None:
         """Show the bar, of all epochs."""
         self.trainer, self.rows, self.printed = trainer, 0, time.monotonic()
-        self.steps = trainer.settings.epochs * len(trainer.reading)
+        self.steps = trainer.steps(trainer.settings.epochs)
         if not self.quiet and sys.stderr.isatty():
             from tqdm import tqdm
 

@@ -1,4 +1,4 @@
-"""Dropout with a mask that stays for a window of T steps, and is not made at all in evaluation."""
+"""Dropout with a mask that stays for a window of T steps, and noise; neither is made at all in evaluation."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ import numpy as np
 
 
 class Masks(np.random.Generator):
-    """Random numbers for masks. With `rows`, those of some sequences of a batch, of which others compute the rest.
+    """Random numbers for masks and noise. With `rows`, those of some sequences of a batch; others compute the rest.
 
     rows: how many rows the inputs and the targets of the whole batch have, and which of them are computed here. Numbers
     are drawn for all of them, so that the masks of a sequence do not depend on how many share the batch out.
+    strength: the share of every rate that is in force, 0 to 1.
     """
 
     rows: Mapping[str, tuple[int, slice]] | None = None
+    strength = 1.0  # below 1 while dropout grows (Morerio et al. 2017)
 
 
 class Dropout:
@@ -61,7 +63,20 @@ def drawn(
     return draw((*shape[:axis], number, *shape[axis + 1 :]), dtype=dtype)[(slice(None),) * axis + (part,)]
 
 
-def dropout_mask(rate: float, rng: Any, out: np.ndarray, of: str | None = None) -> None:
-    """Fill `out` with 0 (probability `rate`) and 1 / (1 - rate), which keeps the mean. of: see `drawn`."""
-    np.greater_equal(drawn(rng.random, out.shape, out.dtype, of), rate, out=out, casting="unsafe")
+def in_force(rate: float, rng: Any) -> float:
+    """The rate, or deviation, with which a generator is to draw now."""
+    return rate * rng.strength if isinstance(rng, Masks) else rate
+
+
+def dropout_mask(rate: float, rng: Any, out: np.ndarray, of: str | None = None, axis: int = 0) -> None:
+    """Fill `out` with 0 (probability `rate`) and 1 / (1 - rate), which keeps the mean. of, axis: see `drawn`."""
+    rate = in_force(rate, rng)
+    np.greater_equal(drawn(rng.random, out.shape, out.dtype, of, axis), rate, out=out, casting="unsafe")
     out /= 1 - rate
+
+
+def add_noise(deviation: float, rng: Any, out: np.ndarray) -> None:
+    """Add Gaussian noise of this standard deviation to `out` (T, B, D); the gradient passes it unchanged."""
+    noise = drawn(rng.standard_normal, out.shape, out.dtype, "inputs", axis=1)
+    noise *= in_force(deviation, rng)
+    out += noise

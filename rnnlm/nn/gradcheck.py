@@ -39,7 +39,7 @@ def check_batch(network: Network, batch: Any, state: State, seed: int = 0, eleme
     """Check a float64 network's trainable parameters on a batch: one `Check` per array. All masks come from `seed`."""
 
     def loss() -> float:
-        return network.loss(batch, state, np.random.default_rng(seed))[0].nats
+        return network.loss(batch, state, np.random.default_rng(seed))[0].nats + network.penalties(batch)
 
     tokens = network.loss_and_grad(batch, state, np.random.default_rng(seed))[0].tokens
     grads = {name: tokens * mean for name, mean in network.grads.named.items()}

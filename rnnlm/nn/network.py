@@ -59,19 +59,18 @@ class Network:
         self.backward(batch, 1 / max(loss.tokens, 1))
         return loss, state
 
-    def backward(self, batch: Any, factor: float = 1.0, ready: Callable[[slice], None] | None = None) -> None:
+    def backward(self, batch: Any, factor: float = 1.0) -> None:
         """Set `grads` to the gradient of `factor` times the sum of the nats of the batch last run forwards.
 
-        ready: called with each part of `grads.trainable` that is complete: first the output layer's, then all others.
+        In training, that of the model's `penalties` is in it.
         """
-        weights = np.ones(batch.targets.shape) if batch.weights is None else batch.weights
         in_parallel(lambda part: self.grads.flat[part].fill(0), len(self.grads.flat), each=8)
-        scale = weights.astype(self.params.flat.dtype) * factor
-        work = self._work(*batch.shape)
-        work.output.ready = partial(ready, self._output) if ready else None
-        self.model.backward(self.p, self.model.tie(self.grads), scale, work)
-        if ready:
-            ready(slice(0, self._output.start))
+        self.model.backward(self.p, self.model.tie(self.grads), self._scale(batch, factor), self._work(*batch.shape))
+
+    def _scale(self, batch, factor):
+        """Return `factor` for every prediction of a batch, and 0 for padding."""
+        weights = np.ones(batch.targets.shape) if batch.weights is None else batch.weights
+        return weights.astype(self.params.flat.dtype) * factor
 
     def _work(self, *shape: int) -> Any:
         """Return the workspace for windows of this shape."""
@@ -81,6 +80,19 @@ class Network:
         """Inputs of the head, (T, B, D'), for the batch last run forwards. A view of the workspace."""
         return self.model.hidden(self._work(*batch.shape))
 
+    def backward_in_parts(self, batch: Any, factor: float, ready: Callable[[slice], None]) -> None:
+        """`backward` that calls `ready` with each part of `grads.trainable` once it is complete.
+
+        The first is the output layer's, whose gradient is there before the recurrence runs backwards; then all others.
+        """
+        output = self._work(*batch.shape).output
+        output.ready = partial(ready, self._output)
+        try:
+            self.backward(batch, factor)
+        finally:
+            output.ready = None
+        ready(slice(0, self._output.start))
+
     @cached_property
     def _output(self) -> slice:
         """The output layer's own parameters in the trainable ones: not a table of words that it shares."""
@@ -88,6 +100,10 @@ class Network:
         own = [name for name in named if (name == "P" or name.startswith("head.")) and name not in frozen]
         n = len(self.params.trainable)
         return slice(n - sum(named[name].size for name in own), n)
+
+    def penalties(self, batch: Any) -> float:
+        """Return what regularization adds to the sum of the nats of the batch last run forwards: 0 in evaluation."""
+        return self.model.penalties(self._scale(batch, 1.0), self._work(*batch.shape))
 
     def log_probs(self, inputs: np.ndarray, state: State) -> tuple[np.ndarray, State]:
         """Return log p of every word after each of the ids (T, B), (T, B, K), and the state after the window."""

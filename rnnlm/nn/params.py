@@ -51,6 +51,7 @@ class Parameters(Views):
 
     flat       (n,)  every parameter; the trainable ones first
     trainable  (m,)  the prefix of `flat` that optimizers see
+    matrices   slices of `trainable` without biases and other vectors: what weight decay is for
     named      {"cell.W": view}  the names of checkpoints, messages and tests
     frozen     {"cell.W"}  the names of those that are not trainable
     """
@@ -71,7 +72,10 @@ class Parameters(Views):
             ) from None
         self.trainable = self.flat[: sum(size[name] for name in leaves if leaves[name].trainable)]
         views, start = {}, 0
+        self.matrices: list[slice] = []
         for name in order:
+            if leaves[name].trainable and len(leaves[name].shape) > 1:
+                self.matrices.append(slice(start, start + size[name]))
             views[name] = self.flat[start : start + size[name]].reshape(leaves[name].shape)
             start += size[name]
             if rng is not None:

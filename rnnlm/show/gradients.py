@@ -113,7 +113,7 @@ def _matrix(cell: Cell, p: Any, lags: int) -> tuple[Any, Any, Any]:
         return None, None, None
     singular = np.linalg.svd(p["W"], compute_uv=False)
     eigenvalues = np.linalg.eigvals(p["W"])
-    factor = singular[0] * STEEPEST[cell.activation]
+    factor = cell.zoneout + (1 - cell.zoneout) * singular[0] * STEEPEST[cell.activation]
     return factor ** np.arange(lags + 1), singular, eigenvalues[np.argsort(-np.abs(eigenvalues), kind="stable")]
 
 

@@ -146,7 +146,7 @@ def updates_to_solve(cell: Cell, task: Task, lag: int, most: int, seed: int, lr:
         norm = gradient_norm(grad)
         if not np.isfinite(norm):
             return None
-        optimizer.step(theta, grad, lr, step, clip_norm(norm, 1.0), **slots)
+        optimizer.step(theta, grad, lr, step, clip_norm(norm, 1.0), (), **slots)
         if step % EVERY == 0 and task.error(learner.forward(test[0]), test[1]) < SOLVED:
             return step
     return None

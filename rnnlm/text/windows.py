@@ -1,7 +1,7 @@
 """Token ids to batches: windows of one continuous stream, or sentences, each on its own.
 
 `Stream` is one continuous text in B columns whose state is carried from window to window; `Sentences` takes each
-sentence by itself. Either predicts every token exactly once.
+sentence by itself, and `Documents` each document. Every one predicts every token exactly once.
 
 Dimension letters: T time steps, B columns or sentences of a batch, S steps of a source, C numbers of a vector.
 """
@@ -173,25 +173,32 @@ class Stream:
     Column j holds tokens jL ... (j+1)L - 1 as targets; the first input of a column is the token before, that of the
     first column EOS. The last column is padded. `batch` and `window` are lowered for a corpus that is too short for
     them, and `note` says so.
+
+    With `jitter`, where one window ends and the next begins is moved at random, by at most so many steps either way:
+    otherwise the gradient would be cut at the same words in every epoch. An epoch has as many windows as without.
     """
 
-    def __init__(self, corpus: Corpus, batch: int, window: int):
+    def __init__(self, corpus: Corpus, batch: int, window: int, jitter: int = 0):
         N = len(corpus.ids)
         self._corpus, self._ids = corpus, corpus.ids
         self._length = -(-N // min(batch, N))  # L
         self.batch = -(-N // self._length)
         self.window = min(window, self._length)
+        self._jitter = min(jitter, (self.window - 1) // 2)
         self.note = _note(corpus, {"batch": (batch, self.batch), "window": (window, self.window)})
 
     def __len__(self) -> int:
         return -(-self._length // self.window)
 
     def batches(self, start: int = 0, rng: np.random.Generator | None = None) -> Iterator[Batch]:
-        """The windows from number `start` on. Their order is that of the text: `rng` is not used."""
-        N = len(self._ids)
+        """The windows from number `start` on, in the order of the text. `rng` moves their ends, if there is jitter."""
+        N, cuts = len(self._ids), np.arange(len(self) + 1) * self.window
+        if self._jitter and rng is not None:
+            cuts[1:-1] += rng.integers(-self._jitter, self._jitter, len(self) - 1, endpoint=True)
+            cuts[1:-1] = np.minimum(cuts[1:-1], self._length - 1)
+        cuts[-1] = self._length
         for i in range(start, len(self)):
-            first = i * self.window
-            T = min(self.window, self._length - first)
+            first, T = int(cuts[i]), int(cuts[i + 1] - cuts[i])
             starts = np.arange(self.batch) * self._length + first
             targets, valid = padded(self._ids, starts, np.minimum(N - starts, T))
             before = np.where(starts > 0, readable(self._ids[np.minimum(starts, N) - 1]), EOS)
@@ -203,18 +210,28 @@ class Stream:
 class Sentences:
     """The sentences of a corpus, each on its own: `<s>` predicts the first word, the last word predicts `</s>`.
 
-    A batch holds up to `batch` sentences of similar length, T B <= `tokens` in all. A sentence longer than `tokens` is
+    A batch holds up to `batch` sentences of similar length, T B <= `tokens` in all. Sentences longer than `window` are
     read in several windows, the state carried on (`fresh` is False), so memory is bounded whatever the text. A subclass
     for another task overrides `_read`, which makes the batches of sentences, given by number.
     """
 
-    def __init__(self, corpus: Corpus, batch: int, tokens: int | None = None, lengths: np.ndarray | None = None):
+    start = BOS  # predicts a first word
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        batch: int,
+        tokens: int | None = None,
+        lengths: np.ndarray | None = None,
+        window: int | None = None,
+    ):
         """tokens: limit of a batch, by default 64 per sentence and at least 2048. lengths (S,): what counts as T of
-        each sentence, if not its own length."""
+        each sentence, if not its own length. window: most steps of a batch, by default `tokens`."""
         self._corpus, self._ids, self._ends = corpus, corpus.ids, corpus.ends
         self._lengths = np.diff(self._ends, prepend=0) if lengths is None else lengths
         self.batch = min(batch, corpus.sentences)
         self.tokens = tokens or max(64 * batch, 2048)
+        self.window = window or self.tokens
         self.note = _note(corpus, {"batch": (batch, self.batch)})
         # Longest first: the length of a batch is that of its first sentence, and memory is at its peak at once.
         lengths = -np.sort(-self._lengths)
@@ -222,8 +239,12 @@ class Sentences:
         self._windows = 0
         while (i := self._cuts[-1]) < len(lengths):
             T = int(lengths[i])
-            self._cuts.append(min(i + max(1, min(self.batch, self.tokens // T)), len(lengths)))
-            self._windows += -(-T // self.tokens)
+            self._cuts.append(min(i + max(1, self._most(lengths[i : i + self.batch])), len(lengths)))
+            self._windows += -(-T // self.window)
+
+    def _most(self, lengths: np.ndarray) -> int:
+        """How many of the next sentences, longest first, a batch has room for."""
+        return min(self.batch, self.tokens // int(lengths[0]))
 
     def __len__(self) -> int:
         return self._windows
@@ -246,11 +267,29 @@ class Sentences:
 
     def _read(self, sentences: np.ndarray) -> Iterator[Batch]:
         lengths = self._lengths[sentences]
-        starts, before = self._ends[sentences] - lengths, BOS
-        for first in range(0, int(lengths[0]), self.tokens):  # more than once only for a sentence that is alone
-            targets, valid = padded(self._ids, starts + first, np.minimum(lengths - first, self.tokens))
+        starts, before = self._ends[sentences] - lengths, np.full(len(sentences), self.start)
+        for first in range(0, int(lengths[0]), self.window):
+            targets, valid = padded(self._ids, starts + first, np.clip(lengths - first, 0, self.window))
             yield Batch(shifted(targets, before), targets, weights_of(valid), fresh=first == 0)
-            before = targets[-1, 0]
+            before = targets[-1]
+
+
+class Documents(Sentences):
+    """The documents of a stream, side by side: each begins in the initial state, carried from window to window of it.
+
+    A batch holds up to `batch` documents, of which the shortest has more than half the tokens of the longest. `</s>`
+    predicts a first word, as everywhere in a stream.
+    """
+
+    start = EOS
+
+    def __init__(self, corpus: Corpus, batch: int, window: int):
+        assert corpus.starts is not None
+        last = np.append(corpus.starts[1:], corpus.sentences) - 1
+        super().__init__(replace(corpus, table=corpus.table[last], starts=None), batch, window=window)
+
+    def _most(self, lengths: np.ndarray) -> int:
+        return int((2 * lengths > lengths[0]).sum())
 
 
 class RareAsUnk:

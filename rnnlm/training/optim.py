@@ -7,6 +7,7 @@ stores them. t counts steps from 1, lr is the learning rate of this step.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -15,6 +16,7 @@ import numpy as np
 from rnnlm.config import Choice, option
 from rnnlm.nn.parallel import blocks, in_parallel
 
+DECAY = "decoupled decay of matrices towards zero"
 PASS = 16  # a pass over one element costs about as much as this many multiply-adds (see `in_parallel`)
 
 
@@ -55,18 +57,28 @@ def gradient_norm(grad: np.ndarray) -> float:
 
 
 class Optimizer(Choice, default="adam"):
-    """theta <- theta - lr * (some function of the gradients so far)."""
+    """theta <- theta - lr * (some function of the gradients so far).
+
+    With `weight_decay`, theta <- (1 - lr weight_decay) theta first, for all that is no bias and no other vector:
+    decoupled from the gradients (Loshchilov & Hutter 2019).
+    """
 
     slots: ClassVar[tuple[str, ...]] = ()
     lr: float
+    weight_decay: float
 
     def step(
-        self, theta: np.ndarray, grad: np.ndarray, lr: float, t: int, factor: float = 1.0, **slots: np.ndarray
-    ) -> None:
+        self, theta: np.ndarray, grad: np.ndarray, lr: float, t: int, factor: float = 1.0,
+        matrices: Sequence[slice] = (), **slots: np.ndarray,
+    ) -> None:  # fmt: skip
         """Update theta (n,) and the slots, (n,) each, by the gradient factor * grad (n,) in place. grad is overwritten.
 
         One pass: a rule does everything to a block of the vectors while the block is in the processor's cache.
+        matrices: the parts of theta that weight decay is for (`Parameters.matrices`).
         """
+        if self.weight_decay:
+            for part in matrices:
+                theta[part] *= 1 - lr * self.weight_decay
 
         def update(part):
             for b in blocks(part, width=2):
@@ -87,6 +99,7 @@ class SGD(Optimizer, kind="sgd"):
     """theta <- theta - lr g."""
 
     lr: float = option(0.1, "learning rate", above=0)
+    weight_decay: float = option(0.0, DECAY, low=0)
 
     def rule(self, theta, g, lr, t):
         g *= lr
@@ -101,6 +114,7 @@ class Momentum(Optimizer, kind="momentum"):
     lr: float = option(0.1, "learning rate", above=0)
     momentum: float = option(0.9, "share of the velocity kept", low=0, below=1)
     nesterov: bool = option(False, "look ahead (Nesterov 1983; Sutskever et al. 2013)")
+    weight_decay: float = option(0.0, DECAY, low=0)
 
     def rule(self, theta, g, lr, t, v):
         v *= self.momentum
@@ -115,6 +129,7 @@ class Adagrad(Optimizer, kind="adagrad"):
     slots = ("s",)
     lr: float = option(0.1, "learning rate", above=0)
     eps: float = option(1e-8, "keeps the division finite", above=0)
+    weight_decay: float = option(0.0, DECAY, low=0)
 
     def rule(self, theta, g, lr, t, s):
         s += g * g
@@ -129,6 +144,7 @@ class RMSProp(Optimizer, kind="rmsprop"):
     lr: float = option(1e-3, "learning rate", above=0)
     decay: float = option(0.99, "share of the mean square kept", low=0, below=1)
     eps: float = option(1e-8, "keeps the division finite", above=0)
+    weight_decay: float = option(0.0, DECAY, low=0)
 
     def rule(self, theta, g, lr, t, s):
         s *= self.decay
@@ -140,8 +156,6 @@ class RMSProp(Optimizer, kind="rmsprop"):
 class Adam(Optimizer, kind="adam"):
     """m <- beta1 m + (1 - beta1) g;  v <- beta2 v + (1 - beta2) g^2;
     theta <- theta - lr (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)  (Kingma & Ba 2015).
-
-    With `weight_decay`, theta <- (1 - lr weight_decay) theta first (decoupled: Loshchilov & Hutter 2019).
     """
 
     slots = ("m", "v")
@@ -149,7 +163,7 @@ class Adam(Optimizer, kind="adam"):
     beta1: float = option(0.9, "share of the mean kept", low=0, below=1)
     beta2: float = option(0.999, "share of the mean square kept", low=0, below=1)
     eps: float = option(1e-8, "keeps the division finite", above=0)
-    weight_decay: float = option(0.0, "decoupled decay towards zero", low=0)
+    weight_decay: float = option(0.0, DECAY, low=0)
 
     def rule(self, theta, g, lr, t, m, v):
         rate = lr / (1 - self.beta1**t)
@@ -166,6 +180,4 @@ class Adam(Optimizer, kind="adam"):
         d += self.eps
         np.divide(m, d, out=d)
         d *= rate
-        if self.weight_decay:
-            theta *= 1 - lr * self.weight_decay
         theta -= d

@@ -128,12 +128,22 @@ class Processes(Ranks):
         rng.rows = batch.rows(lanes)
         return batch.share(lanes), float(part == lanes)
 
-    def adding(self, vector):
-        def add(part: slice) -> None:
-            for start in range(part.start, part.stop, CHUNK):
-                self._world.Allreduce(self._MPI.IN_PLACE, vector[start : min(start + CHUNK, part.stop)])
+    def own(self, state, n):
+        from rnnlm.nn.state import taken
 
-        return lambda part: self._pending.append(self._begin(lambda: add(part)))
+        return taken(state, self.lanes(n))
+
+    def backward(self, network, batch, factor):
+        network.backward_in_parts(batch, factor, lambda part: self.add(network.grads.trainable[part]))
+
+    def add(self, vector: Any) -> None:
+        """Begin to sum a vector over the ranks, in place. The sum is there after the next `total`."""
+
+        def job() -> None:
+            for start in range(0, len(vector), CHUNK):
+                self._world.Allreduce(self._MPI.IN_PLACE, vector[start : start + CHUNK])
+
+        self._pending.append(self._begin(job))
 
     def total(self, loss, weight=1.0, patient=False):
         wishes = [float(wish in self._wishes) for wish in WISHES]

@@ -10,7 +10,7 @@ import numpy as np
 from rnnlm import config
 from rnnlm.config import option
 from rnnlm.errors import NumericalError, UsageError
-from rnnlm.nn.state import State, arrays, rebuilt, taken, transformed
+from rnnlm.nn.state import State, arrays, rebuilt, transformed
 
 if TYPE_CHECKING:
     from rnnlm.training.checkpoint import Checkpoint
@@ -55,6 +55,7 @@ class Progress:
     seconds: float = option(0.0, "spent training", low=0)
     halved: int = option(0, "times that divergence halved the learning rate", low=0, high=MOST_RETRIES)
     restart: int = option(0, "the step after which the optimizer's slots started from zero", low=0, high=MOST)
+    averaged: int = option(0, "updates in the mean of the weights", low=0, high=MOST)
     unlogged: Stretch = option(default_factory=Stretch, doc="updates since the last line about updates")
 
     @property
@@ -121,7 +122,7 @@ def save(trainer: Trainer) -> dict[str, Any]:
     here = trainer.best is None or np.array_equal(trainer.best, trainer.network.params.flat)
     best = {} if here else {"flat": trainer.best}
     state = [trainer.ranks.gathered(array, trainer.sequences) for array in arrays(trainer.state)]
-    return {"slots": trainer.slots, "best": best, "state": state, "progress": progress}
+    return {"slots": _slots(trainer), "best": best, "state": state, "progress": progress}
 
 
 def restore(trainer: Trainer, saved: Checkpoint) -> None:
@@ -141,7 +142,7 @@ def restore(trainer: Trainer, saved: Checkpoint) -> None:
         raise ValueError(str(error)) from None
     if trainer.progress.position >= len(trainer.reading):
         raise ValueError("position")
-    _copy(trainer.slots, saved.slots)
+    _copy(_slots(trainer), saved.slots)
     best = trainer.network.params.flat.copy()
     found = {name: array for name, array in saved.best.items() if name != "recent"}  # see `kept`
     _copy({"flat": best} if found else {}, found)
@@ -150,11 +151,17 @@ def restore(trainer: Trainer, saved: Checkpoint) -> None:
 
 
 def start_over(trainer: Trainer) -> None:
-    """Set the optimizer's slots and the hidden state to zero, after other weights have been set."""
-    for slot in trainer.slots.values():
+    """Set the optimizer's slots, averaged weights and the hidden state to zero, after other weights have been set."""
+    for slot in _slots(trainer).values():
         slot[...] = 0
+    trainer.progress.averaged = 0
     trainer.state = transformed(trainer.state, np.zeros_like)
     trainer.progress.restart = trainer.progress.step
+
+
+def _slots(trainer: Trainer) -> dict[str, np.ndarray]:
+    """The vectors that are kept between steps: those of the optimizer, and the averaged weights."""
+    return trainer.slots if trainer.mean is None else {**trainer.slots, "average": trainer.mean.weights}
 
 
 def _fitting(trainer: Trainer, saved: list[np.ndarray]) -> State:
@@ -163,12 +170,12 @@ def _fitting(trainer: Trainer, saved: list[np.ndarray]) -> State:
     batch = next(trainer.reading.batches(progress.position, trainer.shuffle()))
     B = batch.sequences
     if batch.fresh and saved:  # it does not look at the state
-        B = min([*saved[0].shape[:1], trainer.reading.batch])
+        B = min([*saved[0].shape[:1], max(reading.batch for reading in trainer.readings)])
     state = trainer.network.initial_state(B)
     if [(a.shape, a.dtype) for a in saved] != [(a.shape, a.dtype) for a in arrays(state)]:
         raise ValueError("state")
     trainer.sequences = B
-    return taken(rebuilt(state, iter(saved)), trainer.ranks.lanes(B))
+    return trainer.ranks.own(rebuilt(state, iter(saved)), B)
 
 
 def _copy(into: dict[str, np.ndarray], found: dict[str, np.ndarray]) -> None:

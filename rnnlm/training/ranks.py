@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from rnnlm.nn.heads import Loss
+    from rnnlm.nn.network import Network
+    from rnnlm.nn.state import State
 
 
 class Ranks:
@@ -58,12 +60,19 @@ class Ranks:
         """
         return batch, 1.0
 
-    def adding(self, vector: np.ndarray) -> Callable[[slice], None] | None:
-        """Return a function to be called with each part of a vector that is complete, to be summed over the ranks."""
-        return None
+    def own(self, state: State, n: int) -> State:
+        """Return this rank's `lanes` of the state of n sequences."""
+        return state
+
+    def backward(self, network: Network, batch: Any, factor: float) -> None:
+        """Set `network.grads` to the gradient of a batch (see `Network.backward`), and begin to sum it over the ranks.
+
+        The output layer's is summed while the recurrence runs backwards. The sum is there after the next `total`.
+        """
+        network.backward(batch, factor)
 
     def total(self, loss: Loss, weight: float = 1.0, patient: bool = False) -> Loss:
-        """Return the sum of all ranks' losses. What `adding` began has ended then, and wishes are known to all.
+        """Return the sum of all ranks' losses. What `backward` began has ended then, and wishes are known to all.
 
         patient: some ranks may have to wait long for others.
         """

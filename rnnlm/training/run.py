@@ -30,7 +30,9 @@ from rnnlm.training.trainer import Trainer, Update, Validation
 LOGS = ("log.jsonl", "samples.txt")  # a resumed run removes from them the validations that it will repeat
 MARKS = ("last.npz", "previous.npz", "best.npz", "env.json")  # one of them at least is in every run
 HALF = ".*.tmp"  # files that are being written
-WRITTEN = ("command.txt", "best.npz", "last.npz", "previous.npz", "log.jsonl", "train.log", "samples.txt")
+WRITTEN = (
+    "command.txt", "best.npz", "last.npz", "previous.npz", "log.jsonl", "train.log", "samples.txt", "report.html",
+)  # fmt: skip
 
 
 class Run:
@@ -204,7 +206,8 @@ class Run:
         if validation.best:
             self.save_best(experiment)
         self.log(record(validation, experiment.perplexity))
-        validation = validation._replace(samples=tuple(experiment.shown() if self.ranks.first else ()))
+        with experiment.trainer.averaged():
+            validation = validation._replace(samples=tuple(experiment.shown() if self.ranks.first else ()))
         heading = f"# epoch {validation.epoch:.2f}  valid {experiment.perplexity} {figure(validation.valid.perplexity)}"
         self.append("samples.txt", "\n".join([heading, *validation.samples]))
         return validation
@@ -245,8 +248,9 @@ class Run:
         self.ranks.at_first(lambda: checkpoint.save(self.last, self._model(experiment, **resume), before))
 
     def save_best(self, experiment: Experiment) -> None:
-        """Write the model file of the current weights."""
-        self.ranks.at_first(lambda: checkpoint.save(self.best, self._model(experiment)))
+        """Write the model file of the current weights, or of their average."""
+        with experiment.trainer.averaged():
+            self.ranks.at_first(lambda: checkpoint.save(self.best, self._model(experiment)))
 
     def resume(self, experiment: Experiment) -> list[str]:
         """Put the trainer where the run stopped, and remove from the logs what came later; -> warnings.
@@ -350,6 +354,6 @@ def update_record(trainer: Trainer, speed: float) -> dict[str, Any]:
         "epoch": round(trainer.passes, 4), "step": now.step, "updates": last.updates,
         "loss": finite(last.nats / max(last.tokens, 1)), "norm": finite(last.norm / last.updates), "lr": now.lr,
         "clipped": last.clipped / last.updates,
-        "tokens_per_second": round(speed),
+        "tokens_per_second": round(speed), "seconds": round(now.seconds, 2),
         "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }  # fmt: skip

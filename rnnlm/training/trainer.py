@@ -6,77 +6,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from rnnlm.config import Duration, option
 from rnnlm.nn.dropout import Masks
 from rnnlm.nn.heads import Loss
 from rnnlm.nn.network import Network
-from rnnlm.nn.state import taken
 from rnnlm.text.windows import Batch, RareAsUnk, Sentences, Stream
+from rnnlm.training.averaging import Mean
+from rnnlm.training.events import End, Update, Validation
 from rnnlm.training.optim import Optimizer, clip, gradient_norm
-from rnnlm.training.progress import MOST_RETRIES, Diverged, Divergence, Progress
+from rnnlm.training.progress import Diverged, Divergence, Progress
 from rnnlm.training.ranks import ALONE, Ranks
 from rnnlm.training.schedule import Schedule
-
-
-@dataclass(frozen=True)
-class Training:
-    """How long to train, in which pieces, and how carefully."""
-
-    epochs: int = option(10, "passes over the training text", low=1)
-    batch: int = option(20, "B, sequences side by side", low=1)
-    window: int = option(35, "T, steps of a window of the stream, through which errors are followed back", low=1)
-    clip_norm: float | None = option(1.0, "longest gradient, by Euclidean norm (null: no limit)", above=0)
-    clip_value: float | None = option(None, "largest element of a gradient (null: no limit)", above=0)
-    validate_every: int | None = option(
-        None, "updates between validations, of which the last in an epoch is at its end (null: that one alone)", low=1
-    )
-    patience: int | None = option(None, "stop after this many validations without a new best (null: never)", low=1)
-    save_every: Duration = option(Duration(300.0), "time between checkpoints within an epoch", above=0)
-    log_every: int | None = option(100, "updates between lines of log.jsonl about updates (null: none)", low=1)
-    samples: int = option(2, "lines sampled after each validation", low=0)
-    retries: int = option(
-        3, "times that training, when it diverges, goes back to a checkpoint with half the learning rate",
-        low=0, high=MOST_RETRIES,
-    )  # fmt: skip
-
-
-class Update(NamedTuple):
-    """One step of training."""
-
-    loss: Loss
-    norm: float  # of the gradient before clipping
-    clipped: bool
-    lr: float
-
-
-class Validation(NamedTuple):
-    """A measurement on the validation text."""
-
-    epoch: float  # passes made, with a fraction within an epoch
-    step: int
-    train: Loss  # mean over the steps since the last validation, dropout included
-    valid: Loss
-    lr: float  # of the last step
-    clipped: float  # share of clipped steps since the last validation
-    best: bool
-    rolled_back: bool
-    seconds: float
-    samples: tuple[str, ...] = ()  # lines drawn from the model, where a run directory is kept
-
-
-class End(NamedTuple):
-    """Why training is over."""
-
-    reason: str
-    option: str | None  # a larger value of it lets training go on; None: --resume cannot change the rule
+from rnnlm.training.settings import Training
 
 
 class Trainer:
@@ -85,7 +32,7 @@ class Trainer:
     def __init__(
         self,
         network: Network,
-        reading: Stream | Sentences | RareAsUnk,
+        readings: Sequence[Stream | Sentences | RareAsUnk],
         optimizer: Optimizer,
         schedule: Schedule,
         settings: Training,
@@ -95,20 +42,22 @@ class Trainer:
         unk_learnt: bool = True,
         ranks: Ranks = ALONE,
     ):
-        """validate: the loss of a network on the validation text; None: the training loss decides instead.
+        """readings: the batches of each of the first epochs; those of the last of them are also for all after it.
 
-        tokens: mean number of tokens per batch, if it varies. The summed gradient of a batch is divided by it, so that
-        every token has equal weight, whether its sentence is short or long.
+        validate: the loss of a network on the validation text; None: the training loss decides instead.
+        tokens: predictions of an epoch, if batches differ in size. The summed gradient of a batch is divided by their
+        mean per batch, so that every token has equal weight, whether its sentence is short or long.
         unk_learnt: the training text has `<unk>` in it; otherwise validations compare the loss of known words alone.
         ranks: the processes that train together, each with a trainer made of the same configuration and texts.
         """
-        self.network, self.reading, self.optimizer, self.schedule = network, reading, optimizer, schedule
+        self.network, self.readings, self.optimizer, self.schedule = network, readings, optimizer, schedule
         self.settings, self.validate, self.seed, self.tokens = settings, validate, seed, tokens
         self.progress, self.unk_learnt, self.ranks = Progress(), unk_learnt, ranks
         self.slots = {name: np.zeros_like(network.params.trainable) for name in optimizer.slots}
+        self.mean = None if settings.average is None else Mean(settings.average, network.params.trainable)
         self.dropout = Masks(np.random.PCG64([seed, 1]))
-        self.sequences = reading.batch  # B of the last batch, of which `state` has this rank's lanes
-        self.state = taken(network.initial_state(reading.batch), ranks.lanes(reading.batch))
+        self.sequences = self.reading.batch  # B of the last batch, of which `state` has this rank's lanes
+        self.state = ranks.own(network.initial_state(self.sequences), self.sequences)
         self.best: np.ndarray | None = None  # weights of the best validation, kept for a schedule that rolls back
 
     def run(self) -> Iterator[Update | Validation]:
@@ -133,11 +82,13 @@ class Trainer:
 
     def step(self, batch: Batch) -> Update:
         """One update of truncated backpropagation through time: the hidden state goes on, the gradient stops here."""
-        progress, settings, lr, ranks = self.progress, self.settings, self.lr, self.ranks
-        grad, tokens, self.sequences = self.network.grads.trainable, batch.tokens, batch.sequences
+        progress, settings, params, lr = self.progress, self.settings, self.network.params, self.lr
+        self.dropout.strength = min(self.done / settings.dropout_warmup, 1.0) if settings.dropout_warmup else 1.0
+        grad, ranks, self.sequences = self.network.grads.trainable, self.ranks, batch.sequences
+        tokens = self.tokens / len(self.reading) if self.tokens else max(batch.tokens, 1)
         batch, weight = ranks.share(batch, self.dropout)
         loss, self.state = self.network.loss(batch, self.state, self.dropout)
-        self.network.backward(batch, weight / (self.tokens or max(tokens, 1)), ranks.adding(grad))
+        ranks.backward(self.network, batch, weight / tokens)
         loss = ranks.total(loss, weight)
         norm = ranks.agreed(gradient_norm(grad))
         if not (math.isfinite(loss.nats) and math.isfinite(norm)):
@@ -145,7 +96,9 @@ class Trainer:
         factor, clipped = clip(grad, norm, settings.clip_norm, settings.clip_value)
         progress.step += 1
         t = progress.step - progress.restart
-        self.optimizer.step(self.network.params.trainable, grad, lr, t, factor, **self.slots)
+        self.optimizer.step(params.trainable, grad, lr, t, factor, params.matrices, **self.slots)
+        if self.mean is not None:
+            self._average(self.mean)
         update = Update(loss, norm, clipped, lr)
         progress.count(update, len(self.reading))
         return update
@@ -154,7 +107,8 @@ class Trainer:
         """Measure the loss on the validation text, and go back to the best weights if the schedule says so."""
         progress = self.progress
         train = Loss(progress.nats, progress.tokens)
-        valid = self.validate(self.network) if self.validate else train
+        with self.averaged():
+            valid = self.validate(self.network) if self.validate else train
         decisive = valid if self.unk_learnt else valid.known
         if not math.isfinite(decisive.mean):
             raise self._diverged(f"validation entropy {decisive.mean:.4g}", progress.lr)
@@ -172,16 +126,43 @@ class Trainer:
         """The learning rate of the next update."""
         return self.lr_of(self.settings.epochs)
 
-    def lr_of(self, epochs: int) -> float:
-        """The learning rate of the next update if training were planned for so many epochs."""
-        progress = self.progress
-        done = min(progress.step / (epochs * len(self.reading)), 1.0)
-        return self.optimizer.lr * self.schedule.factor(done, progress.epoch, progress.history) / 2**progress.halved
-
     @property
     def passes(self) -> float:
         """Passes made over the training text, with a fraction within an epoch."""
         return self.progress.epoch + self.progress.position / len(self.reading)
+
+    def lr_of(self, epochs: int) -> float:
+        """The learning rate of the next update if training were planned for so many epochs."""
+        progress, done = self.progress, min(self.progress.step / self.steps(epochs), 1.0)
+        return self.optimizer.lr * self.schedule.factor(done, progress.epoch, progress.history) / 2**progress.halved
+
+    @property
+    def reading(self) -> Stream | Sentences | RareAsUnk:
+        """The batches of this epoch."""
+        return self.readings[min(self.progress.epoch, len(self.readings) - 1)]
+
+    def steps(self, epochs: int) -> int:
+        """Number of updates in so many epochs."""
+        first = [len(reading) for reading in self.readings[:epochs]]
+        return sum(first) + (epochs - len(first)) * len(self.readings[-1])
+
+    @property
+    def done(self) -> float:
+        """Share of the planned updates made so far, 0 to 1."""
+        return min(self.progress.step / self.steps(self.settings.epochs), 1.0)
+
+    def averaged(self) -> contextlib.AbstractContextManager[None]:
+        """A context in which the network has its averaged weights, if there are any."""
+        if self.mean is None or not self.progress.averaged:
+            return contextlib.nullcontext()
+        return self.mean.in_place_of(self.network.params.trainable)
+
+    def _average(self, mean: Mean) -> None:
+        """Take the weights into their mean, if it has begun."""
+        progress = self.progress
+        if progress.averaged or mean.rule.begins(self.done, progress.history):
+            progress.averaged += 1
+            mean.update(self.network.params.trainable, progress.averaged)
 
     @property
     def finished(self) -> bool:

@@ -59,7 +59,7 @@ class Step(Work):
         network = Network(model_of(shape), synthetic_vocab(shape.K), np.float32, np.random.default_rng(1))
         reading = Stream(corpus_of(zipf_ids(shape.K, WINDOWS * shape.tokens)), shape.B, shape.T)
         settings = Training(batch=shape.B, window=shape.T, clip_norm=CLIP)
-        self.trainer = Trainer(network, reading, OPTIMIZERS[optimizer], Constant(), settings, None, 1, ranks=ranks)
+        self.trainer = Trainer(network, [reading], OPTIMIZERS[optimizer], Constant(), settings, None, 1, ranks=ranks)
         self.batches = itertools.cycle(list(reading.batches()))
 
     def __call__(self):
@@ -73,7 +73,7 @@ class StepOnSentences(Work):
         model = LanguageModel(cell=Vanilla(size=H, bias=False, truncate=truncate), head=Softmax(bias="none"))
         network = Network(model, synthetic_vocab(K), np.float32, np.random.default_rng(1))
         reading = Sentences(corpus_of(zipf_ids(K, N)), B)
-        self.trainer = Trainer(network, reading, SGD(lr=0.005), Constant(), Training(batch=B), None, seed=1)
+        self.trainer = Trainer(network, [reading], SGD(lr=0.005), Constant(), Training(batch=B), None, seed=1)
         self.batches = list(reading.batches(rng=np.random.default_rng(1)))
 
     def __call__(self):

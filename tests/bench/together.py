@@ -32,20 +32,12 @@ def steps(ranks, shape, overlap):
 
     trainer = Step(Shape(**shape), "SGD", ranks).trainer
     if not overlap and ranks.size > 1:
-        begin = ranks.adding
 
-        def adding(vector):
-            add, parts = begin(vector), []
+        def backward(network, batch, factor):
+            network.backward(batch, factor)
+            ranks.add(network.grads.trainable)
 
-            def hold(part):
-                parts.append(part)
-                if part.start == 0:  # the last one
-                    for one in parts:
-                        add(one)
-
-            return hold
-
-        ranks.adding = adding
+        ranks.backward = backward
     batches = itertools.cycle(list(trainer.reading.batches()))
     return lambda: trainer.step(next(batches))
 
@@ -60,7 +52,7 @@ def sums(ranks, n):
     ]  # as a part of a gradient: in the system's large pages
 
     def work():
-        ranks.adding(vector)(slice(0, len(vector)))
+        ranks.add(vector)
         ranks.total(Loss())
 
     return work

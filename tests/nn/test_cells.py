@@ -320,7 +320,7 @@ def test_the_reservoir_is_never_trained():
     V = network.params["head"]["V"].copy()
     corpus = Corpus(np.arange(60, dtype=np.int32) % K, np.array([[60, 60, 0]]), 60, 0, "made up", 0, "")
     trainer = Trainer(
-        network, Stream(corpus, 2, 5), Adam(weight_decay=0.1), Constant(), Training(batch=2), None, seed=1
+        network, [Stream(corpus, 2, 5)], Adam(weight_decay=0.1), Constant(), Training(batch=2), None, seed=1
     )
     for _ in trainer.run():
         pass
@@ -531,3 +531,29 @@ def test_a_stack_is_causal_only_if_its_cells_are():
         causal = False
 
     assert not Stack([Vanilla(), Clairvoyant()]).causal
+
+
+# --- zoneout
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+def test_zoneout_is_its_definition(activation):
+    """h_t = (1 - u_t) h_{t-1} + u_t f(a_t), with u_t the mask in training and its mean in evaluation."""
+    cell = Vanilla(size=4, zoneout=0.3, activation=activation)
+    p, (state,) = parameters(cell.specs(K)), random_like(cell.initial_state(B, np.float64), np.random.default_rng(1))
+    x = np.random.default_rng(1).integers(0, K, (T, B))
+    mask = np.empty((T, B, 4))
+    dropout_mask(0.3, np.random.default_rng(2), mask)
+    f = {"tanh": np.tanh, "relu": lambda a: np.maximum(a, 0)}[activation]
+    for rng, u in ((np.random.default_rng(2), (mask > 0).astype(float)), (None, np.full_like(mask, 0.7))):
+        found, (last,) = cell.forward(p, x, (state,), cell.workspace(T, B, memory()), rng)
+        h = state
+        for t in range(T):
+            h = (1 - u[t]) * h + u[t] * f(p["b"] + h @ p["W"] + p["U"][x[t]])
+            np.testing.assert_allclose(found[t], h, rtol=1e-12)
+        np.testing.assert_array_equal(last, found[-1])
+
+
+def test_zoneout_goes_through_the_whole_window():
+    with pytest.raises(ValueError, match="zoneout: .*truncate"):
+        Vanilla(size=4, zoneout=0.3, truncate=2)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from rnnlm.nn.cells import Bidirectional, Stack, Vanilla
+from rnnlm.nn.dropout import Masks, add_noise, dropout_mask
 from rnnlm.nn.gradcheck import synthetic_batch
 from rnnlm.nn.heads import Softmax
 from rnnlm.nn.initializers import Identity
@@ -328,3 +329,71 @@ def test_a_cell_that_sees_the_future_is_refused():
     with pytest.raises(ValueError) as error:
         LanguageModel(cell=Clairvoyant())
     assert str(error.value) == "cell: a language model may not see the words that it predicts; use a causal cell"
+
+
+# --- regularizers
+
+
+def test_activation_regularization_is_its_formula():
+    """Added to the loss that is differentiated, with equal weight per token, and not to the one that is reported."""
+    model = LanguageModel(cell=Vanilla(size=4), embedding=3, ar=2.0, tar=3.0)
+    network, plain, batch = network_of(model), network_of(replace(model, ar=0.0, tar=0.0)), batch_of(padded=True)
+    reported, _ = network.loss(batch, None, np.random.default_rng(2))
+    h, real = network.hidden(batch), batch.weights
+    size, change = np.square(h).mean(axis=2), np.square(h[1:] - h[:-1]).mean(axis=2)
+    expected = 2 * (real * size).sum() + 3 * (real[1:] * change).sum()
+    assert network.penalties(batch) == pytest.approx(expected, rel=1e-12)
+    assert reported == plain.loss(batch, None, np.random.default_rng(2))[0]
+    assert plain.penalties(batch) == 0
+    network.backward(batch)
+    plain.backward(batch)
+    assert (network.grads.flat != plain.grads.flat).any()
+
+
+def test_regularization_is_off_in_evaluation():
+    """So that dynamic evaluation learns from the text alone."""
+    network, plain, batch = network_of(MODELS["ar"]), network_of(replace(MODELS["ar"], ar=0.0)), batch_of()
+    network.loss_and_grad(batch, None, np.random.default_rng(2))
+    network.loss_and_grad(batch, None)
+    plain.loss_and_grad(batch, None)
+    assert network.penalties(batch) == 0
+    np.testing.assert_array_equal(network.grads.flat, plain.grads.flat)
+
+
+def test_skipping_is_the_sum():
+    """log p = head(h + x), with h from the same network without the skip."""
+    network, plain = network_of(MODELS["skip"]), network_of(replace(MODELS["skip"], skip=False))
+    inputs = batch_of().inputs
+    plain.log_probs(inputs, plain.initial_state(B))
+    h = plain.hidden(batch_of()).copy()
+    V, c = network.params["head"]["V"], network.params["head"]["c"]
+    o = (h + network.params["E"][inputs]) @ V.T + c
+    expected = o - np.log(np.exp(o).sum(axis=2, keepdims=True))
+    np.testing.assert_allclose(network.log_probs(inputs, network.initial_state(B))[0], expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "options", [{"cell": Vanilla(size=4), "embedding": 3}, {"cell": Vanilla(size=4)}], ids=["sizes", "one-hot"]
+)
+def test_skipping_needs_vectors_of_one_size(options):
+    with pytest.raises(ValueError, match="skip: "):
+        LanguageModel(skip=True, **options)
+
+
+def test_noise_has_its_deviation_and_is_new_for_every_token():
+    x = np.zeros((50, 40, 30), np.float32)
+    add_noise(0.5, np.random.default_rng(1), out=x)
+    assert x.std() == pytest.approx(0.5, rel=0.02)
+    assert abs(x.mean()) < 0.01
+    assert len(np.unique(x)) > 0.99 * x.size
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.25, 1.0])
+def test_masks_at_a_part_of_their_rates(strength):
+    rng, mask, x = Masks(np.random.PCG64(1)), np.empty((200, 200)), np.zeros((200, 200))
+    rng.strength = strength
+    dropout_mask(0.8, rng, out=mask)
+    assert (mask == 0).mean() == pytest.approx(0.8 * strength, abs=0.01)
+    assert mask.max() == pytest.approx(1 / (1 - 0.8 * strength))
+    add_noise(2.0, rng, out=x)
+    assert x.std() == pytest.approx(2 * strength, abs=0.02)

@@ -7,24 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnlm.text.corpus import Corpus, encode
+from rnnlm.text.corpus import encode
 from rnnlm.text.vocab import BOS, EOS, OOV, SPECIALS, UNK, Vocabulary
 from rnnlm.text.windows import Batch, BlankBatch, LabelledBatch, PairBatch, Sentences, Stream, VectorBatch
-
-FIRST = len(SPECIALS)
-
-
-def made(lengths):
-    """A corpus of sentences of the given lengths, in which token number i is FIRST + i: no two are equal."""
-    ends = np.cumsum(lengths)
-    table = np.stack([ends, 2 * ends, np.arange(1, len(ends) + 1)], axis=1)
-    ids = np.arange(FIRST, FIRST + ends[-1], dtype=np.int32)
-    return Corpus(ids, table, int(2 * ends[-1]), 0, "made.txt", 0, "")
-
-
-def real(batch):
-    """Whether a prediction counts, (T, B): False for padding."""
-    return np.ones(batch.shape, bool) if batch.weights is None else batch.weights == 1
+from tests.text.examples import FIRST, made, real
 
 
 def check(reading, corpus):
@@ -189,3 +175,38 @@ def test_shape_and_predictions_of_every_batch():
         (VectorBatch(np.ones((3, 5)), words, words, weights), (4, 3), 7),
     ):
         assert (batch.shape, batch.tokens, batch.fresh) == (shape, tokens, True)
+
+
+# --- windows whose ends are moved ---
+
+
+@pytest.mark.parametrize("jitter", [1, 2, 3, 9])
+def test_jitter_moves_the_ends_of_windows_and_nothing_else(jitter):
+    corpus = made([5] * 40)
+    plain, moved = Stream(corpus, 3, 7), Stream(corpus, 3, 7, jitter)
+    before = list(plain.batches(0, np.random.default_rng(1)))
+    after = list(moved.batches(0, np.random.default_rng(1)))
+    assert len(before) == len(after) == len(moved)
+    for name in ("inputs", "targets"):
+        one, other = (np.concatenate([getattr(batch, name) for batch in batches]) for batches in (before, after))
+        np.testing.assert_array_equal(one, other)
+    assert [batch.fresh for batch in after] == [True] + [False] * (len(after) - 1)
+    lengths = [len(batch.targets) for batch in after]
+    assert len(set(lengths)) > 1
+    most = min(jitter, 3)
+    assert all(7 - 2 * most <= length <= 7 + 2 * most for length in lengths[:-1])
+    other = [len(batch.targets) for batch in moved.batches(0, np.random.default_rng(2))]
+    assert lengths != other
+    later = list(moved.batches(4, np.random.default_rng(1)))
+    assert [len(batch.targets) for batch in later] == lengths[4:]
+    assert [len(batch.targets) for batch in moved.batches()] == [len(batch.targets) for batch in before]
+
+
+@pytest.mark.parametrize("length", range(1, 40))
+def test_jitter_leaves_no_window_empty(length):
+    moved = Stream(made([length]), 1, 5, 2)
+    for seed in range(20):
+        lengths = [len(batch.targets) for batch in moved.batches(0, np.random.default_rng(seed))]
+        assert min(lengths) > 0
+        assert sum(lengths) == length
+        assert len(lengths) == len(moved)

@@ -97,6 +97,25 @@ def test_training_goes_on_from_the_last_checkpoint(tiny, run, optimizer, divergi
     assert [row.get("best", row.get("step")) for row in log(run)] == [True, n + 3, True]
 
 
+def test_an_average_starts_anew_from_other_weights(tiny, run, diverging):
+    """It would hold those that led to the divergence."""
+    experiment = tiny("training.epochs=3", "training.save_every=1e-9", "training.average={kind: ema, warmup: 0}")
+    trainer = begun(run, experiment)
+    n = len(trainer.reading)
+    diverging(trainer, n + 3, n + 4)
+    since = []
+    for event in run.train(experiment):
+        if isinstance(event, Divergence):
+            since = [] if event.back.endswith("(best.npz)") else None
+        elif isinstance(event, Validation) and len(since or ()) == n - 3:
+            assert trainer.progress.averaged == n - 3
+            np.testing.assert_allclose(trainer.mean.weights, np.mean(since, axis=0), rtol=1e-4, atol=1e-6)
+            return
+        elif since is not None and not isinstance(event, Validation):
+            since.append(trainer.network.params.trainable.copy())
+    raise AssertionError("no validation after it")
+
+
 def test_weights_that_were_bad_already(tiny, run, diverging):
     """If training diverges from the last checkpoint, too, it goes on there with the best weights, and slots of zero."""
     experiment = tiny("training.epochs=3", "training.save_every=1e-9")

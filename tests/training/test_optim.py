@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from rnnlm.nn import parallel
+from rnnlm.nn.params import Parameters, Spec
 from rnnlm.training.optim import SGD, Adam, Momentum, Optimizer, clip_norm, clip_value, gradient_norm
 from tests.kinds import OPTIMIZERS
 
@@ -13,7 +14,7 @@ STEPS = 5
 
 
 def sgd(o, theta, g, s, t, lr):
-    return theta - lr * g
+    return (1 - lr * o.weight_decay) * theta - lr * g
 
 
 def momentum(o, theta, g, s, t, lr):
@@ -62,7 +63,7 @@ def follow(optimizer, dtype=np.float64, n=2 * BLOCK + 5):
     theta = start.astype(dtype)
     slots = {name: np.zeros_like(theta) for name in optimizer.slots}
     for t in range(1, STEPS + 1):
-        optimizer.step(theta, slope(theta).astype(dtype), optimizer.lr / t, t, **slots)
+        optimizer.step(theta, slope(theta).astype(dtype), optimizer.lr / t, t, matrices=[slice(0, n)], **slots)
     return theta, slots
 
 
@@ -162,3 +163,22 @@ def test_a_zero_gradient_is_not_clipped():
     assert clip_norm(gradient_norm(grad), 1) == 1
     assert not clip_value(grad, 1)
     assert not grad.any()
+
+
+@pytest.mark.parametrize("kind", ["sgd", "momentum", "adagrad", "rmsprop", "adam"])
+def test_weight_decay_leaves_biases_alone(kind):
+    """Decoupled: a gradient of zero moves what decays by its share, and nothing else."""
+    p = Parameters(
+        {"W": Spec((3, 4), np.ones), "b": Spec((4,), np.ones), "V": Spec((5, 4), np.ones), "c": Spec((5,), np.ones)}
+    )
+    p.flat[...] = 1
+    optimizer = Optimizer.kinds()[kind](weight_decay=0.5)
+    slots = {slot: np.zeros_like(p.flat) for slot in optimizer.slots}
+    optimizer.step(p.trainable, np.zeros_like(p.flat), 0.2, 1, 1.0, p.matrices, **slots)
+    for name, array in p.named.items():
+        np.testing.assert_allclose(array, 0.9 if name in ("W", "V") else 1, rtol=1e-6)
+
+
+def test_frozen_matrices_do_not_decay():
+    p = Parameters({"E": Spec((3, 4), np.ones, trainable=False), "W": Spec((4, 4), np.ones)})
+    assert p.matrices == [slice(0, 16)]

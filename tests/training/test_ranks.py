@@ -32,7 +32,10 @@ NETWORKS = MODELS | FAMILY | {f"tree {name}": model for name, model in TREES.ite
 def run(network, batch, state, masks, ready=None):
     """Sum of the nats, state after the batch, and gradient of that sum."""
     loss, after = network.loss(batch, state, masks)
-    network.backward(batch, 1.0, ready)
+    if ready:
+        network.backward_in_parts(batch, 1.0, ready)
+    else:
+        network.backward(batch, 1.0)
     return loss.nats, after, network.grads.trainable.copy()
 
 
@@ -100,6 +103,7 @@ BASE = {
     "dtype": "float64",
 }
 LSTM = {"kind": "lstm", "size": 8, "dropconnect": 0.2}
+ZONEOUT = {"size": 8, "zoneout": 0.2}
 DROPOUTS = {"dropout_words": 0.1, "dropout_input": 0.2, "dropout_output": 0.3}
 CASES = {
     "vanilla": {},
@@ -114,6 +118,20 @@ CASES = {
         },
         "schedule": {"kind": "newbob"}, "optimizer": {"kind": "momentum"},
     },
+    "zoneout, noise, penalties": {
+        "model": {
+            "embedding": 8, "cell": {"kind": "stack", "cells": [ZONEOUT, ZONEOUT]}, "skip": True, "noise_input": 0.1,
+            "ar": 2.0, "tar": 1.0, **DROPOUTS,
+        },
+        "training": BASE["training"] | {"average": {"kind": "ema", "decay": 0.9}, "dropout_warmup": 0.5},
+    },
+    "jitter, batches, average of the tail": {
+        "training": BASE["training"] | {"jitter": 2, "batches": [3, 4], "average": {"kind": "tail", "start": 0.1}},
+    },
+    "documents": {
+        "data": {"train": ["documents-train.txt"], "valid": "documents-valid.txt", "documents": "blank_line"},
+        "training": BASE["training"] | {"average": {"kind": "triggered", "patience": 1}},
+    },
     "sentences": {"data": {"train": ["train.txt"], "valid": "valid.txt", "reading": "sentences"}},
 }  # fmt: skip
 
@@ -125,6 +143,8 @@ def cases(tmp_path, monkeypatch):
     rng, found = random.Random(2), {name: BASE | case for name, case in CASES.items()}
     for name, number in (("train", 60), ("valid", 20)):
         (tmp_path / f"{name}.txt").write_text("".join(sentence(rng) + "\n" for _ in range(number)))
+        text = "".join(sentence(rng) + rng.choice(["\n", "\n", "\n\n"]) for _ in range(number))
+        (tmp_path / f"documents-{name}.txt").write_text(text)
         for reading in READINGS:
             lines = list(lines_of(reading, number, rng.randrange(1000)))
             (tmp_path / f"{reading}-{name}.txt").write_text("\n".join(lines) + "\n")

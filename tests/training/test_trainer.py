@@ -29,6 +29,19 @@ RICH = (
     "training.validate_every=4",
     "schedule=cosine",
 )
+REGULARIZED = (
+    "model.embedding=8",
+    "model.skip=true",
+    "model.ar=2",
+    "model.tar=1",
+    "model.noise_input=0.1",
+    "model.cell.zoneout=0.1",
+    "optimizer.weight_decay=0.1",
+    "training.dropout_warmup=0.5",
+    "training.jitter=2",
+    "training.batches=[3]",
+    "training.epochs=3",
+)
 READINGS = ("stream", "sentences")
 
 
@@ -122,6 +135,49 @@ def test_every_word_counts_the_same_in_short_sentences_and_long(tiny):
     assert moved == pytest.approx(len(trainer.reading) * trainer.network.grads.flat, abs=1e-12)
 
 
+def test_every_word_counts_the_same_in_windows_of_changing_length(tiny):
+    """The gradients of an epoch's windows, each from the first state, add up to that of the whole text."""
+    experiment = tiny("training.jitter=2", "optimizer={kind: sgd, lr: 1}", "dtype=float64")
+    trainer, params = experiment.trainer, experiment.trainer.network.params
+    start, moved, mean, tokens = params.flat.copy(), 0, 0, 0
+    batches = list(trainer.reading.batches(0, trainer.shuffle()))
+    assert len({batch.shape for batch in batches}) > 2
+    for batch in batches:
+        params.flat[...] = start
+        state = trainer.state
+        trainer.step(batch)
+        moved += start - params.flat
+        params.flat[...] = start
+        loss, _ = trainer.network.loss_and_grad(batch, state)
+        mean, tokens = mean + loss.tokens * trainer.network.grads.flat, tokens + loss.tokens
+    assert tokens == len(experiment.train.ids)
+    assert moved == pytest.approx(len(batches) * mean / tokens, abs=1e-12)
+
+
+def test_batches_of_the_first_epochs(tiny):
+    trainer = tiny("training.batches=[2, 10]", "training.epochs=4", "schedule=cosine").trainer
+    events = list(trainer.run())
+    tokens = [look.step for look in validations(events)]
+    lengths = [len(reading) for reading in trainer.readings]
+    assert [reading.batch for reading in trainer.readings] == [2, 10, 5]
+    assert list(np.diff([0, *tokens])) == [*lengths, lengths[-1]]
+    assert trainer.steps(4) == len(updates(events)) == trainer.progress.step
+    assert [event.epoch for event in validations(events)] == [1, 2, 3, 4]
+    assert updates(events)[-1].lr < 1e-4  # the cosine ends where the updates do
+    assert {look.train.tokens for look in validations(events)} == {len(tiny().train.ids)}
+
+
+def test_dropout_that_grows(tiny):
+    trainer = tiny("model.dropout_output=0.8", "training.dropout_warmup=0.5", "training.epochs=4").trainer
+    strengths = []
+    for event in trainer.run():
+        if isinstance(event, Update):
+            strengths.append(trainer.dropout.strength)
+    n = len(strengths)
+    assert strengths == pytest.approx([min(2 * i / n, 1) for i in range(n)])
+    assert tiny("model.dropout_output=0.8").trainer.dropout.strength == 1
+
+
 # --- resuming ------------------------------------------------------------------------------------------------------
 
 
@@ -163,6 +219,24 @@ def test_every_cell_goes_on_where_it_was_stopped(tiny, tmp_path, cell):
     assert whole(resumed.trainer) == whole(stopped.trainer) != whole(reference.trainer)
     train(resumed)
     assert whole(resumed.trainer) == whole(reference.trainer)
+
+
+@pytest.mark.parametrize("average", ["ema", "{kind: tail, start: 0.3}", "{kind: triggered, patience: 1}"])
+@pytest.mark.parametrize("reading", READINGS)
+def test_every_regularizer_goes_on_where_it_was_stopped(tiny, tmp_path, reading, average):
+    overrides, run = (*RICH, *REGULARIZED, f"data.reading={reading}", f"training.average={average}"), Run(tmp_path)
+    reference = tiny(*overrides)
+    events = train(reference)
+    assert (average == "ema") <= (reference.trainer.progress.averaged == len(updates(events)))
+    for k in range(1, len(events) + 1, 3):
+        run.clear()
+        stopped, resumed = tiny(*overrides), tiny(*overrides)
+        before = train(stopped, run, k)
+        run.resume(resumed)
+        assert whole(resumed.trainer) == whole(stopped.trainer)
+        after = train(resumed)
+        assert [event[:4] for event in before + after] == [event[:4] for event in events]
+        assert whole(resumed.trainer) == whole(reference.trainer)
 
 
 @pytest.mark.parametrize("reading", READINGS)

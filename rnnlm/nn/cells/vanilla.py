@@ -11,6 +11,7 @@ from rnnlm.config import option
 from rnnlm.nn.cells.base import Cell
 from rnnlm.nn.cells.dropconnect import dropconnect
 from rnnlm.nn.cells.truncated import truncated
+from rnnlm.nn.cells.zoneout import zoneout
 from rnnlm.nn.initializers import Glorot, Init, Orthogonal, Zeros
 from rnnlm.nn.ops import ACTIVATIONS, project, project_backward, rows
 from rnnlm.nn.parallel import add_product, through_time
@@ -28,9 +29,11 @@ class Work:
     x: Any = None  # (T, B) ids or (T, B, D) vectors
     delta: Any = None  # (2, T, B, H), for truncation
     thinned: Any = None  # for DropConnect
+    zones: Any = None  # for zoneout
 
 
 @dropconnect
+@zoneout
 @dataclass(frozen=True)
 class Vanilla(Cell, kind="vanilla"):
     """Vanilla recurrent network (Elman 1990): h_t = f(a_t),  a_t = b + W h_{t-1} + U x_t.
@@ -47,6 +50,11 @@ class Vanilla(Cell, kind="vanilla"):
         None, "follow each error back at most this many steps (null: the whole window)", low=0
     )
     dropconnect: float = option(0.0, "share of W's weights dropped in each window", low=0, below=1)
+    zoneout: float = option(0.0, "share of units that keep their value at each step", low=0, below=1)
+
+    def __post_init__(self):
+        if self.zoneout and self.truncate is not None:
+            raise ValueError("zoneout: its errors are followed through the whole window; leave truncate out")
 
     def specs(self, n_in):
         H = self.size

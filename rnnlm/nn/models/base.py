@@ -49,8 +49,12 @@ class Model(Choice, default="lm"):
         raise NotImplementedError
 
     def backward(self, p: Any, g: Any, scale: np.ndarray, work: Any) -> None:
-        """Add to g the gradient of sum scale * nats, both (T, B)."""
+        """Add to g the gradient of sum scale * nats, both (T, B), and of the `penalties`."""
         raise NotImplementedError
+
+    def penalties(self, scale: np.ndarray, work: Any) -> float:
+        """Return what training adds to sum scale * nats of the last forward: regularization, 0 in evaluation."""
+        return 0.0
 
     def hidden(self, work: Any) -> np.ndarray:
         """Inputs of the head in the last forward: (T, B, D'). A view of the workspace."""

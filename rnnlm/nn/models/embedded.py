@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from rnnlm.nn.cells.base import Cell, Empty
-from rnnlm.nn.dropout import Dropout
+from rnnlm.nn.dropout import Dropout, add_noise
 from rnnlm.nn.initializers import Init, Vectors
 from rnnlm.nn.models.folded import Folded
 from rnnlm.nn.ops import project, project_backward
@@ -23,6 +23,7 @@ class Work:
     components: Dropout  # its mask (B, D) drops components of the word vectors
     x: Any  # (T, B, D + C) inputs of the cell; None: it reads ids
     dx: Any  # (T, B, D + C)
+    skipped: Any  # x, where the model reads it, too; otherwise None
     folded: Any  # E and the cell's U in one: no x is needed, except under a mask
     looked_up: bool = False  # whether the last forward went that way
     ids: Any = None  # (T, B)
@@ -35,8 +36,9 @@ class Embedded:
 
     Without an embedding E (K, D), the ids are one-hot input.
     c (B, C) is a vector next to every word vector. `dropout` drops components of the word vectors, the same ones in all
-    steps of a window (locked); `dropout_words` drops whole rows of E (Gal & Ghahramani 2016). Without a mask and c, E
-    and the cell's input weights are multiplied once for each different word: see `Folded`.
+    steps of a window (locked); `dropout_words` drops whole rows of E (Gal & Ghahramani 2016); `noise` adds Gaussian
+    noise, new for every token. Without all these, c and `skip`, E and the cell's input weights are multiplied once for
+    each different word: see `Folded`.
     """
 
     cell: Cell
@@ -44,7 +46,9 @@ class Embedded:
     init_E: Init
     dropout: float = 0.0
     dropout_words: float = 0.0
+    noise: float = 0.0  # standard deviation
     context: int = 0  # C
+    skip: bool = False  # the model reads x, too: it finds it in work.skipped, and passes its gradient to `backward`
 
     def table(self, vocab: Any) -> Specs:
         """The embedding E of a vocabulary, if there is one."""
@@ -65,25 +69,31 @@ class Embedded:
     def workspace(self, p: Any, T: int, B: int, empty: Empty) -> Work:
         """Memory for windows of T steps."""
         D, C = self.embedding or 0, self.context
-        drops, K = bool(self.dropout or self.dropout_words), len(p["E"]) if D else 0
+        masked, K = bool(self.dropout or self.dropout_words or self.noise), len(p["E"]) if D else 0
         # One step repeats too few words to be worth folding.
-        folded = Folded(self.cell, K, D, T * B, empty) if D and not C and T > 1 and Folded.possible(self.cell) else None
-        n_in = D + C if D and (drops or folded is None) else None
+        folds = D and not (C or self.skip) and T > 1 and Folded.possible(self.cell)
+        folded = Folded(self.cell, K, D, T * B, empty) if folds else None
+        n_in = D + C if D and (masked or folded is None) else None
         x, dx = (None, None) if n_in is None else (empty(T, B, n_in), empty(T, B, n_in))
         words, components = Dropout(self.dropout_words, (K, 1), empty), Dropout(self.dropout, (B, D), empty, "inputs")
-        return Work(self.cell.workspace_for(n_in, T, B, empty), words, components, x, dx, folded)
+        return Work(
+            self.cell.workspace_for(n_in, T, B, empty), words, components, x, dx, x if self.skip else None, folded
+        )
 
     def forward(self, p: Any, ids: np.ndarray, state: State, work: Work, lengths: np.ndarray | None = None,
                 c: np.ndarray | None = None, rng: np.random.Generator | None = None):  # fmt: skip
         """Map ids (T, B), of which sequence n has lengths[n], to h (T, B, H) and the state after each one's end."""
         work.ids, work.lengths, cell, x = ids, lengths, p["cell"], ids
         drops_words, drops_components = work.words.draw(rng), work.components.draw(rng)
-        work.looked_up = work.folded is not None and not (drops_words or drops_components)
+        noisy = bool(self.noise) and rng is not None
+        work.looked_up = work.folded is not None and not (drops_words or drops_components or noisy)
         if work.looked_up:
             cell, x = work.folded.forward(cell, p["E"], ids)
         elif self.embedding is not None:
             x, E = work.x, work.x[:, :, : self.embedding]
             project(ids, p["E"], out=E)
+            if noisy:
+                add_noise(self.noise, rng, out=E)
             if drops_words:
                 E *= work.words.mask[ids]
             if drops_components:
@@ -92,8 +102,11 @@ class Embedded:
                 x[:, :, self.embedding :] = c
         return self.cell.forward_padded(cell, x, state, work.cell, lengths, rng)
 
-    def backward(self, p: Any, g: Any, dh: np.ndarray, dstate: State | None, work: Work):
-        """Return dL/d(first state) and dL/dc (B, C) or None. Adds to g; may overwrite dh."""
+    def backward(self, p: Any, g: Any, dh: np.ndarray, dstate: State | None, work: Work, dskip: Any = None):
+        """Return dL/d(first state) and dL/dc (B, C) or None. Adds to g; may overwrite dh.
+
+        dskip (T, B, D): what the other reader of x adds to dL/dx, if there is one (`skip`).
+        """
         cell, lengths = self.cell, work.lengths
         if work.looked_up:
             folded, dfolded = work.folded.p, work.folded.gradients(g["cell"])
@@ -104,6 +117,8 @@ class Embedded:
         if self.embedding is None:
             return first, None
         dE = work.dx[:, :, : self.embedding]
+        if dskip is not None:
+            dE += dskip
         work.components.backward(dE)
         if work.words.on:
             dE *= work.words.mask[work.ids]
@@ -118,12 +133,19 @@ def check_embedding(model: Any, untied: str = "") -> None:
     """
     if model.head.tied and untied:
         raise ValueError(f"head.tied: {untied}")
+    if getattr(model, "skip", False) and not (model.head.tied or model.embedding in (None, model.cell.n_out)):
+        raise ValueError(
+            f"skip: y_t = h_t + x_t needs vectors of one size, found {model.cell.n_out} and {model.embedding}; "
+            "make them equal, or set head.tied, which projects h_t"
+        )
     if model.embedding is None:
         if model.head.tied:
             raise ValueError("head.tied: needs an embedding to share; set model.embedding to its size")
         for name, given in {
             "dropout_words": getattr(model, "dropout_words", 0),
             "dropout_input": model.dropout_input,
+            "noise_input": getattr(model, "noise_input", 0),
+            "skip": getattr(model, "skip", False),
             "init_E": isinstance(model.init_E, Vectors),
         }.items():
             if given:

@@ -14,6 +14,7 @@ from rnnlm.nn.initializers import Glorot, Init, Uniform
 from rnnlm.nn.models.base import Model
 from rnnlm.nn.models.embedded import Embedded, check_embedding
 from rnnlm.nn.models.output import Output, tied
+from rnnlm.nn.models.penalty import Penalty
 
 
 @dataclass
@@ -27,8 +28,8 @@ class LanguageModel(Model, kind="lm"):
     """Language model: x_t = E[w_t];  h_t = cell(x_t, h_{t-1});  y_t = P h_t;  p(w_{t+1} | w_1 ... w_t) = head(y_t).
 
     E (K, D) is the embedding; without it the ids go straight into the cell's U, which is one-hot input. P (H, D) exists
-    only where the head is tied to E and the cell's width H is not D. Dropout masks stay for a window (locked);
-    `dropout_words` drops whole rows of E (Gal & Ghahramani 2016).
+    only where the head is tied to E and the cell's width H is not D. With `skip`, y_t = P h_t + x_t. Dropout masks stay
+    for a window (locked); `dropout_words` drops whole rows of E (Gal & Ghahramani 2016).
     """
 
     readings = ("stream", "sentences")
@@ -45,6 +46,10 @@ class LanguageModel(Model, kind="lm"):
     dropout_words: float = option(0.0, "share of the vocabulary whose word vectors are dropped", low=0, below=1)
     dropout_input: float = option(0.0, "share of the word vectors' components dropped", low=0, below=1)
     dropout_output: float = option(0.0, "share of the head's inputs dropped", low=0, below=1)
+    noise_input: float = option(0.0, "standard deviation of Gaussian noise on the word vectors", low=0)
+    skip: bool = option(False, "whether the head sees the word vector, too: y_t = h_t + x_t")
+    ar: float = option(0.0, "activation regularization: price of the mean square of y_t, per token", low=0)
+    tar: float = option(0.0, "temporal activation regularization: that of h_t - h_{t-1}", low=0)
 
     def __post_init__(self):
         check_embedding(self)
@@ -53,12 +58,14 @@ class LanguageModel(Model, kind="lm"):
 
     @cached_property
     def _embedded(self) -> Embedded:
-        return Embedded(self.cell, self.embedding, self.init_E, self.dropout_input, self.dropout_words)
+        masks = self.dropout_input, self.dropout_words, self.noise_input
+        return Embedded(self.cell, self.embedding, self.init_E, *masks, skip=self.skip)
 
     @cached_property
     def _output(self) -> Output:
         D = self.embedding if self.head.tied and self.embedding != self.cell.n_out else None
-        return Output(self.head, self.cell.n_out, D, self.dropout_output, self.init_P)
+        penalty = Penalty(self.ar, self.tar)
+        return Output(self.head, self.cell.n_out, D, self.dropout_output, self.init_P, self.skip, penalty)
 
     def specs(self, vocab):
         return {**self._embedded.specs(vocab), **self._output.specs(vocab)}
@@ -74,15 +81,18 @@ class LanguageModel(Model, kind="lm"):
 
     def forward(self, p, batch, state, work, rng=None):
         h, state = self._embedded.forward(p, batch.inputs, state, work.embedded, rng=rng)
-        return self._output.forward(p, h, batch.targets, work.output, rng), state
+        return self._output.forward(p, h, batch.targets, work.output, rng, work.embedded.skipped), state
 
     def backward(self, p, g, scale, work):
         dh = self._output.backward(p, g, scale, work.output)
-        self._embedded.backward(p, g, dh, None, work.embedded)
+        self._embedded.backward(p, g, dh, None, work.embedded, work.output.dy if self.skip else None)
 
     def log_probs(self, p, inputs, state, work):
         h, state = self._embedded.forward(p, inputs, state, work.embedded)
-        return self._output.log_probs(p, h, work.output), state
+        return self._output.log_probs(p, h, work.output, work.embedded.skipped), state
+
+    def penalties(self, scale, work):
+        return self._output.penalties(scale, work.output)
 
     def hidden(self, work):
         return work.output.y

@@ -11,6 +11,7 @@ from rnnlm.nn.cells.base import Empty
 from rnnlm.nn.dropout import Dropout
 from rnnlm.nn.heads import Head
 from rnnlm.nn.initializers import Glorot, Init
+from rnnlm.nn.models.penalty import Penalty
 from rnnlm.nn.ops import project, project_backward, rows
 from rnnlm.nn.params import Spec, Specs, Views
 from rnnlm.text.vocab import Vocabulary
@@ -21,19 +22,21 @@ class Work:
     head: Any
     dropout: Dropout
     memory: Any  # (..., B, D') for y, unless y is h itself
-    dy: np.ndarray  # (..., B, D')
-    dh: Any  # (..., B, H); None: there is no P
+    dy: np.ndarray  # (..., B, D'), in the end the gradient of y before its mask
+    dh: Any  # (..., B, H); None: it is dy
     h: Any = None  # (..., B, H)
     y: Any = None  # (..., B, D') inputs of the head
+    penalized: bool = False  # whether the last forward was one of training, and there is a penalty
     ready: Any = None  # called by backward, when the gradient of this layer's own parameters is complete
 
 
 @dataclass(frozen=True)
 class Output:
-    """Output layer: y = m * (P h),  p = head(y).
+    """Output layer: y = m * (P h + x),  p = head(y).
 
     h (..., B, H) can be one vector per step, (T, B, H), or one per sequence, (B, H).
-    The projection P (H, D) fits h to a table of words of another width; without it, y = m * h. m is the dropout mask.
+    The projection P (H, D) fits h to a table of words of another width; without it, y = m * (h + x). m is the dropout
+    mask. x (..., B, D) is there with `skip` alone. `penalty` is on y and h.
     """
 
     head: Head
@@ -41,6 +44,8 @@ class Output:
     projection: int | None = None  # D; None: no P
     dropout: float = 0.0
     init_P: Init = Glorot()
+    skip: bool = False
+    penalty: Penalty = Penalty()
 
     def specs(self, vocab: Vocabulary) -> Specs:
         """Parameters: "P", where there is one, and those of the "head"."""
@@ -50,7 +55,7 @@ class Output:
 
     def workspace(self, p: Any, shape: tuple[int, ...], empty: Empty) -> Work:
         """Memory for h of shape (*shape, H), where shape is (T, B) or (B,)."""
-        projected, N = self.projection is not None, int(np.prod(shape))
+        projected, N = self.projection is not None or self.skip, int(np.prod(shape))
         D = self.projection or self.n_in
         return Work(
             self.head.workspace(p["head"], N, empty), Dropout(self.dropout, (shape[-1], D), empty, "targets"),
@@ -58,34 +63,52 @@ class Output:
             dy=empty(*shape, D), dh=empty(*shape, self.n_in) if projected else None,
         )  # fmt: skip
 
-    def forward(self, p: Any, h: np.ndarray, targets: np.ndarray, work: Work, rng: np.random.Generator | None = None):
+    def forward(self, p: Any, h: np.ndarray, targets: np.ndarray, work: Work, rng: np.random.Generator | None = None,
+                x: Any = None):  # fmt: skip
         """Return -log p of the targets, in nats and in their shape."""
-        y = self.inputs(p, h, work, rng)
+        y = self.inputs(p, h, work, rng, x)
         return self.head.forward(p["head"], rows(y), targets.ravel(), work.head).reshape(targets.shape)
 
-    def log_probs(self, p: Any, h: np.ndarray, work: Work) -> np.ndarray:
+    def log_probs(self, p: Any, h: np.ndarray, work: Work, x: Any = None) -> np.ndarray:
         """Return log p of all K words, (..., B, K)."""
-        y = self.inputs(p, h, work, None)
+        y = self.inputs(p, h, work, None, x)
         return self.head.log_probs(p["head"], rows(y)).reshape(*h.shape[:-1], -1)
 
-    def inputs(self, p: Any, h: np.ndarray, work: Work, rng: np.random.Generator | None) -> np.ndarray:
+    def inputs(self, p: Any, h: np.ndarray, work: Work, rng: np.random.Generator | None, x: Any = None) -> np.ndarray:
         """Return the inputs y of the head."""
         work.h = work.y = h
+        work.penalized = rng is not None and self.penalty.on
         if self.projection is not None:
             project(h, p["P"], out=work.memory)
             work.y = work.memory
+        if x is not None:
+            work.y = np.add(work.y, x, out=work.memory)
         work.y = work.dropout.forward(work.y, rng, out=work.memory)
         return work.y
 
     def backward(self, p: Any, g: Any, scale: np.ndarray, work: Work) -> np.ndarray:
-        """Return dL/dh for L = sum scale * nats, and add the gradient of the parameters to g."""
+        """Return dL/dh for L = sum scale * (nats + penalty), and add the gradient of the parameters to g.
+
+        With `skip`, dL/dx is in work.dy.
+        """
+        dh = work.dy if work.dh is None else work.dh
         self.head.backward(p["head"], g["head"], scale.ravel(), work.head, rows(work.dy))
+        if work.penalized:
+            self.penalty.add_dy(work.y, scale, work.dy)
         work.dropout.backward(work.dy)
         if self.projection is not None:
             project_backward(work.h, work.dy, p["P"], g["P"], work.dh)
+        elif self.skip:
+            np.copyto(work.dh, work.dy)
         if work.ready is not None:
             work.ready()
-        return work.dy if self.projection is None else work.dh
+        if work.penalized:
+            self.penalty.add_dh(work.h, scale, dh)
+        return dh
+
+    def penalties(self, scale: np.ndarray, work: Work) -> float:
+        """Return sum scale * penalty for the last forward: 0 in evaluation."""
+        return self.penalty.value(work.y, work.h, scale) if work.penalized else 0.0
 
 
 def tied(p: Any) -> Views:
