@@ -94,6 +94,7 @@ def command(
     from rnnlm.text.lines import text_name
     from rnnlm.text.unknown import UnknownWords
 
+    refuse_stdin(processes, lists)
     begun = None
     if form is None:
         form, begun = guessed(lists[0])
@@ -111,25 +112,20 @@ def command(
     unknown = UnknownWords(scorer.vocab, text_name(lists[0]))
     notes: list[str] = []
     found = Heard(read(lists, form, ac, old, unit, left_out, notes, begun), left_out)
-    refuse_stdin(processes, lists)
-    pieces, split = [found], unknown.split
-    if processes.size > 1 and context == "none":
-        pieces, split = in_pieces(found, unknown), scorer.vocab.split
+    pieces, split = in_pieces(processes, found, unknown, context)
     scored = processes.shared_out(pieces, lambda piece: rescore(scorer, piece, split, rule.how))
     if not processes.first:
         collections.deque(scored, maxlen=0)
         return
     given = [values[name.replace("-", "_")] for name in WEIGHTS[:-1]]
-    weights, developed = Weights(*given)._replace(oov=rule.penalty), 0
+    weights, developed, changed = Weights(*given)._replace(oov=rule.penalty), 0, []
     if tune:
         everything = list(scored)
         developed = max(1, round(tune * len(everything)))
         some = everything[:developed]
-        oovs = any(s.scores[:, 4].any() for s in some)
-        free = {"lm": has_ac, "old": has_old, "penalty": True, "oov": oovs}
+        free = {"lm": has_ac, "old": has_old, "penalty": True, "oov": any(s.scores[:, 4].any() for s in some)}
         weights = tuned(some, errors, weights, [name for name, is_free in free.items() if is_free], rule.how)
         scored = iter(everything)
-    changed = []
 
     def rows():
         for i, s in enumerate(scored):
@@ -150,14 +146,24 @@ def command(
         show_changes(changed, err=output == "-")
 
 
-def in_pieces(lists, unknown):
-    """N-best lists in pieces, to be shared out among processes; the unknown words of all are counted here."""
-    lists = iter(lists)
-    while piece := list(itertools.islice(lists, PIECE)):
-        for nbest in piece:
-            for hypothesis in nbest.hypotheses:
-                unknown.split(" ".join(hypothesis.words))
-        yield piece
+def in_pieces(processes, lists, unknown, context):
+    """N-best lists in pieces, to be shared out among processes, and the function that splits their hypotheses.
+
+    One piece for one process, or where a list depends on the one before it. Otherwise the unknown words of all pieces
+    are counted here, since a process scores only some of them.
+    """
+    if processes.size == 1 or context != "none":
+        return [lists], unknown.split
+
+    def pieces():
+        remaining = iter(lists)
+        while piece := list(itertools.islice(remaining, PIECE)):
+            for nbest in piece:
+                for hypothesis in nbest.hypotheses:
+                    unknown.split(" ".join(hypothesis.words))
+            yield piece
+
+    return pieces(), unknown.vocab.split
 
 
 class Heard:
