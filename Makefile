@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 RUN ?= runs/demo
 
-.PHONY: install dev test lint docs demo bench fuzz clean
+.PHONY: install dev test test-browser lint docs demo bench fuzz clean
 
 install: .venv/installed
 dev: .venv/installed-dev
@@ -19,6 +19,14 @@ dev: .venv/installed-dev
 
 test: dev
 	$(BIN)/python -m pytest -n auto
+
+# The report in headless Chromium, which it needs: apt-get install chromium chromium-driver
+test-browser: .venv/installed-browser
+	$(BIN)/python -m pytest -m browser tests/browser
+
+.venv/installed-browser: .venv/installed-dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[browser]'
+	@touch $@
 
 lint: dev
 	$(BIN)/ruff check .
@@ -44,6 +52,8 @@ demo: install
 	$(BIN)/rnnlm train configs/demo.yaml --set data.vocab=data/python-docs/vocab.txt -o $(RUN) --force
 	$(BIN)/rnnlm eval $(RUN)
 	$(BIN)/rnnlm sample $(RUN) -n 10 --seed 1 --temperature 0.8
+	@if $(BIN)/python -c 'import jinja2' 2>/dev/null; then $(BIN)/rnnlm report $(RUN) --force; else printf '%s\n' '' \
+		"one page of HTML that shows the run: $(BIN)/python -m pip install -e '.[report]'; $(BIN)/rnnlm report $(RUN)"; fi
 	@printf '%s\n' '' 'next:' \
 		'  . .venv/bin/activate' \
 		'  rnnlm sample $(RUN) --prompt "this method"' \

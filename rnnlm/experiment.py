@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +17,7 @@ from rnnlm.nn.models import LanguageModel, Model
 from rnnlm.nn.network import Network
 from rnnlm.tasks.base import TASKS, Task, share_of
 from rnnlm.tasks.data import Data
+from rnnlm.text import unknown
 from rnnlm.text.vocab import UNK, Vocabulary
 from rnnlm.text.windows import RareAsUnk
 from rnnlm.training import checkpoint
@@ -44,6 +46,8 @@ class Config:
             raise ValueError(
                 f"model: a model of kind {self.model.kind} learns from data.reading {' or '.join(known)}, found {found}"
             )
+        if self.data.documents and self.training.jitter:
+            raise ValueError("training: jitter: moves windows of one text, not of its documents; leave one of them out")
         if self.schedule.rolls_back and self.training.average is not None:
             raise ValueError(
                 f"training: the schedule {self.schedule.kind} goes back to the best weights, which training.average "
@@ -115,10 +119,34 @@ def prepare(settings: Config, start: bool = True, words: Any = None) -> Experime
         network, readings, settings.optimizer, settings.schedule, training, validate, seed, tokens, learnt
     )
     digest = task.digest(data.test) if data.test is not None and os.path.isfile(data.test) else None
-    warning = settings.model.head.warning(getattr(words, "outputs", words))
-    notes = [f"warning: {warning}"] if warning else []
     share = 0.0 if rare is None else float(rare @ words.counts) / max(train.words, 1)
-    return Experiment(settings, words, train, valid, trainer, digest, notes, share)
+    experiment = Experiment(settings, words, train, valid, trainer, digest, [], share)
+    experiment.notes += odd(experiment)
+    return experiment
+
+
+def odd(experiment: Experiment) -> Iterator[str]:
+    """Notes and warnings of texts, a vocabulary or a model that would spoil the figures."""
+    words, train, valid = experiment.vocab, experiment.train, experiment.valid
+    for corpus in (train,) if valid is None else (train, valid):
+        yield from corpus.markers.notes
+        if many := unknown.warning(corpus.oovs, corpus.words, corpus.name):
+            yield many
+    if experiment.unk_share:
+        yield (
+            f"note: rare words are read as <unk> at random, {experiment.unk_share:.2%} of the training text, because "
+            "no other word there is <unk> (data.rare_as_unk)"
+        )
+    elif not experiment.trainer.unk_learnt and valid is not None and valid.oovs:
+        yield (
+            f"warning: <unk> is never trained, but {valid.oovs / max(valid.words, 1):.2%} of the validation text is "
+            "read as it: the best model is chosen without these words; leave out data.rare_as_unk"
+        )
+    if isinstance(words, Vocabulary) and words.even:
+        yield f"warning: all words occur equally often in the training text ({words.counts[-1]} times): is it a list?"
+    yield from experiment.task.notes(words)
+    if warning := experiment.config.model.head.warning(getattr(words, "outputs", words)):
+        yield f"warning: {warning}"
 
 
 def prepare_extended(settings: Config, model: Path, run: Path) -> Experiment:

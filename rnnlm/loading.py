@@ -53,6 +53,12 @@ class Loaded:
         """Whether it was trained on one continuous text, and not on sentences."""
         return self.task.stream
 
+    def start(self) -> Network:
+        """A network with the weights that were drawn before the first update; those of --init-from are not known."""
+        settings = self.config
+        rng = np.random.default_rng([settings.seed, 0])
+        return Network(settings.model, self.vocab, np.dtype(settings.dtype), rng)
+
     def text_model(self, carried: bool | None = None) -> TextModel:
         """The network as a language model: see `load_text_model`."""
         scorer = NetworkScorer(self.network, self.stream, self.stream if carried is None else carried)

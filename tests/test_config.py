@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnlm.config import Choice, Duration, build, dump, load, number, option, plain, seconds
+from rnnlm.config import Choice, Duration, build, dump, load, number, option, parse, plain, seconds
 from rnnlm.errors import UsageError
 
 
@@ -785,3 +785,13 @@ def test_another_kind_over_options_of_the_former_one(tmp_path):
     override = re.search("--set '(.*)'", caught.value.hint)[1]
     assert override == "layer={kind: plain, size: 9}"
     assert load(path, Root, [override])[0].layer == Plain(9)
+
+
+@pytest.mark.parametrize("key", ["schedule.kind", "dtype"])
+def test_a_nested_list_where_a_name_belongs(key):
+    from rnnlm.experiment import Config as Whole
+
+    text = "data: {train: t.txt}\n"
+    for depth in range(1, 500, 20):
+        with pytest.raises(UsageError, match="found a list|unknown kind a list|nested too deeply"):
+            parse(text, "c.yaml", Whole, [f"{key}={'[' * depth}{']' * depth}"])

@@ -30,12 +30,14 @@ COMMANDS = {
     "fill": "Fill in the blanks of a text.",
     "score": "One log-probability per input line.",
     "rescore": "Choose among the hypotheses of a recogniser.",
+    "sweep": "Commands of many trainings, for xargs or a batch system.",
     "compare": "Models on one text, or runs by what sets them apart.",
     "ngram": "Estimate an n-gram model from text.",
     "info": "What a model or a run is made of.",
     "export": "Word vectors, weights or hidden vectors for other programs.",
     "gradcheck": "Compare the analytic gradient with a numerical one.",
-    "show": "How gradients fade, how far back cells remember: pictures.",
+    "show": "Pictures: trainings, gradients, words, surprise, memory.",
+    "report": "One page of HTML that shows a run.",
     "config": "List, show, check or explain configurations.",
 }
 ALIASES = {"memory": "show.memory"}  # older names of commands: modules of this package, too

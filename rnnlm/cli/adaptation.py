@@ -84,4 +84,5 @@ def adapt_to_text(main, wanted):
             f"{main.path}: an n-gram model has no weights or hidden vectors to adapt",
             "leave out --dynamic and --cache, or name a network first",
         )
-    return adapt(main.scorer, main.data.train, main.data.blank_lines, wanted, lambda line: click.echo(line, err=True))
+    data, documents = main.data, main.data.documents is not None
+    return adapt(main.scorer, data.train, data.blank_lines, wanted, lambda line: click.echo(line, err=True), documents)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import math
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
 from rnnlm.cli.options import independent_option
-from rnnlm.cli.tables import decimal, table
+from rnnlm.cli.tables import decimal, table, terminal_width, width
 from rnnlm.errors import UsageError
+
+FIGURES = ("valid_nats", "valid_ppl", "valid_ppl_known")
+TITLES = {"valid_ppl_known": "no OOVs", "best_epoch": "best at", "epochs": "epoch"}  # of columns
 
 
 @click.command()
@@ -21,8 +27,9 @@ from rnnlm.errors import UsageError
 @click.option("--resamples", type=click.IntRange(100, 100_000), default=1000, help="Resampled texts for the intervals.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, help="Seed of the resampling.")
 @independent_option()
+@click.option("--csv", "as_csv", is_flag=True, help="A row for each model or run, with commas.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, on one line: see docs/text.md, docs/runs.md.")
-def command(models, text, words, resamples, seed, independent, as_json):
+def command(models, text, words, resamples, seed, independent, as_csv, as_json):
     """Compare two or more MODELs (run directories, model files, ARPA files) on a text, or runs without one.
 
     With --text: the perplexity of each model with its 95 % interval, and its ratio to the first model's with the
@@ -30,16 +37,22 @@ def command(models, text, words, resamples, seed, independent, as_json):
     them, so perplexities are those of `rnnlm eval` where vocabularies are the same, and comparable where they are not.
     Then the words that make most of the difference, with their count and mean -log10 p under each model.
 
-    Without --text: every setting in which the runs differ, and their results.
+    Without --text: every setting in which the runs differ, and their results. More than two runs stand in rows, the
+    best first, and below them means and standard deviations over seeds.
     """
     if len(models) < 2:
         raise UsageError("one model: nothing to compare it with", "name two or more")
+    if as_csv and as_json:
+        raise UsageError("--csv and --json exclude each other", "give one of them")
     facts = runs(models) if text is None else on_text(models, text, words, resamples, seed, independent)
     if as_json:
         facts = json.loads(json.dumps(facts), parse_constant=lambda name: None)  # JSON has no infinity
         click.echo(json.dumps(facts, ensure_ascii=False))
+    elif as_csv:
+        rows = csv_of_runs(facts) if text is None else csv_of_models(facts)
+        csv.writer(sys.stdout, lineterminator="\n").writerows(rows)
     else:
-        show = show_runs if text is None else show_models
+        show = show_models if text is not None else show_runs if len(facts["runs"]) < 3 else show_many
         for line in show(facts):
             click.echo(line)
 
@@ -49,6 +62,7 @@ def on_text(models, text, words, resamples, seed, independent):
     from rnnlm.lm.compare import bootstrap, compare
     from rnnlm.loading import load_text_model
     from rnnlm.text.lines import lines, text_name
+    from rnnlm.text.unknown import warning
 
     loaded = [load_text_model(path, None if independent is None else not independent) for path in models]
     scorers = [model.scorer for model in loaded]
@@ -57,7 +71,12 @@ def on_text(models, text, words, resamples, seed, independent):
         note = f"read in lower case for {' and '.join(lower)}, as it is for {' and '.join(cased)}: as in `rnnlm eval`"
         click.echo(f"{text_name(text)}: {note}", err=True)
     blank_lines = all(model.data is not None and model.data.blank_lines for model in loaded)
-    found = compare(scorers, lines(text), text_name(text), blank_lines)
+    documents = [model.data is not None and model.data.documents is not None for model in loaded]
+    found = compare(scorers, lines(text), text_name(text), blank_lines, documents)
+    size = int(found.tokens.sum()) + found.left_out - len(found.tokens)
+    many = (warning(oovs, size, f"{text_name(text)}, by {model.path}") for model, oovs in zip(loaded, found.oovs))
+    for note in filter(None, [*found.markers.notes, *many]):
+        click.echo(note, err=True)
     drawn = bootstrap(found, resamples, seed)
     return {
         "text": text_name(text), "sentences": len(found.tokens), "tokens": int(found.tokens.sum()),
@@ -108,16 +127,57 @@ def show_models(facts):
         yield from table(rows, "llr")
 
 
-def runs(paths):
-    """Settings and results of runs, as --json prints them."""
-    from rnnlm.show.runs import settings_that_differ, summarize
+def csv_of_models(facts):
+    """Rows of --csv with --text: names, and the figures of each model."""
+    for number, model in enumerate(facts["models"]):
+        flat: dict[str, Any] = {}
+        for key, value in model.items():
+            flat |= {f"{key}_low": value[0], f"{key}_high": value[1]} if isinstance(value, list) else {key: value}
+        if not number:
+            yield list(flat)
+        yield list(flat.values())
 
+
+def runs(paths):
+    """Settings and results of runs, as --json prints them: two in the order in which they are given, more best first.
+
+    A directory in which no run has begun is left out, with a note, where others are left to compare.
+    """
+    from rnnlm.show.runs import best_first, comparable, decisive, over_seeds, settings_that_differ, summarize
+
+    begun = [path for path in paths if not nothing_in(path)]
+    if len(begun) > 1:
+        for path in paths:
+            if path not in begun:
+                click.echo(f"note: {path}: nothing in it yet, left out", err=True)
+        paths = begun
     found = [summarize(path) for path in paths]
+    if not comparable(found):
+        how = "rnnlm compare --text FILE compares them on one text, over the words that all of them know"
+        click.echo(
+            f"note: validation texts or vocabularies differ, and so what their perplexities mean; {how}", err=True
+        )
+    found = best_first(found) if len(found) > 2 else found
     return {
         "runs": [str(run.path) for run in found],
         "settings": settings_that_differ(found),
-        "results": [run.results for run in found],
-    }
+        "results": [{**run.results, "state": run.state} for run in found],
+        "ranked_by": decisive(found),
+        "groups": [
+            {
+                "settings": group.settings, "runs": [str(run.path) for run in group.runs],
+                "finished": len(group.finished),
+                **{f"{key}_mean": group.mean(key) for key in FIGURES},
+                **{f"{key}_sd": group.deviation(key) for key in FIGURES},
+            }
+            for group in over_seeds(found)
+        ],
+    }  # fmt: skip
+
+
+def nothing_in(path):
+    """Whether a directory is empty but for the lock of a training that is about to begin."""
+    return path.is_dir() and all(file.name == ".lock" for file in path.iterdir())
 
 
 def show_runs(facts):
@@ -125,14 +185,96 @@ def show_runs(facts):
     results = facts["results"]
     formats: dict[str, Callable[[float], str]] = {
         "valid_nats": "{:.4f}".format, "valid_ppl": decimal, "best_epoch": decimal, "train_ppl": decimal,
-        "epochs": decimal, "seconds": "{:.0f}".format, "diverged": str,
+        "epochs": decimal, "seconds": "{:.0f}".format, "diverged": str, "state": str,
     }  # fmt: skip
     if all(run["valid_ppl"] is not None for run in results):  # valid_nats is its logarithm
         del formats["valid_nats"]
     if not any(run["diverged"] for run in results):
         del formats["diverged"]
+    if all(run["state"] == "finished" for run in results):
+        del formats["state"]
     rows = [["", *facts["runs"]]]
     rows += [[path, *map(json.dumps, values)] for path, values in facts["settings"].items()]
     for key, layout in formats.items():
         rows.append([key, *("-" if run[key] is None else layout(run[key]) for run in results)])
     yield from table(rows)
+
+
+def show_many(facts):
+    """Lines of a table with a row for each run, and of one with a row for each group that differs in seeds alone."""
+    from rnnlm.recipes.sweep import short_names
+
+    results, groups, settings = facts["results"], facts["groups"], without_consequences(facts["settings"])
+    short = short_names(settings)
+    figures = ["valid_ppl" if any(run["valid_ppl"] is not None for run in results) else "valid_nats"]
+    if facts["ranked_by"] != "valid_nats":
+        figures.append(facts["ranked_by"])
+    digits = "{:.4f}".format if "valid_nats" in figures else decimal
+    layouts: dict[str, Callable[[Any], str]] = {
+        **dict.fromkeys(figures, digits), "best_epoch": decimal, "epochs": decimal, "seconds": "{:.0f}".format,
+        "diverged": str, "state": str,
+    }  # fmt: skip
+    if not any(run["diverged"] for run in results):
+        del layouts["diverged"]
+    if all(run["state"] == "finished" for run in results):
+        del layouts["state"]
+    yield f"{len(results)} runs, the best first"
+    rows: list[list[Any]] = [["", *short.values(), *(TITLES.get(key, key) for key in layouts)]]
+    for number, (values, run) in enumerate(zip(zip(*settings.values()), results), 1):
+        cells = ("-" if run[key] is None else layout(run[key]) for key, layout in layouts.items())
+        rows.append([number, *map(setting, values), *cells])
+    names, limit = ["run", *facts["runs"]], terminal_width()
+    whole = list(table([[*row, name] for row, name in zip(rows, names)], "r" * len(rows[0]) + "l", limit=sys.maxsize))
+    if limit is None or max(map(width, whole)) <= limit:
+        yield from whole
+    else:
+        yield from table(rows, "r")
+        yield ""
+        yield from table([["", "run"], *enumerate(facts["runs"], 1)], "rl")
+    if all(len(group["runs"]) == 1 for group in groups):
+        return
+    yield ""
+    yield "mean and standard deviation over seeds, of the runs that have finished"
+    short.pop("seed", None)
+    rows = [[*short.values(), "runs", *(title for key in figures for title in (TITLES.get(key, key), "sd"))]]
+    for group in groups:
+        number, finished = len(group["runs"]), group["finished"]
+        means: list[str] = []
+        for key in figures:
+            mean, deviation = group[f"{key}_mean"], group[f"{key}_sd"]
+            means += ["-" if mean is None else digits(mean), "-" if deviation is None else f"{deviation:.2g}"]
+        rows.append([
+            *(setting(group["settings"][path]) for path in short),
+            number if finished == number else f"{finished} of {number}",
+            *means,
+        ])  # fmt: skip
+    yield from table(rows, "r")
+
+
+def without_consequences(settings):
+    """Settings that differ, without those that come with a kind, such as model.cell.bias where a cell has none."""
+
+    def comes_with_a_kind(path, values):
+        parents = path.split(".")[:-1]
+        kinds = {".".join([*parents[:n], "kind"]) for n in range(1, len(parents) + 1)} - {path}
+        return bool(kinds & set(settings)) and len({json.dumps(value) for value in values if value is not None}) == 1
+
+    return {path: values for path, values in settings.items() if not comes_with_a_kind(path, values)}
+
+
+def csv_of_runs(facts):
+    """Rows of --csv: names, and for each run its settings and results. What is not known is empty."""
+    yield ["run", *facts["settings"], *facts["results"][0]]
+    for i, run in enumerate(facts["results"]):
+        settings = (values[i] for values in facts["settings"].values())
+        yield [facts["runs"][i], *(value if value is None else plain(value) for value in settings), *run.values()]
+
+
+def setting(value):
+    """A setting as a cell of a table."""
+    return "-" if value is None else f"{value:g}" if isinstance(value, float) else plain(value)
+
+
+def plain(value):
+    """A setting as text: text as it is, the rest as in JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

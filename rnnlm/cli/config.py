@@ -31,12 +31,24 @@ def list_recipes():
 @click.argument("config")
 @click.option("--set", "overrides", multiple=True, metavar="A.B=C", help="Override a value; repeatable.")
 def show(config, overrides):
-    """Print CONFIG with all defaults filled in."""
+    """Print CONFIG with all defaults filled in.
+
+    What `rnnlm train` would choose by the size of the training text is chosen here, too, if that text is there.
+    """
     from rnnlm.config import dump, load
+    from rnnlm.errors import DataError
     from rnnlm.experiment import Config
+    from rnnlm.recipes.choice import settings as settings_of
     from rnnlm.recipes.names import config_file
 
-    settings, messages = load(config_file(config), Config, overrides)
+    file = config_file(config)
+    try:
+        settings, messages = settings_of(file, overrides)
+    except DataError as error:
+        settings, messages = load(file, Config, overrides)
+        messages.append(
+            f"note: {error.message}; what CONFIG leaves out is chosen by the size of the training text when it is there"
+        )
     for message in messages:
         click.echo(message, err=True)
     click.echo(dump(settings), nl=False)

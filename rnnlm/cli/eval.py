@@ -157,6 +157,7 @@ def measure(main, scorer, path, verbosity, oov, oov_types, ranks):
     """The evaluation of a text, with a progress bar, or with its sentences if `verbosity` asks for them."""
     from rnnlm.lm.perplexity import perplexity
     from rnnlm.text.lines import lines, text_name
+    from rnnlm.text.unknown import warning
 
     size = os.path.getsize(path) if os.path.isfile(path) else None
     quiet = True if verbosity else None  # None: no bar if there is no terminal
@@ -169,8 +170,13 @@ def measure(main, scorer, path, verbosity, oov, oov_types, ranks):
 
         blank_lines = main.data is not None and main.data.blank_lines
         seen = Listing(scorer, verbosity, oov_types).show if verbosity else None
-        found = perplexity(scorer, read(), oov, oov_types, ranks, blank_lines, text_name(path), seen)
-    click.echo(f"{text_name(path)}: OOV rate {found.oov_rate:.2%}, {found.blank_lines} empty lines skipped", err=True)
+        documents = main.data is not None and main.data.documents is not None
+        found = perplexity(scorer, read(), oov, oov_types, ranks, blank_lines, text_name(path), seen, documents)
+    parted = f" part {found.documents} documents" if documents else " skipped"
+    click.echo(f"{text_name(path)}: OOV rate {found.oov_rate:.2%}, {found.blank_lines} empty lines{parted}", err=True)
+    many = warning(found.unknown, found.total.words, text_name(path))
+    for note in filter(None, [*found.markers.notes, many]):
+        click.echo(note, err=True)
     return found
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import click
 
-from rnnlm.cli.output import new_file
+from rnnlm.cli.output import new_file, send
 from rnnlm.errors import UsageError
 
 WEIGHTS = ("npz", "safetensors")
@@ -110,15 +109,3 @@ def hidden_vectors(path, text, per, carried, output):
     shape: list[int] = []
     send(output, lambda file: shape.extend(write_rows(file, rows)))
     return f"{shape[0]:,} hidden vectors of {shape[1]} numbers, one per {per}"
-
-
-def send(output, write):
-    """Call `write` with a binary file, which becomes the file `output`, or goes to standard output."""
-    from rnnlm.files import write_whole
-
-    if output == "-":
-        memory = io.BytesIO()
-        write(memory)
-        click.echo(memory.getvalue(), nl=False)
-    else:
-        write_whole(Path(output), write)

@@ -24,6 +24,7 @@ def command(model, as_json):
     """
     from rnnlm import config
     from rnnlm.loading import EVERY_MODEL, load_model
+    from rnnlm.show.facts import describe
 
     loaded = load_model(model, EVERY_MODEL)
     facts = describe(loaded, model)
@@ -34,46 +35,6 @@ def command(model, as_json):
         click.echo(line)
     click.echo("configuration")
     click.echo(textwrap.indent(config.dump(loaded.config).rstrip("\n"), "  "))
-
-
-def describe(loaded, path):
-    """Facts about a model, without its configuration, by the keys of --json."""
-    import numpy as np
-
-    from rnnlm.nn.heads.loss import exp_mean, finite
-    from rnnlm.training import checkpoint
-
-    network, vocab, figures = loaded.network, loaded.vocab, loaded.figures
-    inputs = vocab.inputs
-    nats = figures["valid_nats"]
-    best = min(filter(math.isfinite, nats), default=None)
-    run = None
-    if path.is_dir() and (path / "last.npz").exists():
-        progress = checkpoint.load(path / "last.npz").progress
-        run = {"path": str(path)} | {key: progress[key] for key in ("epoch", "step", "finished")}
-    return {
-        "model": str(loaded.path),
-        "bytes": loaded.path.stat().st_size,
-        "rnnlm": figures["rnnlm"],
-        "kind": network.model.kind,
-        "dtype": str(network.params.flat.dtype),
-        "count": network.params.flat.size,
-        "parameters": [
-            {"name": name, "shape": array.shape, "count": array.size, "norm": finite(float(np.linalg.norm(array)))}
-            for name, array in network.params.named.items()
-        ],
-        "vocabulary": {
-            "size": len(inputs), "level": inputs.level, "lower": inputs.lower, "sha256": vocab.fingerprint,
-            **({} if inputs is vocab else {"outputs": len(vocab)}),
-        },
-        "training": {
-            "epoch": figures["epoch"], "step": figures["step"], "train_sha256": figures["train_sha256"],
-            "valid": loaded.config.data.valid, "nats": [finite(x) for x in nats],
-            "best": None if best is None else nats.index(best) + 1, "best_nats": best,
-            f"best_{network.model.perplexity}": None if best is None else finite(exp_mean(best, 1)),
-        },
-        "run": run,
-    }  # fmt: skip
 
 
 def report(facts):
@@ -99,7 +60,8 @@ def report(facts):
         name = next(key for key in training if key.endswith("ppl")).removeprefix("best_")
         ppl = training[f"best_{name}"]
         best = f"{name} {decimal(math.inf if ppl is None else ppl)}, {training['best_nats']:.4f} nats per token"
-        yield f"validation  best: number {training['best']} of {len(training['nats'])}, {best} ({text})"
+        yield f"validation  best: number {training['best']} of {len(training['nats'])}, {best}"
+        yield f"            {text}"
     if run:
         how = "finished" if run["finished"] else f"unfinished; go on with: rnnlm train {run['path']} --resume"
         yield f"run         epoch {run['epoch']}, step {run['step']:,}, {how}"

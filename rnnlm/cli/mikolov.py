@@ -6,7 +6,8 @@
     -nbest         the text is an n-best list of `ID words...`: prints a log-probability (base 10) per line. The state
                    is carried on from the first hypothesis of each ID.
     -oov, -oov-penalty
-                   with -nbest, as in `rnnlm score`: what a word out of the vocabulary counts
+                   with -nbest, as in `rnnlm score`: what a word out of the vocabulary counts; `-oov fixed`: -5, as
+                   in Mikolov's toolkit
     -debug N       0: nothing but the lines of -nbest; 1, the default: also the log-probability and the perplexity of
                    the text, which without -nbest leave words out of the vocabulary out; 2: also, without -nbest, every
                    word
@@ -46,12 +47,18 @@ def run(argv):
     flags = parse(argv)
     from rnnlm.loading import load_text_model
     from rnnlm.nn.heads.loss import exp_mean
-    from rnnlm.text.lines import lines
+    from rnnlm.text.lines import lines, text_name
+    from rnnlm.text.unknown import UnknownWords
 
     scorer = load_text_model(flags["-rnnlm"], carried="-independent" not in flags).scorer
     debug, path = int(flags["-debug"]), flags["-test"]
-    rule = rule_of(flags)
-    logp, number = nbest(scorer, lines(path), rule) if "-nbest" in flags else text(scorer, lines(path), debug > 1)
+    rule, unknown = rule_of(flags), UnknownWords(scorer.vocab, text_name(path))
+    if "-nbest" in flags:
+        logp, number = nbest(scorer, lines(path), rule, unknown)
+    else:
+        logp, number = text(scorer, lines(path), debug > 1, unknown)
+    for note in filter(None, [*unknown.markers.notes, unknown.warning]):
+        click.echo(note, err=True)
     if not number and "-nbest" not in flags:
         raise DataError(f"{path}: no words that the model knows, and no line", "a sentence a line is expected")
     if debug > 0:
@@ -92,14 +99,14 @@ def rule_of(flags):
         raise UsageError(f"-oov-penalty {penalty}: expected a number", "0 is the default") from None
 
 
-def nbest(scorer, lines, rule):
+def nbest(scorer, lines, rule, unknown):
     """Print the score of each line. Returns their sum, and the number of words and sentence ends that count."""
     from rnnlm.lm.rescoring.rescore import LOG_ZERO
 
     total, number = 0.0, 0
     rows = (line.replace("\t", " ").strip().partition(" ")[::2] for line in lines)
     groups = itertools.groupby(rows, lambda row: row[0])
-    lists, ahead = itertools.tee([scorer.vocab.split(words) for _, words in group] for _, group in groups)
+    lists, ahead = itertools.tee([unknown.split(words) for _, words in group] for _, group in groups)
     for sentences, log_probs in zip(lists, scorer.alternatives(ahead)):
         for words, log_p in zip(sentences, log_probs):
             counted = [x for x in rule.counted(words, log_p, scorer.vocab) if not math.isnan(x)]
@@ -109,12 +116,12 @@ def nbest(scorer, lines, rule):
     return total, number
 
 
-def text(scorer, lines, table):
+def text(scorer, lines, table, unknown):
     """Log-probability of the known words and sentence ends, and their number; `table` prints each word."""
     if table:
         click.echo("Index   P(NET)          Word\n" + "-" * 34)
     total, number = 0.0, 0
-    sentences, ahead = itertools.tee(map(scorer.vocab.split, lines))
+    sentences, ahead = itertools.tee(map(unknown.split, lines))
     for words, log_p in zip(sentences, scorer.log_probs(ahead)):
         for word, x in zip([*words, "</s>"], log10(scorer, words, log_p)):
             if table:

@@ -60,13 +60,16 @@ def command(texts, output, order, vocab, prune, force):
             f"{vocab}: a vocabulary of characters", "an ARPA file has words between blanks: give one of words"
         )
     started = time.perf_counter()
-    ids, words = read(texts, words)
+    notes: list[str] = []
+    ids, words = read(texts, words, notes)
     model = estimate(ids, words, order, thresholds)
     if output == "-":
         arpa.write(model, sys.stdout.buffer)
         sys.stdout.buffer.flush()  # fails before it is said to be written
     else:
         arpa.save(model, output)
+    for note in notes:
+        click.echo(note, err=True)
     sentences = int((ids == EOS).sum())
     click.echo(f"{' + '.join(map(text_name, texts))}: {sentences} sentences, {len(ids) - sentences} words", err=True)
     for n, (listed, (discounts, own)) in enumerate(zip(model.orders, model.discounts), 1):

@@ -47,26 +47,27 @@ def oov_options(command):
         "--oov-penalty",
         type=float,
         metavar="X",
-        help="Taken from log10 of the probability of each word out of the vocabulary.  [default: 0]",
+        help="Taken from log10 of the probability of each word out of the vocabulary.  [default: 0; fixed: 5]",
     )
     how = click.option(
         "--oov",
         type=click.Choice(CHOICES),
         default="unk",
-        help="Words out of the vocabulary: count as <unk>, or not at all.",
+        help="Words out of the vocabulary: count as <unk>, not at all, or the penalty alone.",
     )
     return how(penalty(command))
 
 
 def oov_rule(oov, penalty):
     """The rule that the options --oov and --oov-penalty stand for. Raises UsageError."""
-    from rnnlm.lm.oov import Oov
+    from rnnlm.lm.oov import FIXED, Oov
 
-    if penalty is not None and oov != "unk":
+    if penalty is not None and oov == "exclude":
         raise UsageError(f"--oov-penalty with --oov {oov}", "leave one of them out")
     if penalty is not None and not 0 <= penalty < math.inf:
         raise UsageError(f"--oov-penalty {penalty:g}: expected a number, not negative", "4: 10,000 words share <unk>")
-    return Oov(oov, penalty or 0.0)
+    default = FIXED if oov == "fixed" else 0.0
+    return Oov(oov, default if penalty is None else penalty)
 
 
 def load(models, weights, carried):
@@ -99,14 +100,18 @@ def mixture(models, weights=None, dev=None):
             )
     if dev:
         from rnnlm.text.lines import lines, text_name
+        from rnnlm.text.unknown import UnknownWords
 
-        scorer.weights = fit(scorer, filter(None, map(scorer.vocab.split, lines(dev))), text_name(dev))
+        unknown = UnknownWords(scorer.vocab, text_name(dev))
+        scorer.weights = fit(scorer, filter(None, map(unknown.split, lines(dev))), text_name(dev))
+        for note in filter(None, [*unknown.markers.notes, unknown.warning]):
+            click.echo(note, err=True)
         click.echo(f"{text_name(dev)}: weights {' '.join(f'{w:.4f}' for w in scorer.weights)}", err=True)
     return scorer
 
 
 def utf8(context, parameter, text):
     """The text of an argument. Raises UsageError for bytes that are not UTF-8, for which Python has lone surrogates."""
-    if any("\ud800" <= character <= "\udfff" for character in text):
+    if any("\ud800" <= character <= "\udfff" for character in text or ""):
         raise UsageError(f"{ascii(text)}: not UTF-8", "convert it, for example with: iconv -f ISO-8859-1 -t UTF-8")
     return text

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
+
+import click
 
 from rnnlm.errors import UsageError
 
@@ -21,3 +24,15 @@ def new_file(output: str, force: bool) -> str:
     if not path.parent.is_dir():
         raise UsageError(f"{path}: there is no folder {path.parent}", "make it, or choose another")
     return str(path)
+
+
+def send(output, write):
+    """Call `write` with a binary file, which becomes the file `output`, or goes to standard output."""
+    from rnnlm.files import write_whole
+
+    if output == "-":
+        memory = io.BytesIO()
+        write(memory)
+        click.echo(memory.getvalue(), nl=False)
+    else:
+        write_whole(Path(output), write)

@@ -22,7 +22,13 @@ WEIGHTS = ("ac-weight", "lm-weight", "old-weight", "word-penalty", "oov-penalty"
 @click.command(name="rescore")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("lists", nargs=-1, required=True, metavar="NBEST...")
-@click.option("-f", "--format", "form", type=click.Choice(list(FORMATS)), required=True, help="Format of the lists.")
+@click.option(
+    "-f",
+    "--format",
+    "form",
+    type=click.Choice(list(FORMATS)),
+    help="Format of the lists.  [default: judged by the first lines]",
+)
 @mix_options
 @click.option("--ac", metavar="FILE", help="Acoustic scores, a line per hypothesis (mikolov, kaldi).")
 @click.option("--old", metavar="FILE", help="Scores of the recogniser's language model (mikolov, kaldi).")
@@ -78,11 +84,16 @@ def command(
     out of the vocabulary, and prints them as options. Word error rates go to standard error, or to standard output
     with -o.
     """
-    from rnnlm.lm.rescoring.nbest import read, read_noise
+    from rnnlm.lm.rescoring.nbest import guessed, read, read_noise
     from rnnlm.lm.rescoring.rescore import Weights, rescore
     from rnnlm.lm.rescoring.wer import ErrorTable
+    from rnnlm.text.lines import text_name
     from rnnlm.text.unknown import UnknownWords
 
+    begun = None
+    if form is None:
+        form, begun = guessed(lists[0])
+        click.echo(f"{text_name(lists[0])}: format {form}, '{FORMATS[form].line}', judged by its first lines", err=True)
     has_ac, has_old = (FORMATS[form].scored or bool(path) for path in (ac, old))
     check_scores(form, ac, old, unit)
     if tune and not ref:
@@ -93,9 +104,9 @@ def command(
     left_out = read_noise(noise) if noise else set()
     scorer = load([model, *mix], mix_weights, carried=context == "first-best")
     errors = ErrorTable(ref, left_out) if ref else None
-    unknown = UnknownWords(scorer.vocab)
+    unknown = UnknownWords(scorer.vocab, text_name(lists[0]))
     notes: list[str] = []
-    found = Heard(read(lists, form, ac, old, unit, left_out, notes), left_out)
+    found = Heard(read(lists, form, ac, old, unit, left_out, notes, begun), left_out)
     scored = rescore(scorer, found, unknown.split, rule.how)
     given = [values[name.replace("-", "_")] for name in WEIGHTS[:-1]]
     weights, developed = Weights(*given)._replace(oov=rule.penalty), 0
@@ -188,7 +199,7 @@ def tuned(scored, errors, weights, free, how):
     from rnnlm.lm.rescoring.tuning import tune
 
     weights = tune(scored, [errors.distances(s.nbest) for s in scored], weights, free)
-    names = WEIGHTS if how == "unk" else WEIGHTS[:-1]
+    names = WEIGHTS[:-1] if how == "exclude" else WEIGHTS
     options = (f"--{name} {str(weight).removesuffix('.0')}" for name, weight in zip(names, weights))
     click.echo(f"weights: {' '.join(options)}", err=True)
     return weights

@@ -109,7 +109,7 @@ def prompt_ids(prompt: str, vocab: Vocabulary) -> list[int]:
     from rnnlm.text.unknown import UnknownWords
     from rnnlm.text.vocab import EOS
 
-    unknown = UnknownWords(vocab)
+    unknown = UnknownWords(vocab, "prompt")
     ids = [i for line in prompt.split("\n") for i in (EOS, *vocab.ids(unknown.split(line)))]
     if unknown.note:
         click.echo(unknown.note, err=True)

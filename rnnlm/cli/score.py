@@ -26,13 +26,13 @@ def command(model, text, mix, mix_weights, words, base, oov, oov_penalty, indepe
     of `</s>` alone. If no line is empty, the sum over lines is with --oov exclude the logprob of `rnnlm eval --json`,
     and with --oov unk its logprob_unk. How many words are out of the vocabulary is said on standard error.
     """
-    from rnnlm.text.lines import blocks, lines
+    from rnnlm.text.lines import blocks, lines, text_name
     from rnnlm.text.unknown import UnknownWords
 
     rule = oov_rule(oov, oov_penalty)
     scorer = load([model, *mix], mix_weights, not independent)
     scale = {"10": math.log(10), "e": 1, "2": math.log(2)}[base]
-    unknown = UnknownWords(scorer.vocab)
+    unknown = UnknownWords(scorer.vocab, text_name(text))
     # Independent lines: those there are so far, so that a program that waits for an answer gets it.
     for block in blocks(text) if independent else [lines(text)]:
         for line in scores(scorer, map(unknown.split, block), scale, rule, words):

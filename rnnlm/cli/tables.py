@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import zip_longest
+from itertools import accumulate, takewhile, zip_longest
 from typing import Any
 
 NARROW = 16  # cells of the terminal; columns are not made narrower than this
@@ -61,6 +62,20 @@ def decimal(x: float, sign: str = "") -> str:
 def visible(text: str) -> str:
     """`text` with names for white space alone, and escapes for what does not show or moves the cursor."""
     return text if text.isprintable() and text not in NAMES else NAMES.get(text, repr(text)[1:-1])
+
+
+def cut(text: str, limit: int) -> str:
+    """`text` as it is `visible`; if that is wider than `limit` cells, its beginning and an ellipsis."""
+    text = visible(text)
+    if width(text) <= limit and len(text) <= 4 * limit:  # combining marks have no width
+        return text
+    fitting = takewhile(lambda wide: wide < limit, accumulate(map(_cells, text[: 4 * limit])))
+    return text[: len(list(fitting))] + "…"
+
+
+def coloured() -> bool:
+    """Whether standard output shows colours: it is a terminal, and the user has not set NO_COLOR."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 
 def width(text: str) -> int:

@@ -166,9 +166,11 @@ def introduce(experiment: Experiment, say: Screen) -> None:
     for name, corpus in (("train", experiment.train), ("valid", experiment.valid)):
         if corpus is not None:
             sizes = f"{corpus.sentences:,} sentences, {corpus.words:,} {vocab.level}s"
+            if corpus.starts is not None:
+                sizes = f"{len(corpus.starts):,} documents, {sizes}"
             say.line(f"{name}: {sizes}, {corpus.oovs / max(corpus.words, 1):.2%} OOV  ({corpus.name})")
-    for line in about_unk(experiment):
-        say.line(line)
+    for note in experiment.notes:
+        say.line(note)
     if trainer.reading.note:
         say.line(f"note: {trainer.reading.note}")
     outputs = "" if vocab is experiment.vocab else f"; {experiment.task.outcomes}: {len(experiment.vocab):,} entries"
@@ -183,25 +185,6 @@ def introduce(experiment: Experiment, say: Screen) -> None:
         if end:
             more = "--init-from starts another run from this one" if end.option is None else f"raise {end.option}"
             say.line(f"note: {end.reason}; to go on, {more}")
-    for note in experiment.notes:
-        say.line(note)
-
-
-def about_unk(experiment: Experiment) -> Iterator[str]:
-    """Note that rare words are read as `<unk>`; warnings of a vocabulary or a text that would spoil the figures."""
-    words, valid, share = experiment.vocab, experiment.valid, experiment.unk_share
-    if share:
-        yield (
-            f"note: rare words are read as <unk> at random, {share:.2%} of the training text, because no other word "
-            "there is <unk> (data.rare_as_unk)"
-        )
-    elif not experiment.trainer.unk_learnt and valid is not None and valid.oovs:
-        yield (
-            f"warning: <unk> is never trained, but {valid.oovs / max(valid.words, 1):.2%} of the validation text is "
-            "read as it: the best model is chosen without these words; leave out data.rare_as_unk"
-        )
-    if words is words.inputs and len(words) > 4 and len(set(words.counts[3:].tolist())) == 1:
-        yield f"warning: all words occur equally often in the training text ({words.counts[3]} times): is it a list?"
 
 
 def megabytes(trainer: Trainer) -> float:

@@ -41,6 +41,12 @@ def command(texts, output, level, max_size, min_count, lower, keep, blank_lines,
 
     output = new_file(output, force)
     counts = _count(texts, level, lower, blank_lines)
+    if set(counts.tokens.values()) == {1} and counts.total == counts.sentences > 1:
+        click.echo(
+            f"warning: {' + '.join(map(text_name, texts))}: a list of words, each of which counts 1: "
+            "give the list itself as data.vocab, and counts come from the training text",
+            err=True,
+        )
     kept = _count([keep], level, lower, blank_lines).tokens if keep else ()
     vocab = build(counts, max_size, min_count, kept)
     if output == "-":
@@ -58,12 +64,17 @@ def command(texts, output, level, max_size, min_count, lower, keep, blank_lines,
 def _count(paths, level, lower, blank_lines):
     """The counts of texts, with a progress bar on a terminal when it takes long. Raises DataError without sentences."""
     from rnnlm.text.lines import lines, text_name
+    from rnnlm.text.markers import Markers
     from rnnlm.text.vocab import count
 
     size = sum(os.path.getsize(path) for path in paths if os.path.isfile(path)) or None
     with tqdm(total=size, unit="B", unit_scale=True, delay=1, leave=False, disable=None, file=sys.stderr) as bar:
-        text = (line for path in paths for line in lines(path, seen=lambda block: bar.update(len(block))))
+        markers = Markers(level, lower)
+        seen = lambda block: bar.update(len(block))  # noqa: E731
+        text = (line for path in paths for line in markers.watch(lines(path, seen), text_name(path)))
         counts = count(text, level, lower, blank_lines)
+    for note in markers.notes:
+        click.echo(note, err=True)
     if not counts.sentences:
         raise DataError(
             f"{' + '.join(map(text_name, paths))}: no sentences", "a sentence is a line with at least one word"

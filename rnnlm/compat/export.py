@@ -33,7 +33,7 @@ def word_vectors(loaded: Loaded, name: str | None = None) -> tuple[str, list[str
 
     name: of a parameter; by default that of the embedding. Raises UsageError if the model has no such matrix.
     """
-    found = dict(_matrices(loaded))
+    found = dict(matrices(loaded))
     if name is None:
         name = next((each for each in found if each.split(".")[-1] == "E"), None)
     if name in found:
@@ -43,7 +43,7 @@ def word_vectors(loaded: Loaded, name: str | None = None) -> tuple[str, list[str
     raise UsageError(f"{loaded.path}: {what}; matrices with a row per word: {known}", "name one with --matrix")
 
 
-def _matrices(loaded: Loaded) -> Iterator[tuple[str, list[str]]]:
+def matrices(loaded: Loaded) -> Iterator[tuple[str, list[str]]]:
     """Names and words of all matrices with a row per word."""
     inputs = getattr(loaded.vocab, "inputs", loaded.vocab).words
     outputs = getattr(loaded.vocab, "outputs", loaded.vocab).words

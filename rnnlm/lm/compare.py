@@ -14,7 +14,8 @@ import numpy as np
 
 from rnnlm.errors import DataError, UsageError
 from rnnlm.lm.bootstrap import Interval, resampled
-from rnnlm.lm.scorer import Scorer
+from rnnlm.lm.scorer import Scorer, by_document
+from rnnlm.text.markers import Markers
 from rnnlm.text.vocab import listed
 
 
@@ -28,6 +29,7 @@ class Comparison:
     oovs: list[int]  # per model, words out of its vocabulary
     zeroprobs: list[int]  # per model, known words and sentence ends of probability zero
     words: dict[str, Word] = field(default_factory=dict)
+    markers: Markers = field(default_factory=Markers)  # of sentences in the text, which are left out
 
     @property
     def ppl(self) -> np.ndarray:
@@ -48,13 +50,18 @@ class Word:
 
 
 def compare(
-    scorers: Sequence[Scorer], lines: Iterable[str], name: str = "text", blank_lines: bool = False
+    scorers: Sequence[Scorer],
+    lines: Iterable[str],
+    name: str = "text",
+    blank_lines: bool = False,
+    documents: Sequence[bool] = (),
 ) -> Comparison:
     """Score a text, a sentence a line, with every model. name: what messages call it.
 
     Each model cuts a line, and lowercases it or not, as in `rnnlm.lm.perplexity`; tokens are compared one by one. A
     line that does not have as many tokens for each model is left out. blank_lines: an empty line is a sentence of
-    `</s>` alone; otherwise it is skipped. Memory grows with sentences and types alone.
+    `</s>` alone; otherwise it is skipped. documents: of each model, whether empty lines part documents, which it begins
+    in its initial state; by default for none. Memory grows with sentences and types alone.
 
     Raises UsageError for models of different levels, words and characters, and DataError for a text with no token that
     all models know.
@@ -66,21 +73,27 @@ def compare(
     shown = min(range(M), key=lambda m: scorers[m].vocab.lower)  # one that keeps capitals, if there is any
     nats, tokens = [], []
     words: dict[str, Word] = {}
+    markers = Markers(scorers[shown].vocab.level, scorers[shown].vocab.lower)
     oovs, zeroprobs = np.zeros(M, int), np.zeros(M, int)
 
-    def cut() -> Iterator[list[list[str]]]:
+    def cut() -> Iterator[tuple[int, list[list[str]]]]:
+        """Sentences as each model cuts them, with the number of empty lines before them."""
         nonlocal left_out
-        for line in lines:
+        empty = 0
+        for line in markers.watch(lines, name):
             cuts = [scorer.vocab.split(line) for scorer in scorers]
             lengths = set(map(len, cuts))
             if len(lengths) > 1:  # U+0130 is lowercased to two characters
                 left_out += max(lengths) + 1
             elif cuts[0] or blank_lines:
-                yield cuts
+                yield empty, cuts
+            else:
+                empty += 1
 
     own, *texts = itertools.tee(cut(), 1 + M)
-    rows = (scorer.log_probs(text) for scorer, text in zip(scorers, map(_column, texts, range(M))))
-    for sentences, *row in zip(own, *rows):
+    columns = (_column(text, m, m < len(documents) and documents[m]) for m, text in enumerate(texts))
+    rows = (by_document(scorer.log_probs, text) for scorer, text in zip(scorers, columns))
+    for (_, sentences), *row in zip(own, *rows):
         log_p = np.array(row, float)
         known = np.array(
             [[*map(scorer.vocab.index.__contains__, sentence), True] for scorer, sentence in zip(scorers, sentences)]
@@ -98,12 +111,12 @@ def compare(
             word.nats -= log_p[:, i]
     if not sum(tokens):
         raise DataError(f"{name}: {left_out} tokens, none of which all models know", "compare models of one language")
-    return Comparison(np.array(nats).T, np.array(tokens), left_out, oovs.tolist(), zeroprobs.tolist(), words)
+    return Comparison(np.array(nats).T, np.array(tokens), left_out, oovs.tolist(), zeroprobs.tolist(), words, markers)
 
 
-def _column(rows: Iterable[list[list[str]]], m: int) -> Iterator[list[str]]:
-    """Sentences of one model, the m-th."""
-    return (row[m] for row in rows)
+def _column(rows: Iterable[tuple[int, list[list[str]]]], m: int, documents: bool) -> Iterator[tuple[int, list[str]]]:
+    """Sentences of one model, the m-th, with the number of their document; of the whole text, if it knows none."""
+    return ((number if documents else 0, row[m]) for number, row in rows)
 
 
 class Bootstrap(NamedTuple):

@@ -13,21 +13,27 @@ from rnnlm.errors import UsageError
 from rnnlm.lm.ngram import Ngram, Order
 from rnnlm.text.corpus import encode
 from rnnlm.text.lines import TextPath
+from rnnlm.text.unknown import warning
 from rnnlm.text.vocab import BOS, EOS, OpenVocabulary, Vocabulary, build, readable
 
 FALLBACK = (0.5, 1.0, 1.5)  # discounts for a text too small to estimate them from
 
 
-def read(paths: Sequence[TextPath], vocab: Vocabulary | None = None) -> tuple[np.ndarray, Vocabulary]:
+def read(
+    paths: Sequence[TextPath], vocab: Vocabulary | None = None, notes: list[str] | None = None
+) -> tuple[np.ndarray, Vocabulary]:
     """Token ids of texts, (T,) int32 with EOS after every sentence, and the vocabulary.
 
     vocab: read the texts with these words, others as `<unk>`; None: make a vocabulary of every word of the texts.
+    notes: gets a line for each thing to report, such as sentence markers that are left out.
     Empty lines are skipped. Raises DataError as `rnnlm.text.corpus.encode`.
     """
-    if vocab is not None:
-        return readable(encode(paths, vocab).ids), vocab
-    every = OpenVocabulary()  # a text is read once, because it may be standard input
+    every = vocab or OpenVocabulary()  # a text is read once, because it may be standard input
     text = encode(paths, every)
+    if notes is not None:
+        notes += filter(None, [*text.markers.notes, warning(text.oovs, text.words, text.name)])
+    if vocab is not None:
+        return readable(text.ids), vocab
     vocab = build(text.counts(every))
     ids = vocab.read(every.words)
     ids[EOS] = EOS

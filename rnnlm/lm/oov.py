@@ -11,7 +11,8 @@ if TYPE_CHECKING:  # options of commands are shown without NumPy
 
     from rnnlm.text.vocab import Vocabulary
 
-CHOICES = ("unk", "exclude")
+CHOICES = ("unk", "exclude", "fixed")
+FIXED = 5.0  # penalty of "fixed" in Mikolov's toolkit
 
 
 class Oov(NamedTuple):
@@ -20,11 +21,11 @@ class Oov(NamedTuple):
     `<unk>` stands for many words, so its own probability is far too large for one of them: with it a misspelt word
     often beats the right one. With a penalty of X, 10^X words share it.
 
-    how      "unk": the probability of `<unk>`; "exclude": nothing
-    penalty  taken from log10 of that probability
+    how      "unk": the probability of `<unk>`; "exclude": nothing; "fixed": the penalty alone
+    penalty  taken from log10 of that probability; with "fixed", each counts -penalty, whatever the model says
     """
 
-    how: Literal["unk", "exclude"] = "unk"
+    how: Literal["unk", "exclude", "fixed"] = "unk"
     penalty: float = 0.0
 
     def known(self, words: Sequence[str], vocab: Vocabulary) -> list[bool]:
@@ -36,5 +37,8 @@ class Oov(NamedTuple):
 
         log_p (n + 1,): those of the model.
         """
-        less = self.penalty * math.log(10) if self.how == "unk" else math.nan
-        return [float(x) if known else float(x) - less for x, known in zip(log_p, self.known(words, vocab))]
+        less = math.nan if self.how == "exclude" else self.penalty * math.log(10)
+        return [
+            float(x) if known else (0.0 if self.how == "fixed" else float(x)) - less
+            for x, known in zip(log_p, self.known(words, vocab))
+        ]

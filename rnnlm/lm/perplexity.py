@@ -21,11 +21,12 @@ import numpy as np
 from rnnlm.errors import DataError, UsageError
 from rnnlm.lm.mixture import Mixture
 from rnnlm.lm.network import NetworkScorer
-from rnnlm.lm.scorer import Scorer
+from rnnlm.lm.scorer import Scorer, by_document
 from rnnlm.nn.heads.loss import Loss, exp_mean
 from rnnlm.nn.network import Network
 from rnnlm.nn.ops import check_numbers
 from rnnlm.text.corpus import Corpus
+from rnnlm.text.markers import Markers
 from rnnlm.text.vocab import BOS, EOS, OOV, UNK, Vocabulary
 
 AT_ONCE = 1 << 16  # probabilities looked at together
@@ -35,14 +36,17 @@ LINES = "pass an open file, or a list of strings"
 def loss(network: Network, corpus: Corpus, stream: bool) -> Loss:
     """Cross-entropy of a corpus, read as the network was trained: as a stream with the state carried, or by sentences.
 
-    Sentence ends are counted, and words out of the vocabulary as `<unk>`; `Loss.known` leaves these out.
+    Where the corpus tells documents apart, each begins in the initial state. Sentence ends are counted, and words out
+    of the vocabulary as `<unk>`; `Loss.known` leaves these out.
     """
-    own, ahead = itertools.tee(corpus)
+    scorer = NetworkScorer(network, stream, carried=stream)
 
     def each() -> Iterator[Loss]:
-        for ids, nats in zip(own, NetworkScorer(network, stream, carried=stream).nats(ahead)):
-            oov = ids == OOV
-            yield Loss(float(nats.sum(dtype=float)), len(nats), float(nats[oov].sum(dtype=float)), int(oov.sum()))
+        for document in corpus.documents:
+            own, ahead = itertools.tee(document)
+            for ids, nats in zip(own, scorer.nats(ahead)):
+                oov = ids == OOV
+                yield Loss(float(nats.sum(dtype=float)), len(nats), float(nats[oov].sum(dtype=float)), int(oov.sum()))
 
     return sum(each(), Loss())
 
@@ -129,6 +133,8 @@ class Evaluation:
     oov_types: int | None = None  # that share p(<unk>); None unless OOVs are spread
     unknown: int = 0  # words out of the vocabulary, whichever way they are counted
     blank_lines: int = 0  # empty lines that were skipped
+    documents: int = 0
+    markers: Markers = field(default_factory=Markers)  # of sentences in the text, which are left out
     ranks: Counter[int] = field(default_factory=Counter)  # number of tokens of each rank
     sum_error: float = 0.0  # the largest |sum of all probabilities - 1|
 
@@ -164,6 +170,7 @@ def perplexity(
     blank_lines: bool = False,
     name: str = "text",
     seen: Callable[[ScoredSentence], object] | None = None,
+    documents: bool = False,
 ) -> Evaluation:
     """Perplexity of a text under a language model, with all figures of `rnnlm eval`. A line is a sentence.
 
@@ -171,7 +178,8 @@ def perplexity(
     "unk": as `<unk>` in all figures; "spread": as one of `oov_types` types that share the probability of `<unk>`
     (None: as many as the text has). ranks: the rank of every token and the sums of probabilities, too, which takes
     longer. blank_lines: an empty line is a sentence of a character model; otherwise empty lines are skipped and
-    counted. name: of the text, in messages. seen: called with each sentence once it is scored.
+    counted. name: of the text, in messages. seen: called with each sentence once it is scored. documents: empty lines
+    part documents, each of which begins in the model's initial state.
 
     Memory does not grow with the text. Raises UsageError if it is a string, DataError for a text without
     sentences, NumericalError if probabilities are not numbers.
@@ -182,20 +190,27 @@ def perplexity(
     types: set[str] = set()
     blank_lines = blank_lines and vocab.level == "char"
     evaluation = Evaluation(models=[Figures()] * (len(scorer.scorers) if isinstance(scorer, Mixture) else 0))
+    evaluation.markers = Markers(vocab.level, vocab.lower)
 
-    def sentences() -> Iterator[list[str]]:
-        for line in text:
-            if not isinstance(line, str):
-                raise UsageError(f"text: found a {type(line).__name__}, expected lines of text", LINES)
-            words = vocab.split(line.removesuffix("\n"))
+    def sentences() -> Iterator[tuple[int, list[str]]]:
+        """Each with the number of its document."""
+        new = True
+        for line in evaluation.markers.watch(_lines(text), name):
+            words = vocab.split(line)
             if words or blank_lines:
-                yield words
+                evaluation.documents += new
+                new = False
+                yield evaluation.documents, words
             else:
                 evaluation.blank_lines += 1
+                new = new or documents
 
-    copies = itertools.tee(sentences(), 2 if ranks else 1)  # a copy that nobody reads would hold the whole text
-    examined = examine(scorer, copies[1]) if ranks else itertools.repeat(None)
-    for sentence, found in zip(evaluate(scorer, copies[0], oov in ("unk", "spread")), examined):
+    def scored(document: Iterator[list[str]]) -> Iterator[tuple[ScoredSentence, Examined | None]]:
+        copies = itertools.tee(document, 2 if ranks else 1)  # a copy that nobody reads would hold the whole text
+        examined = examine(scorer, copies[1]) if ranks else itertools.repeat(None)
+        return zip(evaluate(scorer, copies[0], oov in ("unk", "spread")), examined)
+
+    for sentence, found in by_document(scored, sentences()):
         evaluation.unknown += sum(word not in vocab.index for word in sentence.words)
         if oov == "spread" and oov_types is None:
             types.update(word for word in sentence.words if vocab.index.get(word, UNK) == UNK)
@@ -216,6 +231,13 @@ def perplexity(
         evaluation.total = evaluation.total.spread(evaluation.oov_types)
         evaluation.models = [model.spread(evaluation.oov_types) for model in evaluation.models]
     return evaluation
+
+
+def _lines(text: Iterable[str]) -> Iterator[str]:
+    for line in text:
+        if not isinstance(line, str):
+            raise UsageError(f"text: found a {type(line).__name__}, expected lines of text", LINES)
+        yield line.removesuffix("\n")
 
 
 def evaluate(scorer: Scorer, sentences: Iterable[Sequence[str]], as_unk: bool = False) -> Iterator[ScoredSentence]:

@@ -11,12 +11,16 @@ Dimension letters: K words of the vocabulary, n words of a sentence.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from rnnlm.text.vocab import EOS, UNK, Vocabulary
+
+Sentence = TypeVar("Sentence")
+Found = TypeVar("Found")
 
 
 class Walk(Protocol):
@@ -88,6 +92,11 @@ class Scorer(Protocol):
         """
         ...
 
+    @property
+    def heard(self) -> Any:
+        """Words of strings so far: see `rnnlm.lm.strings.Heard`."""
+        ...
+
     def score(self, sentence: str | bytes, bos: bool = True, eos: bool = True) -> float:
         """Log10 probability of a sentence: see `rnnlm.lm.strings.Strings`."""
         ...
@@ -110,3 +119,14 @@ class Scorer(Protocol):
 def token(vocab: Vocabulary, word: str | None) -> int:
     """Token id of a word in a walk: EOS for None, UNK for a word out of the vocabulary."""
     return EOS if word is None else vocab.index.get(word, UNK)
+
+
+def by_document(
+    read: Callable[[Iterator[Sentence]], Iterator[Found]], sentences: Iterable[tuple[int, Sentence]]
+) -> Iterator[Found]:
+    """What `read` makes of the sentences of each document: a model begins each in its initial state.
+
+    sentences: with the number of their document.
+    """
+    for _, document in itertools.groupby(sentences, key=lambda numbered: numbered[0]):
+        yield from read(sentence for _, sentence in document)

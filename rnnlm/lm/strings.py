@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator
+from functools import cached_property
 
 from rnnlm.errors import UsageError
 from rnnlm.lm.scorer import Scorer, Walk
-from rnnlm.text.vocab import UNK
+from rnnlm.text.unknown import warning
+from rnnlm.text.vocab import UNK, cut
 
 LN10 = math.log(10)
 
@@ -16,8 +19,14 @@ class Strings:
     """Base of every scorer: methods for sentences that are strings. See also `rnnlm.compat.kenlm`.
 
     A string is cut into words, or characters, as the model's texts were. `<s>` does not belong in it: its probability
-    is zero. A literal `</s>` is the end of a sentence. UTF-8 bytes are accepted in place of strings.
+    is zero. A literal `</s>` is the end of a sentence. UTF-8 bytes are accepted in place of strings. If most words are
+    out of the vocabulary, a Python warning says so: see `Heard`.
     """
+
+    @cached_property
+    def heard(self: Scorer) -> Heard:
+        """The words of all strings so far, counted."""
+        return Heard()
 
     def score(self: Scorer, sentence: str | bytes, bos: bool = True, eos: bool = True) -> float:
         """Log10 probability of a sentence: log10 p(sentence </s> | <s>).
@@ -28,6 +37,8 @@ class Strings:
         words = split(self, sentence)
         if not bos or {"<s>", "</s>"}.intersection(words):
             return math.fsum(log_p for log_p, _, _ in self.full_scores(sentence, bos, eos))
+        for word in words:
+            self.heard.count(word, unknown(self, word))
         (log_p,) = self.log_probs([words])
         return float(log_p[: len(words) + bool(eos)].sum(dtype=float)) / LN10
 
@@ -42,7 +53,7 @@ class Strings:
         walk = self.walk(bos)
         for word in [*split(self, sentence), *["</s>"] * bool(eos)]:
             log_p, length = look(walk, word)
-            yield log_p / LN10, length, unknown(self, word)
+            yield log_p / LN10, length, self.heard.count(word, unknown(self, word))
             walk = go_on(self, walk, word)
 
     def perplexity(self: Scorer, sentence: str | bytes) -> float:
@@ -58,9 +69,32 @@ class Strings:
         return not unknown(self, text(word))
 
 
+class Heard:
+    """Words that a model was asked about in strings, which warns once if most of them are out of its vocabulary.
+
+    That is one of another language, case or way of cutting words, and scores that are plausible all the same.
+    """
+
+    FEW = 50  # words after which it is judged
+
+    def __init__(self) -> None:
+        self.words, self.oovs, self.warned = 0, 0, False
+
+    def count(self, word: str, oov: bool) -> bool:
+        """Count a word, if it is none of `<s>` and `</s>`. Returns `oov`, whether it is out of the vocabulary."""
+        if word not in ("<s>", "</s>"):
+            self.words += 1
+            self.oovs += oov
+        if not self.warned and self.words >= self.FEW:
+            self.warned = bool(note := warning(self.oovs, self.words, f"{self.words} words"))
+            if note:
+                warnings.warn(note.removeprefix("warning: "), stacklevel=3)
+        return oov
+
+
 def split(scorer: Scorer, sentence: str | bytes) -> list[str]:
-    """Words, or characters, of a sentence as a model reads them."""
-    return scorer.vocab.split(text(sentence))
+    """Words, or characters, of a sentence as a model reads them, literal `<s>` and `</s>` among them."""
+    return cut(text(sentence), scorer.vocab.level, scorer.vocab.lower)
 
 
 def look(walk: Walk, word: str) -> tuple[float, int]:

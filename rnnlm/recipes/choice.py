@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -34,7 +34,7 @@ class Size:
         indented = 0
         for path in paths:
             for line in lines(path):
-                words.tokens.update(line.split())
+                words.tokens.update(vocab.split(line))
                 characters.tokens.update(line)
                 characters.sentences += 1
                 indented += line[:1].isspace()
@@ -118,13 +118,18 @@ def _embedded(H: int, n: int, K: int) -> dict[str, Any]:
 # --- the configuration of a training -------------------------------------------------------------------------------
 
 
-def settings(source: Path | None, overrides: Iterable[str], resumed: bool = False) -> tuple[Config, list[str]]:
+def settings(
+    source: Path | None,
+    overrides: Iterable[str],
+    resumed: bool = False,
+    size_of: Callable[[tuple[str, ...]], Size] = Size.of,
+) -> tuple[Config, list[str]]:
     """The configuration in a file (None: of nothing but a text), with overrides, and messages about what was chosen.
 
     What the configuration leaves out is chosen by the size of the training text, if it is a language model's. Where the
     overrides name another training text, the validation and test texts of the file go with the old one. resumed: the
-    file is that of the run itself, whose texts stay. Raises UsageError as `config.parse` does, DataError for a training
-    text that cannot be read.
+    file is that of the run itself, whose texts stay. size_of: measures the texts at these paths, if need be. Raises
+    UsageError as `config.parse` does, DataError for a training text that cannot be read.
     """
     text = "" if source is None else read_text(source, config.MAX_BYTES, "a YAML file")
     name = "configuration" if source is None else str(source)
@@ -138,7 +143,7 @@ def settings(source: Path | None, overrides: Iterable[str], resumed: bool = Fals
     missing = [section for section in CHOSEN if section not in (*given, *config.sections(text))]
     if not missing or found.data.reading not in ("stream", "sentences"):
         return found, messages + notes
-    size, lowest, chosen = Size.of(found.data.train), [], {}
+    size, lowest, chosen = size_of(tuple(found.data.train)), [], {}
     if source is None:
         chosen["data"] = {"train": found.data.train, **size.data(found.data.level if "data.level" in given else None)}
         lowest = [f"data.{key}={json.dumps(value)}" for key, value in chosen["data"].items() if key != "train"]

@@ -1,8 +1,10 @@
-"""Summaries of run directories: configuration, best validation, and the settings in which runs differ."""
+"""Summaries of run directories: settings in which runs differ, their best validations, means over seeds."""
 
 from __future__ import annotations
 
 import json
+import math
+import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,54 +13,98 @@ from rnnlm import config
 from rnnlm.errors import DataError, UsageError
 from rnnlm.experiment import Config
 from rnnlm.recipes.names import config_file
+from rnnlm.training import checkpoint
+from rnnlm.training.checkpoint import Checkpoint
 from rnnlm.training.resume import differences
+
+LONGEST = 40  # characters of a name made of settings
+SEED = "seed"
+BEST = ("valid_nats", "valid_ppl", "valid_ppl_known")  # figures of the best validation
 
 
 class RunSummary(NamedTuple):
-    """Configuration and results of a run directory."""
+    """Configuration, results and log of a run directory.
+
+    state: "finished"; "diverged", if it ended so; or else "unfinished", which it also is while it trains.
+    unk_learnt: False if words out of the vocabulary had no part in choosing the best model.
+    texts: SHA-256 of validation text and vocabulary, between which perplexities can be compared; None if not known.
+    """
 
     path: Path
     config: dict[str, Any]
     results: dict[str, float | None]
+    log: list[dict[str, Any]] = []  # the objects of log.jsonl: see `read_log`
+    state: str = "unfinished"
+    unk_learnt: bool = True
+    texts: tuple[str, str] | None = None
 
 
 def summarize(path: Path) -> RunSummary:
-    """Read config.yaml and log.jsonl of a run directory. Its results, None before the first validation:
+    """Read config.yaml, log.jsonl and the counters of the last checkpoint. Results, None before the first validation:
 
-    valid_nats  cross-entropy per token of the best validation
-    valid_ppl   perplexity of the best validation; None for a model without one
-    best_epoch  epochs before the best validation
-    train_ppl   training perplexity reported with it
-    epochs      epochs so far
-    seconds     training time so far
-    diverged    number of times that training diverged and went back to a checkpoint
+    valid_nats       cross-entropy per token of the best validation
+    valid_ppl        perplexity of the best validation; None for a model without one
+    valid_ppl_known  perplexity without words out of the vocabulary; None if the log is of an older version
+    best_epoch       epochs before the best validation
+    train_ppl        training perplexity reported with it
+    epochs           epochs so far
+    seconds          training time so far
+    diverged         number of times that training diverged and went back to a checkpoint
 
     Raises UsageError if `path` is no run directory, DataError if its log is broken.
     """
     if not path.is_dir():
         raise UsageError(
-            f"{path}: not a run directory", "without --text runs are compared; with it, models on that text"
+            f"{path}: not a run directory",
+            "expected one that `rnnlm train` has written; models are compared with --text",
         )
     settings, _ = config.load(str(config_file(path)), Config)
-    records = _read_log(path / "log.jsonl")
+    records, saved = read_log(path / "log.jsonl"), _last_checkpoint(path)
     log = [record for record in records if "valid_nats" in record]
-    results: dict[str, Any] = dict.fromkeys(("valid_nats", "valid_ppl", "best_epoch", "train_ppl", "epochs", "seconds"))
+    results: dict[str, Any] = dict.fromkeys((*BEST, "best_epoch", "train_ppl", "epochs", "seconds"))
     if log:
-        best, last = min(log, key=lambda record: record["valid_nats"]), log[-1]
+        chosen = [record for record in log if record.get("best")]
+        best, last = chosen[-1] if chosen else min(log, key=lambda record: record["valid_nats"]), log[-1]
         results = {
-            "valid_nats": best["valid_nats"], "valid_ppl": best["valid_ppl"], "best_epoch": best["epoch"],
-            "train_ppl": best["train_ppl"], "epochs": last["epoch"], "seconds": last["seconds"],
+            **{key: best.get(key) for key in BEST}, "best_epoch": best["epoch"], "train_ppl": best["train_ppl"],
+            "epochs": last["epoch"], "seconds": last["seconds"],
         }  # fmt: skip
-    return RunSummary(
-        path, config.plain(settings), {**results, "diverged": sum("diverged" in record for record in records)}
-    )
+    results["diverged"] = sum("diverged" in record for record in records)
+    found = RunSummary(path, config.plain(settings), results, records)
+    if records and "diverged" in records[-1] and records[-1].get("back") is None:
+        found = found._replace(state="diverged")
+    elif saved and saved.progress.get("finished"):
+        found = found._replace(state="finished")
+    if saved:
+        history, texts = saved.progress.get("history"), (saved.figures["valid_sha256"], saved.figures["vocab_sha256"])
+        learnt = not (log and isinstance(history, list) and history) or history[0] == log[0]["valid_nats"]
+        found = found._replace(unk_learnt=learnt, texts=texts)
+    return found
 
 
-def _read_log(path: Path) -> list[dict[str, Any]]:
+def _last_checkpoint(path: Path) -> Checkpoint | None:
+    """The last checkpoint of a run without its arrays, or the one before it if it is damaged; None if there is none."""
+    for name in ("last.npz", "previous.npz"):
+        try:
+            saved = checkpoint.load(path / name, arrays=False)
+            saved.figures = checkpoint.read_figures(saved, path / name)
+            return saved
+        except DataError:
+            continue
+    return None
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """The objects of a log.jsonl: validations, updates, divergences. It is empty if there is no such file yet.
+
+    The last line counts only if its end is there: a training may be writing it. Raises DataError for a broken log.
+    """
     records: list[dict[str, Any]] = []
     try:
         with open(path, encoding="utf-8") as file:
             for line in file:
+                if not line.endswith("\n"):
+                    break
                 record = json.loads(line)
                 other = "diverged" in record or "loss" in record  # about a divergence, or about updates
                 figures = ("epoch",) if other else ("epoch", "valid_nats", "seconds")
@@ -78,11 +124,99 @@ def _read_log(path: Path) -> list[dict[str, Any]]:
 
 def settings_that_differ(runs: Sequence[RunSummary]) -> dict[str, list[Any]]:
     """Settings that are not the same in all runs: {dotted path: value in each run, None where there is none}."""
-    paths = [path for run in runs[1:] for path, _ in differences(runs[0].config, run.config)]
-    return {path: [_value(run.config, path) for run in runs] for path in dict.fromkeys(paths)}
+    paths = dict.fromkeys(path for run in runs[1:] for path, _ in differences(runs[0].config, run.config))
+    sections = list(runs[0].config)
+    in_order = sorted(paths, key=lambda path: sections.index(path.partition(".")[0]))
+    return {path: [_value(run.config, path) for run in runs] for path in in_order}
+
+
+def names_of(runs: Sequence[RunSummary]) -> list[str]:
+    """A short name for each run: the settings in which it differs from the others, such as "lr 0.1, size 200".
+
+    Where that is nothing, or too long, it is the name of its directory; the whole path if two are called so.
+    """
+    settings = settings_that_differ(runs) if runs else {}
+    kinds = [path.removesuffix("kind") for path in settings if path.endswith(".kind")]
+    for path in [path for path, values in settings.items() if None in values and path.startswith(tuple(kinds))]:
+        del settings[path]  # an option that one kind has and the other has not
+    short = [path.removesuffix(".kind").split(".")[-1] for path in settings]
+    keys = short if len(set(short)) == len(short) else settings
+    names = [
+        ", ".join(f"{key} {_shown(value)}" for key, value in zip(keys, values) if value is not None)
+        for values in zip(*settings.values())
+    ]
+    if names and all(names) and len(set(names)) == len(names) and max(map(len, names)) <= LONGEST:
+        return names
+    directories = [run.path.resolve().name for run in runs]
+    return directories if len(set(directories)) == len(directories) else [str(run.path) for run in runs]
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _value(settings: Any, path: str) -> Any:
     for key in path.split("."):
         settings = settings.get(key) if isinstance(settings, dict) else None
     return settings
+
+
+# --- many runs -----------------------------------------------------------------------------------------------------
+
+
+def decisive(runs: Sequence[RunSummary]) -> str:
+    """The figure by which runs are ranked: without words out of the vocabulary, if any run was chosen so."""
+    return "valid_nats" if all(run.unk_learnt for run in runs) else "valid_ppl_known"
+
+
+def best_first(runs: Sequence[RunSummary]) -> list[RunSummary]:
+    """The runs in the order of their best validations; those that have none come last."""
+    key = decisive(runs)
+    return sorted(runs, key=lambda run: _or_last(run.results[key]))
+
+
+def comparable(runs: Sequence[RunSummary]) -> bool:
+    """Whether the validation texts and the vocabularies of all runs are the same, as far as is known."""
+    return len({run.texts for run in runs if run.texts}) <= 1
+
+
+class Group(NamedTuple):
+    """Runs that differ in nothing but their seeds."""
+
+    settings: dict[str, Any]  # of those that differ between groups
+    runs: list[RunSummary]
+
+    @property
+    def finished(self) -> list[RunSummary]:
+        """The runs that have finished: means are taken over these."""
+        return [run for run in self.runs if run.state == "finished"]
+
+    def values(self, key: str) -> list[float]:
+        """A result of all runs that have finished; nothing if one of them has no such result."""
+        values = [run.results[key] for run in self.finished]
+        return [value for value in values if value is not None] if None not in values else []
+
+    def mean(self, key: str) -> float | None:
+        """Mean of a result over the runs that have finished; None without any."""
+        values = self.values(key)
+        return statistics.fmean(values) if values else None
+
+    def deviation(self, key: str) -> float | None:
+        """Standard deviation of a result between seeds, from n - 1; None for fewer than two runs that have finished."""
+        values = self.values(key)
+        return statistics.stdev(values) if len(values) > 1 else None
+
+
+def over_seeds(runs: Sequence[RunSummary]) -> list[Group]:
+    """The runs in groups that differ in more than their seeds, in the order of the means of their figures."""
+    differing = {path: values for path, values in settings_that_differ(runs).items() if path != SEED}
+    groups: dict[str, Group] = {}
+    for i, run in enumerate(runs):
+        settings = {path: values[i] for path, values in differing.items()}
+        groups.setdefault(json.dumps(settings), Group(settings, [])).runs.append(run)
+    key = decisive(runs)
+    return sorted(groups.values(), key=lambda group: _or_last(group.mean(key)))
+
+
+def _or_last(figure: float | None) -> float:
+    return math.inf if figure is None else figure

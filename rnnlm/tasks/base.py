@@ -24,6 +24,7 @@ from rnnlm.text.windows import Sentences, padded
 
 if TYPE_CHECKING:
     from rnnlm.tasks.data import Data
+    from rnnlm.tasks.unrolled import Side, Unrolled
 
 TASKS: dict[str, Task] = {}  # by the value of data.reading
 DEFAULT_K = 5  # predictions shown
@@ -74,6 +75,8 @@ class Task:
         """Raise ValueError for options of the section `data` that the task does not have."""
         if data.blank_lines:
             raise ValueError(f"blank_lines: with reading {self.reading} no empty line is an example; leave it out")
+        if data.documents:
+            raise ValueError(f"documents: with reading {self.reading} no state is carried on; leave it out")
         if self.outputs and data.vocab is not None:
             raise ValueError(f"vocab: with reading {self.reading} they come from the training text; leave it out")
 
@@ -122,6 +125,10 @@ class Task:
         if share is not None:
             return words, *self.split(train, share)
         return words, train, None if data.valid is None else self.encode([str(data.valid)], words, data, model)
+
+    def notes(self, words: Any) -> list[str]:
+        """Warnings of what is odd about the vocabulary of a training text."""
+        return []
 
     def rare(self, data: Data, words: Any) -> np.ndarray | None:
         """Probability of each word of the training text to be read there as `<unk>`, (K,); None: none is.
@@ -186,6 +193,28 @@ class Task:
     def sample(self, network: Network, corpus: Any, i: int, rng: np.random.Generator) -> str:
         """Line that shows the prediction for example number i of a corpus."""
         raise NotImplementedError
+
+    # --- the unrolled network ---
+
+    def examples(self, network: Network, text: str) -> Iterator[Any]:
+        """Examples that `unroll` takes: the lines of the text that a command was given."""
+        return questions(text)
+
+    def unroll(self, network: Network, example: Any, k: int) -> Unrolled:
+        """What happens in a network that reads an example: hidden vectors, errors, and k predictions in each place.
+
+        Raises UsageError and DataError for an example that the network cannot read.
+        """
+        raise NotImplementedError
+
+    def examples_in(self, network: Network, path: str) -> Iterator[Any]:
+        """Examples that `unroll` takes: those of the text at a path."""
+        return filter(str.strip, lines(path))
+
+    def read_through(self, network: Network, path: str) -> Iterator[list[Side]]:
+        """Hidden vectors of a network that reads the text at a path, example by example; errors are not wanted."""
+        for example in self.examples_in(network, path):
+            yield self.unroll(network, example, 1).sides
 
     # --- gradient check ---
 
@@ -255,19 +284,28 @@ def share_of(data: Data) -> float | None:
     return data.valid if isinstance(data.valid, float) else None
 
 
+def lines_of(paths: Sequence[str], column: int | None = None) -> Iterator[str]:
+    """Lines of texts, one after the other, or of one of their columns."""
+    for path in paths:
+        yield from itertools.chain.from_iterable(blocks(path) if column is None else columns(path, column))
+
+
 def texts(data: Data, share: float | None, column: int | None) -> Iterator[str]:
     """Lines of the training text, or of one of its columns, without the `share` at its end that validates."""
 
     def whole() -> Iterator[str]:
-        for path in data.train:
-            yield from itertools.chain.from_iterable(blocks(path) if column is None else columns(path, column))
+        return lines_of(data.train, column)
+
+    def counts(line: str) -> bool:
+        """Whether a line is a sentence, or the part of an example."""
+        return bool(line.strip() if column is not None else vocab.split(line, data.level))
 
     left = -1  # sentences; never counted down to 0 without a share
     if share is not None:
-        left = head(" + ".join(data.train), sum(bool(line.strip()) for line in whole()), share)
+        left = head(" + ".join(data.train), sum(map(counts, whole())), share)
     for line in whole():
         yield line
-        left -= bool(line.strip())
+        left -= counts(line)
         if left == 0:
             return
 

@@ -15,6 +15,8 @@ from rnnlm.nn.gradcheck import synthetic_batch
 from rnnlm.nn.heads.loss import exp_mean
 from rnnlm.nn.network import Network
 from rnnlm.tasks.base import DEFAULT_K, Answer, Likely, Task, questions, sentence, targets_of, verdict
+from rnnlm.tasks.unrolled import Prediction, Side, Unrolled, chains, in_bits, known, run
+from rnnlm.tasks.unrolled import likeliest as best_of
 from rnnlm.text.corpus import encode
 from rnnlm.text.unknown import UnknownWords
 from rnnlm.text.vocab import BOS, EOS, OOV, SPECIALS, UNK, Vocabulary
@@ -88,6 +90,28 @@ class Blanks(Task, reading="blanks"):
             facts = [[one._asdict() for one in best] for best in found]
             rows = [[f"{BLANK} {n}" if len(found) > 1 else BLANK, *best] for n, best in enumerate(found, 1)]
             yield Answer({"text": line, "blanks": facts}, [rows, ""], unknown.note)
+
+    def unroll(self, network, example, k):
+        """A sentence between `<s>` and `</s>`: L is the sum of -log p of each word, those of blanks left out."""
+        words, unknown = network.vocab, UnknownWords(network.vocab)
+        tokens = split(example, words)
+        if not tokens:
+            raise UsageError("a line without words", "a blank model predicts each word of a sentence from the others")
+        blank = np.array([token == BLANK for token in tokens])
+        unknown.count([token for token in tokens if token != BLANK])
+        ids = words.read(tokens)
+        batch = BlankBatch(ids[:, None], np.array([len(ids)]), (~blank[:, None]).astype(np.float32))
+        nats, seen = run(network, batch)
+        log_p = log_probs(network, ids)
+        log_p[:, [BOS, EOS, UNK]] = -np.inf
+        said = [
+            Prediction(best_of(row, words.words, k), *((None, None) if hidden else (token, float(bits))))
+            for row, token, hidden, bits in zip(log_p, tokens, blank, in_bits(nats[:, 0]))
+        ]
+        read = [words.words[BOS], *tokens, words.words[EOS]]
+        side = Side("", read, [True, *known(tokens, words), True], chains(seen, apart=2), [None, *said, None])
+        loss = "-log p of each word from all others"
+        return Unrolled(example, loss, float(in_bits(nats).sum()), [side], unknown.note)
 
     def sample(self, network, corpus, i, rng):
         ids, words = sentence(corpus, i), network.vocab

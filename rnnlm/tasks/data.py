@@ -25,6 +25,9 @@ class Data:
     reading: Reading = option("stream", "; ".join(f"{name}: {task.doc}" for name, task in TASKS.items()))
     lower: bool = option(False, "lowercase the text")
     blank_lines: bool = option(False, "at level char: keep empty lines, each as a sentence without words")
+    documents: Literal["blank_line"] | None = option(
+        None, "what parts documents, each of which begins in the initial state (reading stream); null: nothing does"
+    )
     vocab: str | None = option(
         None,
         "vocabulary file, or list of words, one a line; null: built from the training text",

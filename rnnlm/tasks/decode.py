@@ -18,7 +18,9 @@ from rnnlm.lm.perplexity import rank
 from rnnlm.nn.heads.loss import exp_mean
 from rnnlm.nn.network import Network
 from rnnlm.nn.state import taken
+from rnnlm.nn.watch import Seen
 from rnnlm.tasks.base import Answer, Task, text_of
+from rnnlm.tasks.unrolled import Prediction, Side, chains, in_bits, known, likeliest
 from rnnlm.text.vocab import BOS, EOS
 
 MAX_TOKENS = 200  # of an answer
@@ -153,6 +155,21 @@ class Decoding(Task):
     def questions(self, network: Network, text: str) -> Iterator[tuple[dict[str, Any], Any, str]]:
         """Questions of a text, or of a file: for each a JSON object, a batch (None if there is none) and a note."""
         raise NotImplementedError
+
+
+def decoder_side(network: Network, batch: Any, tokens: list[str], nats: np.ndarray, seen: list[Seen], k: int) -> Side:
+    """The decoder, which reads `<s>` and a target: a batch of it, its words, and -log p of each and its end, (T, 1)."""
+    model: Any = network.model
+    words = network.vocab.outputs
+    log_p = network.apply(model.target_log_probs, batch.shape, batch)[:, 0]
+    log_p[:, BOS] = -np.inf
+    came = [*tokens, words.words[EOS]]
+    said = [
+        Prediction(likeliest(row, words.words, k), word, float(bits))
+        for row, word, bits in zip(log_p, came, in_bits(nats[:, 0]))
+    ]
+    own = [one for one in seen if one.path[0] == "decoder"]
+    return Side("decoder", [words.words[BOS], *tokens], [True, *known(tokens, words)], chains(own), said, ahead=True)
 
 
 def answer(network: Network, question: dict[str, Any], batch: Any, width: int | None) -> Answer:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from rnnlm.errors import DataError, UsageError
+from rnnlm.files import shortened
 from rnnlm.nn.gradcheck import synthetic_batch
 from rnnlm.nn.heads.loss import exp_mean
 from rnnlm.nn.network import Network
@@ -18,6 +20,7 @@ from rnnlm.tasks.base import (
     Likely,
     Task,
     build,
+    lines_of,
     questions,
     refuse_stdin,
     sentence,
@@ -26,10 +29,14 @@ from rnnlm.tasks.base import (
     texts,
     verdict,
 )
+from rnnlm.tasks.unrolled import Prediction, Side, Unrolled, chains, in_bits, known, likeliest, run
 from rnnlm.text.corpus import encode
 from rnnlm.text.unknown import UnknownWords
 from rnnlm.text.vocab import BOS, Labels, Vocabularies
 from rnnlm.text.windows import LabelledBatch, shifted
+
+MANY = 20  # labels from which on it is odd that most of them occur once
+PREFIXES = 1 << 16  # tokens of the beginnings of a sentence that are read at once
 
 
 class Labelled(Task, reading="labelled"):
@@ -47,13 +54,25 @@ class Labelled(Task, reading="labelled"):
         text = encode(paths, words.inputs, column=1)
         labels = np.asarray(encode(paths, words.outputs, column=0).ids[::2])  # each a "sentence" of one token
         if unknown := int((labels < 0).sum()):
-            known = ", ".join(words.outputs.words[:10]) + (", ..." if len(words.outputs) > 10 else "")
             line = int(text.table[np.argmin(labels), 2])
+            label = next(itertools.islice(lines_of(paths, column=0), line - 1, None))
             raise DataError(
-                f"{text.name}:{line}: a label that the training text lacks (the first of {unknown} such lines)",
-                f"known labels: {known}",
+                f"{text.name}:{line}: a label that the training text lacks: {shortened(label)} "
+                f"(the first of {unknown} such lines)",
+                known_labels(words.outputs),
             )
         return Examples.of(text, labels)
+
+    def notes(self, words):
+        """Warning of labels that hardly ever come back, as where another column has the labels."""
+        labels = words.outputs
+        once = int((labels.counts == 1).sum())
+        if 2 * once <= len(labels) or len(labels) < MANY:
+            return []
+        return [
+            f"warning: {once:,} of {len(labels):,} labels occur once, such as {shortened(labels.words[0])}: "
+            "are the columns in the order label<TAB>text?"
+        ]
 
     def batch(self, corpus, sentences):
         targets, _, lengths = targets_of(corpus, sentences)
@@ -83,6 +102,26 @@ class Labelled(Task, reading="labelled"):
                 {"text": line, "labels": [{"label": one.word, "p": one.p} for one in best]}, [[best]], unknown.note
             )
 
+    def unroll(self, network, example, k):
+        """A sentence: L = -log p of its label, which stands before a tab, or else is the likeliest.
+
+        In each column there are the probabilities of the labels when no more than that has been read.
+        """
+        words, labels = network.vocab.inputs, network.vocab.outputs
+        unknown = UnknownWords(words)
+        before, tab, text = example.partition("\t")
+        before, text = (before, text) if tab else ("", before)
+        tokens = unknown.split(text)
+        ids = words.read(tokens)
+        log_p = np.concatenate(list(as_words_come(network, ids)))
+        label = target_label(before, labels) if before else int(log_p[-1].argmax())
+        inputs = np.concatenate([[BOS], ids]).astype(np.int32)[:, None]
+        nats, seen = run(network, LabelledBatch(inputs, np.array([len(inputs)]), np.array([label], np.int32)))
+        name = labels.words[label]
+        said = [Prediction(likeliest(row, labels.words, k), name, float(in_bits(-row[label]))) for row in log_p]
+        side = Side("", [words.words[BOS], *tokens], [True, *known(tokens, words)], chains(seen), said)
+        return Unrolled(example, f"-log p of the label {name}", float(in_bits(nats).sum()), [side], unknown.note)
+
     def sample(self, network, corpus, i, rng):
         ids, labels = sentence(corpus, i), network.vocab.outputs.words
         log_p = log_probs(network, ids)
@@ -101,6 +140,27 @@ def log_probs(network: Network, ids: np.ndarray) -> np.ndarray:
     model: Any = network.model
     inputs = np.concatenate([[BOS], ids]).astype(np.int32)[:, None]
     return network.apply(model.label_log_probs, inputs.shape, inputs, np.array([len(inputs)]))[0]
+
+
+def as_words_come(network: Network, ids: np.ndarray) -> Iterator[np.ndarray]:
+    """Log-probability of every label after `<s>`, and after each of the ids (n,): blocks of rows, (n + 1, K) in all."""
+    model: Any = network.model
+    inputs = np.concatenate([[BOS], ids]).astype(np.int32)
+    for lengths in np.array_split(np.arange(1, len(inputs) + 1), -(-(len(inputs) ** 2) // PREFIXES)):
+        beginnings = np.repeat(inputs[: lengths[-1], None], len(lengths), axis=1)
+        yield network.apply(model.label_log_probs, beginnings.shape, beginnings, lengths)
+
+
+def target_label(label: str, labels: Labels) -> int:
+    """Number of a label. Raises DataError if the training text lacks it."""
+    if label not in labels.index:
+        raise DataError(f"the label {shortened(label)}, which the training text lacks", known_labels(labels))
+    return labels.index[label]
+
+
+def known_labels(labels: Labels) -> str:
+    """Hint that names the labels, or the first ones of many."""
+    return f"known labels: {', '.join(map(repr, labels.words[:10]))}" + (", ..." if len(labels) > 10 else "")
 
 
 def confusion(network: Network, batches: Iterator[LabelledBatch]) -> tuple[np.ndarray, float]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from rnnlm.errors import UsageError
 from rnnlm.nn.gradcheck import synthetic_batch
 from rnnlm.tasks.base import Examples, build, questions, refuse_stdin, sentence, targets_of, text_of, verdict
-from rnnlm.tasks.decode import Decoding, greedy
+from rnnlm.tasks.decode import MAX_TOKENS, Decoding, decoder_side, greedy
+from rnnlm.tasks.unrolled import Side, Unrolled, chains, in_bits, known, run
 from rnnlm.text.corpus import encode
 from rnnlm.text.unknown import UnknownWords
 from rnnlm.text.vocab import BOS, EOS, Vocabularies, Vocabulary
@@ -45,6 +47,28 @@ class Pairs(Decoding, reading="pairs"):
             unknown = UnknownWords(words)
             ids = words.read(unknown.split(line))
             yield {"source": line}, source_batch(ids) if len(ids) else None, unknown.note
+
+    def unroll(self, network, example, k):
+        """A source and its target, which stands behind a tab, or else is the answer: L = -log p of the target."""
+        inputs, outputs = network.vocab.inputs, network.vocab.outputs
+        source, tab, target = example.partition("\t")
+        unknown, unknown_target = UnknownWords(inputs), UnknownWords(outputs)
+        tokens, answer = unknown.split(source), unknown_target.split(target)
+        if not tokens:
+            raise UsageError("a line without a source", "expected a source, or a source, a tab and its target")
+        ids = inputs.read(tokens)
+        if not tab:
+            answer = [outputs.words[i] for i in greedy(network, source_batch(ids), MAX_TOKENS)[0].ids]
+        targets = np.array([*outputs.read(answer), EOS], np.int32)[:, None]
+        batch = PairBatch(ids[:, None], None, shifted(targets, BOS), targets)
+        nats, seen = run(network, batch)
+        read = tokens[::-1] if network.model.reverse else tokens
+        own = [one for one in seen if one.path[0] == "encoder"]
+        encoder = Side("encoder", read, known(read, inputs), chains(own), [None] * len(read))
+        decoder = decoder_side(network, batch, answer, nats, seen, k)
+        loss = f"-log p of the {'target' if tab else 'answer'}"
+        note = "\n".join(filter(None, [unknown.note, unknown_target.note]))
+        return Unrolled(example, loss, float(in_bits(nats).sum()), [encoder, decoder], note)
 
     def sample(self, network, corpus, i, rng):
         source, true = sentence(corpus, i), sentence(corpus.other, i)

@@ -7,11 +7,14 @@ from rnnlm.lm import perplexity
 from rnnlm.lm.network import NetworkScorer
 from rnnlm.lm.sample import sample
 from rnnlm.nn.gradcheck import synthetic_batch
+from rnnlm.nn.watch import Watch
 from rnnlm.tasks.base import DEFAULT_K, Answer, Likely, Task, questions
+from rnnlm.tasks.unrolled import Prediction, Side, Unrolled, chains, in_bits, known, run
 from rnnlm.text import vocab, windows
 from rnnlm.text.corpus import encode
 from rnnlm.text.lines import lines
 from rnnlm.text.unknown import UnknownWords
+from rnnlm.text.vocab import EOS, readable
 
 
 class Stream(Task, reading="stream"):
@@ -23,7 +26,10 @@ class Stream(Task, reading="stream"):
     next = ("sample {} -n 10",)
 
     def check(self, data):
-        pass
+        if data.documents and data.blank_lines:
+            raise ValueError(
+                "documents: blank_line: empty lines part documents, or are sentences: set blank_lines: false"
+            )
 
     def counts(self, data, share):
         text = (line for path in data.train for line in lines(path))
@@ -34,16 +40,18 @@ class Stream(Task, reading="stream"):
         return counts
 
     def encode(self, paths, words, data, model):
-        return encode(paths, words, data.blank_lines)
+        return encode(paths, words, data.blank_lines, documents=data.documents is not None)
 
     def split(self, corpus, share):
         return corpus.split(share)
 
     def batcher(self, corpus, batch, window, jitter=0):
+        if corpus.starts is not None:
+            return windows.Documents(corpus, batch, window)
         return windows.Stream(corpus, batch, window, jitter)
 
     def tokens(self, corpus, jitter):
-        return self.predictions(corpus) if jitter else None
+        return None if corpus.starts is None and not jitter else self.predictions(corpus)
 
     def loss(self, network, corpus, batch):
         return perplexity.loss(network, corpus, self.stream)
@@ -66,6 +74,31 @@ class Stream(Task, reading="stream"):
                 {"text": line, "predictions": facts}, [[[word, *best] for word, best in rows], ""], unknown.note
             )
 
+    def unroll(self, network, example, k):
+        """A line with its end, from the initial state: L = -log p of its words and of `</s>`."""
+        scorer, words, unknown = NetworkScorer(network, self.stream), network.vocab, UnknownWords(network.vocab)
+        tokens = unknown.split(example)
+        batch = whole(scorer, tokens)
+        nats, seen = run(network, batch)
+        likely = scorer.likeliest(tokens, min(k, len(words) - 1))
+        came = [*tokens, words.words[EOS]]
+        said = [
+            Prediction([Likely(*one) for one in best], *then) for best, *then in zip(likely, came, in_bits(nats[:, 0]))
+        ]
+        side = Side(
+            "", [words.words[scorer.start], *tokens], [True, *known(tokens, words)], chains(seen), said, ahead=True
+        )
+        return Unrolled(example, "-log p of its words", float(in_bits(nats).sum()), [side], unknown.note)
+
+    def read_through(self, network, path):
+        """Side of each line; where lines are a stream, the state is carried from one to the next."""
+        scorer, words, watch, state = NetworkScorer(network, self.stream), network.vocab, Watch(network), None
+        for tokens in filter(None, map(words.split, lines(path))):
+            fresh = state is None or not self.stream
+            _, state, seen = watch.read(whole(scorer, tokens, fresh), state)
+            read = [words.words[scorer.start], *tokens]
+            yield [Side("", read, [True, *known(tokens, words)], chains(seen), [None] * len(read))]
+
     def samples(self, network, corpus, number, rng):
         """Text drawn from the model."""
         limit = 200 if network.vocab.level == "char" else 30
@@ -81,8 +114,20 @@ class Sentences(Stream, reading="sentences"):
     doc = "independent sentences"
     stream = False
 
+    def check(self, data):
+        if data.documents:
+            raise ValueError(
+                "documents: with reading sentences no state is carried that they could reset; leave it out"
+            )
+
     def batcher(self, corpus, batch, window, jitter=0):
         return windows.Sentences(corpus, batch)
 
     def tokens(self, corpus, jitter):
         return self.predictions(corpus)
+
+
+def whole(scorer: NetworkScorer, tokens: list[str], fresh: bool = True) -> windows.Batch:
+    """A sentence and its end as one window of a language model, (n + 1, 1)."""
+    targets = readable(scorer.ids(tokens))[:, None]
+    return windows.Batch(windows.shifted(targets, scorer.start), targets, fresh=fresh)

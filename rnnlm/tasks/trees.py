@@ -18,11 +18,16 @@ from rnnlm.files import shortened
 from rnnlm.nn.compose.base import Structure
 from rnnlm.nn.network import Network
 from rnnlm.tasks.base import Answer, head, questions, refuse_stdin, verdict
-from rnnlm.tasks.labelled import Labelled, class_figures, class_report
+from rnnlm.tasks.labelled import Labelled, class_figures, class_report, known_labels, target_label
+from rnnlm.tasks.unrolled import Prediction, Side, Unrolled, chains, in_bits, run
+from rnnlm.tasks.unrolled import known as in_vocabulary
+from rnnlm.tasks.unrolled import likeliest as best_of
 from rnnlm.text import trees as bracketed
 from rnnlm.text.corpus import digest_of
 from rnnlm.text.lines import TextPath, lines, text_name
+from rnnlm.text.markers import Markers
 from rnnlm.text.trees import BinaryTree, parse
+from rnnlm.text.unknown import UnknownWords
 from rnnlm.text.vocab import OOV, Counts, Labels, Vocabularies, build, readable
 
 
@@ -90,6 +95,7 @@ class Trees:
     heights: Ragged
     nodes: Ragged  # that have a label
     labels: Ragged  # their labels
+    starts, markers = None, Markers()  # no documents, and no markers of sentences
 
     @property
     def sentences(self) -> int:
@@ -238,6 +244,36 @@ class TreeLabels(Labelled, reading="trees"):
             facts = {"text": line, "tree": written, "label": names[0], "p": float(p[0])}
             yield Answer(facts, [written])
 
+    def unroll(self, network, example, k):
+        """A tree: L = -log p of its labels. A column for each node, the root first, each left child right behind."""
+        tree, labels = parse(example, "text"), network.vocab.outputs
+        unknown = UnknownWords(network.vocab.inputs)
+        tree.words = unknown.count([word.lower() for word in tree.words] if unknown.vocab.lower else tree.words)
+        for _, label in tree.labels:
+            target_label(label, labels)
+        log_p, places = every_node(network, tree)
+        nats, (seen,) = run(network, encoded([tree], network.vocab, "tree", "", 0).batch(np.array([0])))
+        order, parents = preorder(tree)
+        given, bits, brackets = [list[str]() for _ in order], np.zeros(len(order)), set(tree.nodes)
+        for (node, label), one in zip(tree.labels, in_bits(nats)):
+            given[node].append(label)
+            bits[node] += one
+
+        def said_of(node):
+            likely = best_of(log_p[node], labels.words, k)
+            return Prediction(likely, " ".join(given[node]), float(bits[node])) if given[node] else Prediction(likely)
+
+        said = [said_of(node) if node in brackets else None for node in order]
+        (batch,) = chains([seen])  # in the order of the batch
+        h, norms, errors = (array[places[order]] for array in (batch.h, batch.norms, batch.errors))
+        words = [tree.words[node] if node < len(tree.words) else "" for node in order]
+        known = [not word or in_vocabulary([word], unknown.vocab)[0] for word in words]
+        side = Side("", words, known, [replace(batch, h=h, norms=norms, errors=errors)], said, parents=parents)
+        return Unrolled(example, "-log p of its labels", float(in_bits(nats).sum()), [side], unknown.note)
+
+    def read_through(self, network, path):
+        raise UsageError("the nodes of a tree have no order in time", "show sentence draws a tree")
+
     def sample(self, network, corpus, i, rng):
         batch = corpus.batch(np.array([i]))
         log_p = network.apply(network.model.label_log_probs, batch.shape, batch)
@@ -280,11 +316,8 @@ def read(path: TextPath, lower: bool, known: Labels | None = None) -> tuple[list
             tree.words = [word.lower() for word in tree.words]
         for _, label in tree.labels:
             if known and label not in known.index:
-                found = ", ".join(known.words[:10]) + (", ..." if len(known) > 10 else "")
-                raise DataError(
-                    f"{name}:{number}: the label {shortened(label)}, which the training text lacks",
-                    f"known labels: {found}",
-                )
+                what = f"{name}:{number}: the label {shortened(label)}, which the training text lacks"
+                raise DataError(what, known_labels(known))
         trees.append(tree)
     if not trees:
         raise DataError(f"{name}: no trees ({blank} empty lines)", "a tree is a line like (3 (2 It) (2 works))")
@@ -293,8 +326,26 @@ def read(path: TextPath, lower: bool, known: Labels | None = None) -> tuple[list
 
 def likeliest(network: Network, tree: BinaryTree) -> tuple[np.ndarray, np.ndarray]:
     """The likeliest label of every bracket of a tree, in the order in which they open, and its probability."""
-    labels = [(node, network.vocab.outputs.words[0]) for node in tree.nodes]  # any: only the nodes count
+    log_p = every_node(network, tree)[0][tree.nodes]
+    return log_p.argmax(axis=1), np.exp(log_p.max(axis=1))
+
+
+def every_node(network: Network, tree: BinaryTree) -> tuple[np.ndarray, np.ndarray]:
+    """Log-probability of every label at each node of a tree, (L + M, labels), and their places in a batch of it."""
+    labels = [(node, network.vocab.outputs.words[0]) for node in range(tree.root + 1)]  # any: only the nodes count
     batch = encoded([replace(tree, labels=labels)], network.vocab, "tree", "", 0).batch(np.array([0]))
     model: Any = network.model
-    log_p = network.apply(model.label_log_probs, batch.shape, batch)
-    return log_p.argmax(axis=1), np.exp(log_p.max(axis=1))
+    return network.apply(model.label_log_probs, batch.shape, batch), batch.labelled
+
+
+def preorder(tree: BinaryTree) -> tuple[list[int], list[int | None]]:
+    """The nodes of a tree, each before those below it and left before right; and for each where its parent is."""
+    order, parents, waiting = list[int](), list[int | None](), list[tuple[int, int | None]]([(tree.root, None)])
+    L = len(tree.words)
+    while waiting:
+        node, parent = waiting.pop()
+        order.append(node)
+        parents.append(parent)
+        if node >= L:
+            waiting += [(child, len(order) - 1) for child in (tree.right[node - L], tree.left[node - L])]
+    return order, parents

@@ -13,7 +13,8 @@ from rnnlm.errors import DataError, UsageError
 from rnnlm.files import refuse_irregular
 from rnnlm.nn.gradcheck import synthetic_batch
 from rnnlm.tasks.base import Examples, refuse_stdin, sentence, targets_of, text_of, verdict
-from rnnlm.tasks.decode import Decoding, greedy
+from rnnlm.tasks.decode import MAX_TOKENS, Decoding, decoder_side, greedy
+from rnnlm.tasks.unrolled import Unrolled, in_bits, run
 from rnnlm.text.corpus import digest_of, encode
 from rnnlm.text.lines import BLOCK, STDIN, TextPath
 from rnnlm.text.vocab import BOS, EOS
@@ -70,6 +71,26 @@ class Vectors(Decoding, reading="vectors"):
         matrix = load_matrix(text, network.model.vector)
         for i in range(len(matrix)):
             yield {"row": i + 1}, vector_batch(matrix[i]), ""
+
+    def examples(self, network, text):
+        """Each row of the matrix in the file that `text` names, with its name."""
+        for question, batch, _ in self.questions(network, text):
+            yield f"{text}:{question['row']}", batch.vectors[0]
+
+    def unroll(self, network, example, k):
+        """A vector and the answer to it: L = -log p of the answer."""
+        name, vector = example
+        found = greedy(network, vector_batch(vector), MAX_TOKENS)[0].ids
+        targets = np.array([*found, EOS], np.int32)[:, None]
+        batch = VectorBatch(vector[None], shifted(targets, BOS), targets)
+        nats, seen = run(network, batch)
+        answer = [network.vocab.words[i] for i in found]
+        side = decoder_side(network, batch, answer, nats, seen, k)
+        return Unrolled(name, "-log p of the answer", float(in_bits(nats).sum()), [side])
+
+    def examples_in(self, network, path):
+        """The rows of a matrix, or of the one that belongs to a text."""
+        return self.examples(network, path if path.endswith(".npy") else str(matrix_of(path)))
 
     def sample(self, network, corpus, i, rng):
         true = sentence(corpus, i)

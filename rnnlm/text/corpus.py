@@ -6,19 +6,22 @@ Dimension letters: N tokens of a corpus (sentence ends included), S sentences.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import mmap
 import tempfile
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import IO, Any, Protocol
 
 import numpy as np
 
 from rnnlm.errors import DataError
+from rnnlm.files import shortened
 from rnnlm.text.lines import BLOCK, TextPath, blocks, columns, opened, text_name
+from rnnlm.text.markers import Markers
 from rnnlm.text.vocab import EOS, Counts, Vocabulary
 
 
@@ -38,6 +41,8 @@ class Corpus:
     bytes: int  # of the text, unzipped
     sha256: str  # of the text, as `digest_of` computes it
     mappings: tuple[mmap.mmap, ...] = ()  # the memory behind both arrays, where they are mapped from a file
+    starts: np.ndarray | None = None  # (D,) int64: the sentences that begin a document; None: documents are no matter
+    markers: Markers = field(default_factory=Markers)  # of sentences, left out of the whole text
 
     @property
     def ends(self) -> np.ndarray:
@@ -67,6 +72,16 @@ class Corpus:
         for first in range(0, self.sentences, BLOCK):
             yield from map(self.sentence, range(first, min(first + BLOCK, self.sentences)))
             self.forget()
+
+    @property
+    def documents(self) -> Iterator[Iterator[np.ndarray]]:
+        """The sentences of each document in turn, as iterating over the corpus gives them; without `starts`, of all."""
+        sentences = iter(self)
+        if self.starts is None:
+            yield sentences
+            return
+        for length in np.diff(self.starts, append=self.sentences).tolist():
+            yield itertools.islice(sentences, length)
 
     def counts(self, vocab: Vocabulary) -> Counts:
         """Token counts of the text; `vocab` is the one that it was encoded with and knows all of its words."""
@@ -109,12 +124,15 @@ class Corpus:
         """Corpus of the first n sentences, and of the others."""
         tokens, characters, lines = (int(x) for x in self.table[n - 1])
         head = replace(self, ids=self.ids[:tokens], table=self.table[:n], characters=characters, blank=lines - n)
+        if self.starts is not None:
+            head = replace(head, starts=self.starts[self.starts < n])
         tail = replace(
             self,
             ids=self.ids[tokens:],
             table=self.table[n:] - self.table[n - 1],
             characters=self.characters - characters,
             blank=self.blank - head.blank,
+            starts=None if self.starts is None else np.union1d([0], self.starts[self.starts > n] - n),
         )
         return head, tail
 
@@ -127,7 +145,13 @@ class Encoder(Protocol):
     def encode(self, lines: Sequence[str]) -> tuple[np.ndarray, np.ndarray]: ...
 
 
-def encode(paths: Sequence[TextPath], vocab: Encoder, blank_lines: bool = False, column: int | None = None) -> Corpus:
+def encode(
+    paths: Sequence[TextPath],
+    vocab: Encoder,
+    blank_lines: bool = False,
+    column: int | None = None,
+    documents: bool = False,
+) -> Corpus:
     """Encoded corpus of texts, one after the other: read once, block by block, and mapped from a temporary file.
 
     The file has no name and is gone when the corpus is, however the process ends. Its size is 4 bytes per token and 24
@@ -135,12 +159,15 @@ def encode(paths: Sequence[TextPath], vocab: Encoder, blank_lines: bool = False,
 
     Empty lines are skipped and counted; with `blank_lines` and a vocabulary of characters each is a sentence of its end
     alone, so that every newline of the text is predicted. With `column`, each line of the text has two parts (see
-    `columns`), and this is the one to encode. Raises DataError as `lines` does, for a text without sentences, and when
-    the temporary file cannot be written.
+    `columns`), and this is the one to encode. With `documents`, empty lines part documents, as the beginnings of texts
+    do. Raises DataError as `lines` does, for a text without sentences, for a part without tokens, and when the
+    temporary file cannot be written.
     """
     blank_lines = blank_lines and vocab.level == "char"
     name = " + ".join(text_name(path) for path in paths)
     hashes: list[Any] = []
+    begun: list[int] = []  # sentences before each text
+    markers = Markers(vocab.level, getattr(vocab, "lower", False))
     tokens = sentences = characters = line = size = 0
 
     def seen(block: bytes) -> None:
@@ -152,8 +179,13 @@ def encode(paths: Sequence[TextPath], vocab: Encoder, blank_lines: bool = False,
         with tempfile.TemporaryFile() as ids_file, tempfile.TemporaryFile() as table_file:
             for path in paths:
                 hashes.append(hashlib.sha256())
+                begun.append(sentences)
+                before = line
                 for block in blocks(path, seen) if column is None else columns(path, column, seen):
                     ids, lengths = vocab.encode(block)
+                    markers.block(block, text_name(path), line - before)
+                    if column is not None:
+                        _check_parts(block, lengths, text_name(path), line - before)
                     kept = lengths >= (0 if blank_lines else 1)
                     ids = np.insert(ids, np.cumsum(lengths)[kept], EOS)
                     ids_file.write(ids.astype(np.int32).tobytes())
@@ -178,9 +210,24 @@ def encode(paths: Sequence[TextPath], vocab: Encoder, blank_lines: bool = False,
             "point TMPDIR to a folder on a disk with space",
         ) from None
     table = np.frombuffer(mappings[1], np.int64).reshape(-1, 3)
+    starts = _starts(table, begun) if documents else None
     return Corpus(
-        np.frombuffer(mappings[0], np.int32), table, characters, blank, name, size, _combined(hashes), mappings
-    )
+        np.frombuffer(mappings[0], np.int32), table, characters, blank, name, size, _combined(hashes), mappings,
+        starts, markers,
+    )  # fmt: skip
+
+
+def _starts(table: np.ndarray, begun: Sequence[int]) -> np.ndarray:
+    """Sentences that begin documents, (D,): behind an empty line, or at the beginning of a text."""
+    after_blank = np.flatnonzero(np.diff(table[:, 2], prepend=0) > 1)
+    return np.union1d([0, *(n for n in begun if n < len(table))], after_blank)
+
+
+def _check_parts(block: Sequence[str], lengths: np.ndarray, name: str, before: int) -> None:
+    """Raise DataError for a part of a line, one of two that belong together, in which nothing is left to read."""
+    for i in np.flatnonzero(lengths == 0).tolist():
+        if block[i].strip():
+            raise DataError(f"{name}:{before + i + 1}: no words in {shortened(block[i])}", "expected a sentence")
 
 
 def _mapped(file: IO[bytes]) -> mmap.mmap:

@@ -73,7 +73,8 @@ def blocks(path: TextPath, seen: Callable[[bytes], object] | None = None) -> Ite
 def columns(path: TextPath, column: int, seen: Callable[[bytes], object] | None = None) -> Iterator[list[str]]:
     """Blocks of one column, 0 or 1, of a text whose lines are two parts with a tab between: `label<TAB>text`.
 
-    An empty line has two empty parts. Raises DataError, naming the line, for one that lacks the tab or a part.
+    White space around a part does not belong to it. An empty line has two empty parts. Raises DataError, naming the
+    line, for one that lacks the tab or a part.
     """
     number = 0
     for block in blocks(path, seen):
@@ -93,7 +94,7 @@ def part(line: str, column: int, path: TextPath, number: int) -> str:
             f"{text_name(path)}:{number}: {what} in {found}",
             "expected two parts with a tab between",
         )
-    return right if column else left
+    return (right if column else left).strip()
 
 
 @contextlib.contextmanager

@@ -1,28 +1,44 @@
-"""Words of a text that a vocabulary lacks, counted for a note to the user."""
+"""Words of a text that a vocabulary lacks, counted for a note to the user.
+
+A text of which half or more is unknown is warned of: its figures say little, and are plausible all the same.
+"""
 
 from __future__ import annotations
 
 import re
 
 from rnnlm.files import shortened
+from rnnlm.text.markers import Markers
 from rnnlm.text.vocab import Vocabulary
 
 SHOWN = 8  # unknown words that a note names
+MANY = 0.5  # share of unknown words that is warned of
+OTHER = "another language, case or tokenization than that of the model's training text?"
 # Three or more characters of scripts without blanks between words: Chinese, Japanese, Thai, Lao, Khmer, Burmese.
 UNCUT = re.compile(
     "[\u0e01-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]{3,}"
 )
 
 
-class UnknownWords:
-    """Words that a vocabulary lacks, counted as lines are cut into words."""
+def warning(oovs: int, words: int, name: str) -> str:
+    """Warning of a text half of whose words, or more, are out of the vocabulary; empty for another text."""
+    if not oovs or oovs < MANY * words:
+        return ""
+    return f"warning: {name}: {oovs / words:.2%} OOV: {OTHER}"
 
-    def __init__(self, vocab: Vocabulary):
-        self.vocab, self.words, self.number = vocab, 0, 0
+
+class UnknownWords:
+    """Words that a vocabulary lacks, and sentence markers, counted as the lines of a text are cut into words."""
+
+    def __init__(self, vocab: Vocabulary, name: str = "text"):
+        self.vocab, self.name, self.words, self.number = vocab, name, 0, 0
+        self.markers, self.lines = Markers(vocab.level, vocab.lower), 0
         self.first: dict[str, None] = {}  # the first different ones, in their order
 
     def split(self, line: str) -> list[str]:
         """The tokens of a line, counted."""
+        self.markers.block([line], self.name, self.lines)
+        self.lines += 1
         return self.count(self.vocab.split(line))
 
     def count(self, tokens: list[str]) -> list[str]:
@@ -36,18 +52,24 @@ class UnknownWords:
         return tokens
 
     @property
+    def warning(self) -> str:
+        """Warning of many unknown words: see `rnnlm.text.unknown.warning`."""
+        return warning(self.number, self.words, self.name)
+
+    @property
     def note(self) -> str:
-        """How many words are unknown, and which; empty if all are known."""
-        if not self.number:
-            return ""
-        unit = "word" if self.vocab.level == "word" else "character"
-        names = [*map(shortened, list(self.first)[:SHOWN]), *(["..."] if len(self.first) > SHOWN else [])]
-        counts = f"{self.number} of {self.words} {unit}{'s' * (self.words != 1)}"
-        note = f"note: {counts} not in the vocabulary, read as <unk>: {', '.join(names)}"
-        uncut = next(filter(UNCUT.search, self.first), None)
-        if unit == "word" and uncut:
-            note += (
-                f"\nnote: {shortened(uncut, 20)} has no blanks, but this model reads words with blanks between them: "
-            )
-            note += "cut the text into words as its training text was"
-        return note
+        """Lines about sentence markers, how many words are unknown, and which; empty if there is nothing to say."""
+        lines = self.markers.notes
+        if self.number:
+            unit = "word" if self.vocab.level == "word" else "character"
+            names = [*map(shortened, list(self.first)[:SHOWN]), *(["..."] if len(self.first) > SHOWN else [])]
+            counts = f"{self.number} of {self.words} {unit}{'s' * (self.words != 1)}"
+            kind = "warning" if self.warning else "note"
+            lines.append(f"{kind}: {counts} not in the vocabulary, read as <unk>: {', '.join(names)}")
+            uncut = next(filter(UNCUT.search, self.first), None)
+            if unit == "word" and uncut:
+                lines.append(
+                    f"note: {shortened(uncut, 20)} has no blanks, but this model reads words with blanks between them: "
+                    "cut the text into words as its training text was"
+                )
+        return "\n".join(lines)

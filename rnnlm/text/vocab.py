@@ -27,13 +27,27 @@ BOS, EOS, UNK = range(3)
 Listed = TypeVar("Listed")
 OOV = -1  # id of a token outside the vocabulary in a stored text: networks read it as UNK, figures tell the two apart
 CODE_POINTS = 0x110000
+MARKED = "s>"  # in every line with a marker of a sentence
 MAX_FILE = 1 << 26  # bytes; a million words take 15 MB, so something larger is not a vocabulary
 
 
 def split(line: str, level: str = "word", lower: bool = False) -> list[str]:
-    """The tokens of a line."""
+    """The tokens of a line; of words, without the markers of a sentence around them: see `unmarked`."""
+    tokens = cut(line, level, lower)
+    return unmarked(tokens) if level == "word" else tokens
+
+
+def cut(line: str, level: str = "word", lower: bool = False) -> list[str]:
+    """The tokens of a line, literal markers of a sentence among them."""
     line = line.lower() if lower else line
     return line.split() if level == "word" else list(line)
+
+
+def unmarked(words: list[str]) -> list[str]:
+    """The words of a line without a literal `<s>` that begins it and a `</s>` that ends it, as SRILM reads a line."""
+    first = words[:1] == [SPECIALS[BOS]]
+    last = words[first:][-1:] == [SPECIALS[EOS]]
+    return words[first : len(words) - last] if first or last else words
 
 
 def listed(value: Listed, what: str = "words") -> Listed:
@@ -143,6 +157,12 @@ class Vocabulary:
 
     outputs = inputs
 
+    @property
+    def even(self) -> bool:
+        """Whether all words, of several, occur equally often: as in a list of words, but in no text."""
+        counts = self.counts[len(SPECIALS) :]
+        return len(counts) > 1 and bool((counts == counts[0]).all())
+
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 (hex) of level, lower and the words in order: vocabularies with the same one give the same ids."""
@@ -173,6 +193,8 @@ class Vocabulary:
             codes = np.frombuffer("".join(lines).encode("utf-32-le"), np.dtype("<u4"))
             return self._id_of_code[codes], np.fromiter(map(len, lines), np.int64, len(lines))
         words = list(map(str.split, lines))
+        if any(MARKED in line for line in lines):
+            words = list(map(unmarked, words))
         lengths = np.fromiter(map(len, words), np.int64, len(words))
         ids = map(self.index.get, chain.from_iterable(words), repeat(OOV))
         return np.fromiter(ids, np.int32, lengths.sum()), lengths
@@ -228,7 +250,7 @@ class Vocabulary:
             if number <= len(SPECIALS):
                 if word != (special := SPECIALS[number - 1]):
                     raise _broken(name, number, f"found {shortened(word)}, wanted the special token {special!r}")
-            elif split(word, level) != [word]:
+            elif cut(word, level) != [word]:
                 raise _broken(name, number, f"{shortened(word)} is not one {unit}")
             if word in counts:
                 raise _broken(name, number, f"{shortened(word)} is here for the second time")
@@ -268,7 +290,7 @@ def load(path: str | os.PathLike[str], level: str = "word", lower: bool = False)
     elif level == "word":
         words = [word.strip(" \t\r") for word in words]
     words = [word.lower() for word in words] if lower else words
-    if not words or any(split(word, level) != [word] for word in words):
+    if not words or any(cut(word, level) != [word] for word in words):
         return Vocabulary.from_bytes(data, str(path))
     return [word for word in dict.fromkeys(words) if word not in SPECIALS]
 

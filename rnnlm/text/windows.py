@@ -1,7 +1,7 @@
 """Token ids to batches: windows of one continuous stream, or sentences, each on its own.
 
 `Stream` is one continuous text in B columns whose state is carried from window to window; `Sentences` takes each
-sentence by itself. Either predicts every token exactly once.
+sentence by itself, and `Documents` each document. Every one predicts every token exactly once.
 
 Dimension letters: T time steps, B columns or sentences of a batch, S steps of a source, C numbers of a vector.
 """
@@ -187,18 +187,28 @@ class Stream:
 class Sentences:
     """The sentences of a corpus, each on its own: `<s>` predicts the first word, the last word predicts `</s>`.
 
-    A batch holds up to `batch` sentences of similar length, T B <= `tokens` in all. A sentence longer than `tokens` is
+    A batch holds up to `batch` sentences of similar length, T B <= `tokens` in all. Sentences longer than `window` are
     read in several windows, the state carried on (`fresh` is False), so memory is bounded whatever the text. A subclass
     for another task overrides `_read`, which makes the batches of sentences, given by number.
     """
 
-    def __init__(self, corpus: Corpus, batch: int, tokens: int | None = None, lengths: np.ndarray | None = None):
+    start = BOS  # predicts a first word
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        batch: int,
+        tokens: int | None = None,
+        lengths: np.ndarray | None = None,
+        window: int | None = None,
+    ):
         """tokens: limit of a batch, by default 64 per sentence and at least 2048. lengths (S,): what counts as T of
-        each sentence, if not its own length."""
+        each sentence, if not its own length. window: most steps of a batch, by default `tokens`."""
         self._corpus, self._ids, self._ends = corpus, corpus.ids, corpus.ends
         self._lengths = np.diff(self._ends, prepend=0) if lengths is None else lengths
         self.batch = min(batch, corpus.sentences)
         self.tokens = tokens or max(64 * batch, 2048)
+        self.window = window or self.tokens
         self.note = _note(corpus, {"batch": (batch, self.batch)})
         # Longest first: the length of a batch is that of its first sentence, and memory is at its peak at once.
         lengths = -np.sort(-self._lengths)
@@ -206,8 +216,12 @@ class Sentences:
         self._windows = 0
         while (i := self._cuts[-1]) < len(lengths):
             T = int(lengths[i])
-            self._cuts.append(min(i + max(1, min(self.batch, self.tokens // T)), len(lengths)))
-            self._windows += -(-T // self.tokens)
+            self._cuts.append(min(i + max(1, self._most(lengths[i : i + self.batch])), len(lengths)))
+            self._windows += -(-T // self.window)
+
+    def _most(self, lengths: np.ndarray) -> int:
+        """How many of the next sentences, longest first, a batch has room for."""
+        return min(self.batch, self.tokens // int(lengths[0]))
 
     def __len__(self) -> int:
         return self._windows
@@ -230,11 +244,29 @@ class Sentences:
 
     def _read(self, sentences: np.ndarray) -> Iterator[Batch]:
         lengths = self._lengths[sentences]
-        starts, before = self._ends[sentences] - lengths, BOS
-        for first in range(0, int(lengths[0]), self.tokens):  # more than once only for a sentence that is alone
-            targets, valid = padded(self._ids, starts + first, np.minimum(lengths - first, self.tokens))
+        starts, before = self._ends[sentences] - lengths, np.full(len(sentences), self.start)
+        for first in range(0, int(lengths[0]), self.window):
+            targets, valid = padded(self._ids, starts + first, np.clip(lengths - first, 0, self.window))
             yield Batch(shifted(targets, before), targets, weights_of(valid), fresh=first == 0)
-            before = targets[-1, 0]
+            before = targets[-1]
+
+
+class Documents(Sentences):
+    """The documents of a stream, side by side: each begins in the initial state, carried from window to window of it.
+
+    A batch holds up to `batch` documents, of which the shortest has more than half the tokens of the longest. `</s>`
+    predicts a first word, as everywhere in a stream.
+    """
+
+    start = EOS
+
+    def __init__(self, corpus: Corpus, batch: int, window: int):
+        assert corpus.starts is not None
+        last = np.append(corpus.starts[1:], corpus.sentences) - 1
+        super().__init__(replace(corpus, table=corpus.table[last], starts=None), batch, window=window)
+
+    def _most(self, lengths: np.ndarray) -> int:
+        return int((2 * lengths > lengths[0]).sum())
 
 
 class RareAsUnk:

@@ -84,11 +84,13 @@ def save(path: Path, checkpoint: Checkpoint, previous: Path | None = None) -> No
 Shapes = Mapping[str, tuple[int, ...]]
 
 
-def load(path: Path, shapes: Callable[[dict[str, Any], bytes], Shapes] | None = None) -> Checkpoint:
+def load(
+    path: Path, shapes: Callable[[dict[str, Any], bytes], Shapes] | None = None, arrays: bool = True
+) -> Checkpoint:
     """Read a model or checkpoint. Raises DataError when the file is missing, damaged, or something else.
 
     shapes: from the configuration and the vocabulary file to the shapes that the weights must have. It is asked before
-    any weight is read, and what differs raises DataError.
+    any weight is read, and what differs raises DataError. arrays: read weights, slots and states, too.
     """
     try:
         if not stat.S_ISREG(os.stat(path).st_mode) and not path.is_dir():
@@ -109,6 +111,8 @@ def load(path: Path, shapes: Callable[[dict[str, Any], bytes], Shapes] | None = 
             words = archive.text("vocab", vocab.MAX_FILE)
             if shapes is not None:
                 compare(path, archive.shapes("weights/"), shapes(config, words))
+            if not arrays:
+                return Checkpoint(config, words, {}, figures, progress=progress)
             weights, slots, best = (archive.floats(group) for group in ("weights/", "slots/", "best/"))
             state = archive.floats("state/")
             in_order = [state.pop(str(i)) for i in range(meta["states"])]

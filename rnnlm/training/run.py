@@ -28,7 +28,9 @@ from rnnlm.training.trainer import Trainer, Update, Validation
 LOGS = ("log.jsonl", "samples.txt")  # a resumed run removes from them the validations that it will repeat
 MARKS = ("last.npz", "previous.npz", "best.npz", "env.json")  # one of them at least is in every run
 HALF = ".*.tmp"  # files that are being written
-WRITTEN = ("command.txt", "best.npz", "last.npz", "previous.npz", "log.jsonl", "train.log", "samples.txt")
+WRITTEN = (
+    "command.txt", "best.npz", "last.npz", "previous.npz", "log.jsonl", "train.log", "samples.txt", "report.html",
+)  # fmt: skip
 
 
 class Run:
@@ -333,6 +335,6 @@ def update_record(trainer: Trainer, speed: float) -> dict[str, Any]:
         "epoch": round(trainer.passes, 4), "step": now.step, "updates": last.updates,
         "loss": finite(last.nats / max(last.tokens, 1)), "norm": finite(last.norm / last.updates), "lr": now.lr,
         "clipped": last.clipped / last.updates,
-        "tokens_per_second": round(speed),
+        "tokens_per_second": round(speed), "seconds": round(now.seconds, 2),
         "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }  # fmt: skip

@@ -157,10 +157,25 @@ def test_the_reference_as_markdown():
 def test_show_prints_the_whole_configuration(rnnlm):
     Path("x.yaml").write_text("data: {train: a.txt}\noptimizer: adam\n")
     status, shown, messages = rnnlm("config", "show", "x.yaml", "--set", "optimizer.lr=0.5", "--set", "seed=7")
-    assert (status, messages) == (0, "override optimizer.lr: 0.003 -> 0.5\noverride seed: 1 -> 7\n")
+    overridden, note = messages.split("note: ")
+    assert (status, overridden) == (0, "override optimizer.lr: 0.003 -> 0.5\noverride seed: 1 -> 7\n")
+    assert note.startswith("a.txt: no such file")
+    assert "size of the training text" in note
     assert "optimizer:\n  kind: adam\n  lr: 0.5\n" in shown
     Path("y.yaml").write_text(shown)
     assert rnnlm("config", "show", "y.yaml") == (0, shown, "")
+
+
+def test_show_chooses_by_the_size_of_the_text_as_training_does(rnnlm):
+    Path("a.txt").write_text("the cat sees a dog\n" * 200)
+    Path("x.yaml").write_text("data: {train: a.txt, valid: 0.1}\noptimizer: {lr: 0.001}\ntraining: {epochs: 1}\n")
+    status, shown, messages = rnnlm("config", "show", "x.yaml", "--set", "seed=7")
+    assert status == 0
+    assert "# chosen for a.txt: " in messages
+    assert "size: 100" not in shown  # as of no text
+    assert rnnlm("train", "x.yaml", "-o", "run", "--seed", 7, "-q")[0] == 0
+    assert Path("run/config.yaml").read_text() == shown
+    assert rnnlm("config", "show", "run") == (0, shown, "")
 
 
 def test_show_refuses_mistakes(rnnlm):

@@ -106,7 +106,7 @@ def test_a_real_process_that_needs_no_numpy():
     done = subprocess.run([sys.executable, "-m", "rnnlm", "data", "list"], capture_output=True, text=True, check=True)
     lines = done.stdout.splitlines()
     assert [line.split()[0] for line in lines] == [
-        "name", "python-docs", "python-packages", "addition-2", "addition-3", "numbers", "logic", "ptb",
+        "name", "python-docs", "python-packages", "addition-2", "addition-3", "numbers", "logic", "chinese", "ptb",
         "wikitext-2", "tiny-shakespeare",
     ]  # fmt: skip
     assert all(line.endswith("missing") and len(line) <= 80 for line in lines[1:])

@@ -58,8 +58,9 @@ def test_version(rnnlm):
             "try 'rnnlm vocab --help'",
         ),
         (
-            ["rescore", "model", "lists"],
-            "Missing option '-f' / '--format'. Choose from: mikolov, kaldi, srilm, srilm-stream, moses",
+            ["rescore", "model", "lists", "-f", "x"],
+            "Invalid value for '-f' / '--format': 'x' is not one of 'mikolov', 'kaldi', 'srilm', 'srilm-stream', "
+            "'moses'",
             "try 'rnnlm rescore --help'",
         ),
         (["zz\x1b[2J\r"], f"unknown command 'zz\\x1b[2J\\r' {KNOWN}", "try 'rnnlm --help'"),

@@ -223,7 +223,7 @@ def test_predict_labels(rnnlm):
 
 def test_predict_answers(rnnlm):
     status, out, err = rnnlm("predict", "runs/seq2seq", "-", stdin=b"the cat sees\n\nzebra\n")
-    note = "note: 1 of 1 word not in the vocabulary, read as <unk>: 'zebra'\n"
+    note = "warning: 1 of 1 word not in the vocabulary, read as <unk>: 'zebra'\n"
     assert (status, err, out.count("\n"), out.split("\n")[1]) == (0, note, 3, "")
     status, out, _ = rnnlm("predict", "runs/seq2seq", "the cat sees", "--beam", 3)
     rows = [line.split("\t") for line in out.splitlines()]

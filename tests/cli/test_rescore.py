@@ -321,3 +321,51 @@ def test_scores_add_up_to_what_eval_says(rnnlm, trained, name, flag):
         figures = json.loads(rnnlm("eval", model, text, flag, "--json")[1])
         assert sum(map(float, unk)) == pytest.approx(figures["logprob_unk"], abs=1e-6)
         assert sum(map(float, known)) == pytest.approx(figures["logprob"], abs=1e-6)
+
+
+@pytest.mark.parametrize("form", ["mikolov", "kaldi", "srilm-stream", "srilm"])
+def test_a_format_that_is_not_named_is_judged_and_said(rnnlm, trained, heard, form):
+    lists = heard if form == "srilm" else [form]
+    scores = ["--ac", f"{form}.ac"] if form in ("mikolov", "kaldi") else []
+    status, out, err = rnnlm("rescore", trained["stream"], *lists, *scores, *WEIGHTS)
+    first, *rest = err.splitlines()
+    assert status == 0
+    assert first.startswith(f"{lists[0]}: format {form}, '")
+    named = rnnlm("rescore", trained["stream"], *lists, "-f", form, *scores, *WEIGHTS)
+    assert (out, rest) == (named[1], named[2].splitlines())
+
+
+def test_a_format_is_judged_in_a_pipe(rnnlm, trained):
+    status, out, err = rnnlm("rescore", trained["stream"], "-", stdin=b"u-1 the cat\nu-2 a cat\n")
+    assert (status, out.split()[0]) == (0, "u")
+    assert err.startswith("<stdin>: format kaldi")
+    assert_refused(rnnlm("rescore", trained["stream"], "-", stdin=b"u-1 the cat\n"), 1, "mikolov", "kaldi", "--format")
+
+
+def test_options_that_do_not_go_with_the_judged_format(rnnlm, trained, heard):
+    found = rnnlm("rescore", trained["stream"], *heard, "--ac", "kaldi.ac")
+    assert found[0] == 2
+    assert "lists of the format srilm" in found[2]
+
+
+def test_a_fixed_penalty_is_all_that_an_unknown_word_counts(rnnlm, trained, tmp_path):
+    """As in Mikolov's toolkit: -5, whatever the probability of <unk>."""
+    (tmp_path / "t").write_text("the quagga sees a zebu\nthe cat\n")
+    (tmp_path / "l").write_text("u the quagga sees a zebu\nu the cat\n")
+    out = rnnlm("score", trained["sentences"], "t", "--oov", "fixed", "--words")[1]
+    words = [[float(x) for x in line.split()] for line in out.splitlines()]
+    known = rnnlm("score", trained["sentences"], "t", "--oov", "exclude", "--words")[1].splitlines()
+    assert words[0][1] == words[0][4] == -5
+    assert [x for x in words[0] if x != -5] == [float(x) for x in known[0].split() if x != "nan"]
+    assert words[1] == [float(x) for x in known[1].split()]
+    totals = [sum(row) for row in words]
+    flags = ("-independent", "-rnnlm", trained["sentences"], "-test", "l", "-nbest", "-debug", 0)
+    out = rnnlm(*flags, "-oov", "fixed")[1]
+    assert [float(x) for x in out.split()] == pytest.approx(totals, abs=1e-5)
+    out = rnnlm(*flags, "-oov", "fixed", "-oov-penalty", 2)[1]
+    assert [float(x) for x in out.split()] == pytest.approx([totals[0] + 6, totals[1]], abs=1e-5)
+    (tmp_path / "s").write_text("u 0 0 5 the quagga sees a zebu\nu 0 0 2 the cat\n")
+    out = rnnlm("rescore", trained["sentences"], "s", "-f", "srilm-stream", "--nbest", "--oov", "fixed")[1]
+    assert [float(line.split()[2]) for line in out.splitlines()] == pytest.approx(
+        sorted(totals, reverse=True), abs=1e-4
+    )

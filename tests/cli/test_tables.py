@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from rnnlm.cli.tables import line, table, visible, width, wrap
+from rnnlm.cli.tables import coloured, cut, line, table, visible, width, wrap
 
 ROWS = [("word", "n", "p"), ("cat", 3, 0.25), ("elephant", 1200, 0.5)]
 
@@ -84,3 +84,23 @@ def test_the_width_is_the_terminals_and_there_is_none_where_output_is_piped(monk
 def test_a_line_alone_has_the_widths_it_is_given():
     assert line(("a", 1), (4, 3), gap=1) == "a      1"
     assert line(("a", 1), (4, 3), "l") == "a     1"
+
+
+def test_cut_to_a_number_of_cells():
+    assert [cut(text, 5) for text in ("abcde", "abcdef", "猫猫猫", "\x1b[2J", "", "猫猫a")] == [
+        "abcde", "abcd…", "猫猫…", r"\x1b…", "", "猫猫a"
+    ]  # fmt: skip
+    assert width(cut("e" + 10_000 * "\u0301", 5)) <= 5
+    assert len(cut("e" + 10_000 * "\u0301", 5)) < 30
+    assert len(cut("x" * 1_000_000, 5)) == 5
+
+
+def test_colours_are_for_terminals(monkeypatch):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    assert coloured()
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not coloured()
+    monkeypatch.delenv("NO_COLOR")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: False, raising=False)
+    assert not coloured()

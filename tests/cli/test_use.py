@@ -162,7 +162,9 @@ def test_eval_of_words_that_are_all_unknown(rnnlm, trained):
     _, out, err = rnnlm("eval", trained["sentences"], "-", stdin=b"quagga")
     assert "file <stdin>: 1 sentences, 1 words, 1 OOVs\n" in out
     assert re.search(rf"0 zeroprobs, logprob= {NUMBER} ppl= {NUMBER} ppl1= undefined\n", out)
-    assert err == "<stdin>: OOV rate 100.00%, 0 empty lines skipped\n"
+    first, second = err.splitlines()
+    assert first == "<stdin>: OOV rate 100.00%, 0 empty lines skipped"
+    assert second.startswith("warning: <stdin>: 100.00% OOV")
 
 
 def test_eval_is_what_validation_measured(rnnlm, trained):
@@ -307,7 +309,7 @@ def test_sample_continues_a_prompt(rnnlm, trained, name):
 def test_sample_with_unknown_words_in_the_prompt(rnnlm, trained):
     status, out, err = rnnlm("sample", trained["stream"], "-n", 2, "--prompt", "the quagga and <s>", "--seed", 1)
     assert status == 0
-    assert err.startswith("note: ")
+    assert err.splitlines()[-1].startswith("warning: 3 of 4")
     assert err.endswith("<unk>: 'quagga', 'and', '<s>'\n")
     assert all(line.startswith("the quagga and <s>") for line in out.splitlines())
 
@@ -507,11 +509,12 @@ def test_info(rnnlm, trained):
     assert lines[10] == f"vocabulary  {K} words (sha {loaded.vocab.fingerprint[:12]})"
     assert lines[11] == f"training    epoch 2, step {figures['step']}, on text with sha {figures['train_sha256'][:12]}"
     valid = trained["test.txt"].with_name("valid.txt")
-    figures_line = f"best: number 2 of 2, ppl {math.exp(best):.2f}, {best:.4f} nats per token (valid: {valid})"
+    figures_line = f"best: number 2 of 2, ppl {math.exp(best):.2f}, {best:.4f} nats per token"
     assert lines[12] == f"validation  {figures_line}"
-    assert lines[13] == f"run         epoch 2, step {figures['step']}, finished"
-    assert lines[14] == "configuration"
-    assert [line[2:] for line in lines[15:]] == (path / "config.yaml").read_text().splitlines()
+    assert lines[13] == f"            valid: {valid}"
+    assert lines[14] == f"run         epoch 2, step {figures['step']}, finished"
+    assert lines[15] == "configuration"
+    assert [line[2:] for line in lines[16:]] == (path / "config.yaml").read_text().splitlines()
 
 
 def test_info_of_a_file(rnnlm, trained):

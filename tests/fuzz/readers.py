@@ -21,13 +21,16 @@ import numpy as np
 
 from rnnlm import config
 from rnnlm.cli import COMMANDS, main
+from rnnlm.compat import kenlm
+from rnnlm.errors import DataError
 from rnnlm.experiment import Config, prepare
 from rnnlm.lm import arpa
 from rnnlm.lm.network import NetworkScorer
 from rnnlm.lm.rescoring.formats import FORMATS, IMPOSSIBLE
-from rnnlm.lm.rescoring.nbest import read, write
+from rnnlm.lm.rescoring.nbest import guessed, read, read_noise, read_references, write
 from rnnlm.loading import load_model
-from rnnlm.text import vectors
+from rnnlm.text import trees as bracketed
+from rnnlm.text import vectors, vocab
 from rnnlm.text.corpus import encode
 from rnnlm.text.lines import lines
 from rnnlm.text.vocab import Vocabulary
@@ -60,6 +63,7 @@ class Readers:
         self.run.describe(self.experiment, ["train"])
         self.best, self.last = self.run.best.read_bytes(), self.run.last.read_bytes()
         self.vocab = self.experiment.vocab
+        self.kenlm = kenlm.Model("run")
         self.commands = list(_commands())
 
     def config(self, rng: random.Random) -> None:
@@ -105,7 +109,9 @@ class Readers:
         assert found.ids.min() >= -1
         assert found.ids.max() < len(self.vocab)
         assert found.ends[-1] == len(found.ids)
-        assert found.sentences == sum(1 for line in lines("c.txt") if line.split())
+        assert found.sentences == sum(1 for line in lines("c.txt") if vocab.split(line))
+        parted = encode(["c.txt"], self.vocab, documents=True)
+        assert sum(len(ids) for document in parted.documents for ids in document) == len(found.ids)
 
     def vectors(self, rng: random.Random) -> None:
         """The reader of word vectors; all that it finds are finite vectors of words that were asked for."""
@@ -119,15 +125,43 @@ class Readers:
         """The readers of n-best lists and of their scores."""
         Path("c.list").write_bytes(mutated(rng, NBEST, BYTES + NUMBERS))
         Path("c.ac").write_bytes(mutated(rng, [b"u-1 -1.5\nu-2 inf\n", b"1e-3\n2\n"], BYTES + NUMBERS))
-        form = rng.choice(list(FORMATS))
+        form, begun = rng.choice(list(FORMATS)), None
+        if rng.random() < 0.3:
+            form, begun = guessed("c.list")
         ac = "c.ac" if not FORMATS[form].scored and rng.random() < 0.5 else None
         notes: list[str] = []
-        for nbest in read(["c.list"], form, ac, noise={"uh"}, notes=notes):
+        for nbest in read(["c.list"], form, ac, noise={"uh"}, notes=notes, begun=begun):
             for h in nbest.hypotheses:
                 assert h.ac >= IMPOSSIBLE
                 assert np.isfinite([h.ac, h.old]).all()
                 assert "uh" not in h.words
                 assert "\n" not in write(nbest.id, h, -1.0, form)
+
+    def words(self, rng: random.Random) -> None:
+        """The readers of lists of words and of noise, and of references."""
+        data = mutated(rng, WORD_LISTS, BYTES + NUMBERS)
+        Path("c.words").write_bytes(data)
+        read_noise("c.words")
+        with contextlib.suppress(DataError):
+            assert all("<s>" not in words for words in read_references("c.words").values())
+        found = vocab.load("c.words", rng.choice(["word", "char"]), rng.random() < 0.3)
+        assert isinstance(found, Vocabulary) or not {"<s>", "</s>", "<unk>"}.intersection(found)
+
+    def trees(self, rng: random.Random) -> None:
+        """The parser of bracketed trees."""
+        for line in mutated(rng, TREES).decode("utf-8", "replace").split("\n"):
+            if line.strip():
+                tree = bracketed.parse(line)
+                assert len(tree.left) == len(tree.words) - 1
+
+    def strings(self, rng: random.Random) -> None:
+        """The methods for strings that KenLM has made common, of bytes and of words one by one."""
+        text = mutated(rng, [b"the cat <unk> sat", b"<s> the </s> cat", b""]).decode("utf-8", "replace")
+        model, state = self.kenlm, kenlm.State()
+        model.scorer.heard.warned = True  # that most words are unknown
+        model.BeginSentenceWrite(state)
+        total = sum(model.BaseScore(state, word, state) for word in text.split())
+        assert np.isclose(total, model.score(text, eos=False), rtol=1e-4) or total <= kenlm.ZERO
 
     def arpa(self, rng: random.Random) -> None:
         """The reader of ARPA files; what it reads can be written and read again."""
@@ -225,6 +259,8 @@ NBEST = [
     b"0 ||| the cat ||| LM0= -2 lm: 3 ||| -1 ||| 0-0\n0 ||| uh ||| x ||| -1\n", b"NBestList1.0\n(-100) the uh\n( 5 )\n",
     b"NBestList2.0\n(-5) the ( st: 0 et: 1 g: -1 a: -4 ) dh ( st: 0 et: .5 g: 0 a: -2 )\n",
 ]  # fmt: skip
+WORD_LISTS = [b"the\ncat\n<s>\n", b"<unk>\0<s>\0the\0", b"<eps> 0\nthe 1\n#0 2\n", b"the\t20\ncat\t3\n"]
+TREES = [b"(3 (2 It) (4 (2 works) (2 well)))\n", b"( (a b) \\( (x (y z)))\n(1 word)\n"]
 LISTS = b"u 0 -3.5 3 the cat\nu 0 -2.5 2 the dog\n\n"
 ARPA = b"\\data\\\nngram 1=4\n\n\\1-grams:\n-99\t<s>\n-0.5\t</s>\n-0.3\tthe\n-0.8\tcat\n\n\\end\\\n"
 
@@ -247,4 +283,7 @@ def _inner(group: click.Group) -> dict[str, click.Command | None]:
     return {name: group.get_command(context, name) for name in group.list_commands(context)}
 
 
-READERS = ["config", "set", "vocabulary", "model", "checkpoint", "corpus", "vectors", "nbest", "arpa", "cli"]
+READERS = [
+    "config", "set", "vocabulary", "model", "checkpoint", "corpus", "vectors", "nbest", "words", "trees", "strings",
+    "arpa", "cli",
+]  # fmt: skip

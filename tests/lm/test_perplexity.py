@@ -1,6 +1,7 @@
 import itertools
 import math
 import tracemalloc
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -156,3 +157,36 @@ def test_loss_of_a_corpus(stream, tmp_path):
     scorer = NetworkScorer(network, stream, carried=stream)
     assert found.tokens == 12
     assert found.nats == pytest.approx(-sum(log_p.sum() for log_p in scorer.log_probs(map(str.split, TEXT))), rel=1e-12)
+
+
+DOCUMENTS = ["a bc", "def a", "", "", "a a bc def", "  ", "bc"]
+
+
+@pytest.mark.parametrize("carried", [True, False])
+def test_documents_are_texts_of_their_own(carried):
+    network = Network(MODELS["embedding"], VOCAB, np.float64, np.random.default_rng(1))
+    scorer = NetworkScorer(network, stream=True, carried=carried)
+    parts = [DOCUMENTS[:2], DOCUMENTS[4:5], DOCUMENTS[6:]]
+    found = perplexity(scorer, DOCUMENTS, documents=True, ranks=True)
+    alone = [perplexity(scorer, part, ranks=True) for part in parts]
+    assert (found.documents, found.blank_lines) == (3, 3)
+    assert found.total.nats == pytest.approx(sum(one.total.nats for one in alone), rel=1e-12)
+    assert found.ranks == sum((one.ranks for one in alone), Counter())
+    through = perplexity(scorer, DOCUMENTS)
+    assert (through.documents, through.total.sentences) == (1, 4)
+    assert (through.total.nats == pytest.approx(found.total.nats, rel=1e-9)) == (not carried)
+
+
+def test_the_loss_of_documents_is_that_of_eval(tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_text("\n".join(DOCUMENTS))
+    network = Network(MODELS["embedding"], VOCAB, np.float64, np.random.default_rng(1))
+    found = loss(network, encode([path], VOCAB, documents=True), True)
+    scorer = NetworkScorer(network, stream=True, carried=True)
+    assert found.nats == pytest.approx(perplexity(scorer, DOCUMENTS, documents=True).total.nats, rel=1e-12)
+    assert found.nats != pytest.approx(loss(network, encode([path], VOCAB), True).nats, rel=1e-9)
+
+
+def test_markers_are_counted():
+    found = perplexity(Unigram(), ["<s> a </s>", "bc"])
+    assert (found.total.words, found.markers.begins, found.markers.lines) == (2, 1, 2)

@@ -19,7 +19,8 @@ def test_results_are_those_of_the_log(tmp_path, tiny):
         run.log({"epoch": epoch, "valid_nats": nats, "valid_ppl": math.exp(nats), "train_ppl": 9, "seconds": 4 * epoch})
     summary = summarize(run.path)
     assert summary.results == {
-        "valid_nats": 2.0, "valid_ppl": math.exp(2), "best_epoch": 2.0, "train_ppl": 9, "epochs": 3.0, "seconds": 12.0,
+        "valid_nats": 2.0, "valid_ppl": math.exp(2), "valid_ppl_known": None,
+        "best_epoch": 2.0, "train_ppl": 9, "epochs": 3.0, "seconds": 12.0,
         "diverged": 0,
     }  # fmt: skip
     run.log(Divergence(3.5, 70, 0.1, "loss nan", "the best weights", 0.05)._asdict())
@@ -31,6 +32,9 @@ def test_results_are_those_of_the_log(tmp_path, tiny):
         "seed": [1, 7],
     }  # fmt: skip
     with open(run.path / "log.jsonl", "a") as file:
-        file.write('{"epoch": "x"}\n')
+        file.write('{"epoch": "x"}')
+    assert summarize(run.path).results["diverged"] == 1  # the line that is just being written is not read
+    with open(run.path / "log.jsonl", "a") as file:
+        file.write("\n")
     with pytest.raises(DataError, match=r"log.jsonl:5: .*validation"):
         summarize(run.path)

@@ -1,5 +1,7 @@
 """Classifiers and labels."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -80,4 +82,38 @@ def test_a_label_that_training_lacks(task, tmp_path):
     message, hint = refused(DataError, prepare, settings)
     assert message.startswith("valid.txt:3: a label")
     assert "2 such lines" in message
-    assert "bird, cat, dog, fish" in hint
+    assert "'zebra'" in message
+    assert "'bird', 'cat', 'dog', 'fish'" in hint
+
+
+def test_white_space_around_a_label_does_not_belong_to_it(task, tmp_path):
+    settings = task("labelled")
+    for name in ("train.txt", "valid.txt"):
+        lines = (tmp_path / name).read_text().splitlines()
+        odd = [f" {line}".replace("\t", "\u3000 \t ") if i % 3 else line for i, line in enumerate(lines)]
+        (tmp_path / f"odd-{name}").write_text("\n".join(odd) + "\n")
+    plain = prepare(settings)
+    data = replace(settings.data, train=["odd-train.txt"], valid="odd-valid.txt")
+    padded = prepare(replace(settings, data=data))
+    assert padded.vocab.fingerprint == plain.vocab.fingerprint
+    assert padded.train.other.tolist() == plain.train.other.tolist()
+    assert padded.valid.ids.tolist() == plain.valid.ids.tolist()
+
+
+def test_labels_that_hardly_come_back_are_warned_of(task, tmp_path):
+    settings = task("labelled")
+    assert prepare(settings).notes == []
+    rows = [line.split("\t") for line in (tmp_path / "train.txt").read_text().splitlines()]
+    (tmp_path / "train.txt").write_text("".join(f"{text} {i}\t{label}\n" for i, (label, text) in enumerate(rows)))
+    (note,) = prepare(replace(settings, data=replace(settings.data, valid=None))).notes
+    assert note.startswith("warning: ")
+    assert "label<TAB>text" in note
+
+
+def test_a_sentence_of_markers_alone_is_named(task, tmp_path):
+    settings = task("labelled")
+    with (tmp_path / "train.txt").open("a") as file:
+        file.write("cat\t<s> </s>\n")
+    number = len((tmp_path / "train.txt").read_text().splitlines())
+    message, _ = refused(DataError, prepare, settings)
+    assert message.startswith(f"train.txt:{number}: no words")

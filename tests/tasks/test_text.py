@@ -1,6 +1,5 @@
 """Text as a stream and by sentences: batches, vocabulary, predictions and samples of a language model."""
 
-import numpy as np
 import pytest
 
 from rnnlm.errors import UsageError

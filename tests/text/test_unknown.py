@@ -19,7 +19,9 @@ def test_known_words_need_no_note():
 
 
 def test_unknown_words_are_counted_and_named():
-    assert note_of("the dog", "dog cat", "x") == ("note: 3 of 5 words not in the vocabulary, read as <unk>: 'dog', 'x'")
+    assert note_of("the dog", "dog cat", "x") == (
+        "warning: 3 of 5 words not in the vocabulary, read as <unk>: 'dog', 'x'"
+    )
     many = note_of(" ".join(f"x{i}" for i in range(SHOWN + 9)))
     assert many.endswith(f"'x{SHOWN - 1}', ...")
 
@@ -39,5 +41,5 @@ def test_words_of_their_own_are_not(line):
 def test_a_model_of_characters_reads_any_script():
     characters = Vocabulary(["<s>", "</s>", "<unk>", "a"], [0] * 4, "char")
     assert note_of("昨天我a", vocab=characters) == (
-        "note: 3 of 4 characters not in the vocabulary, read as <unk>: '昨', '天', '我'"
+        "warning: 3 of 4 characters not in the vocabulary, read as <unk>: '昨', '天', '我'"
     )

@@ -7,24 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnlm.text.corpus import Corpus, encode
+from rnnlm.text.corpus import encode
 from rnnlm.text.vocab import BOS, EOS, OOV, SPECIALS, UNK, Vocabulary
 from rnnlm.text.windows import Batch, BlankBatch, LabelledBatch, PairBatch, Sentences, Stream, VectorBatch
-
-FIRST = len(SPECIALS)
-
-
-def made(lengths):
-    """A corpus of sentences of the given lengths, in which token number i is FIRST + i: no two are equal."""
-    ends = np.cumsum(lengths)
-    table = np.stack([ends, 2 * ends, np.arange(1, len(ends) + 1)], axis=1)
-    ids = np.arange(FIRST, FIRST + ends[-1], dtype=np.int32)
-    return Corpus(ids, table, int(2 * ends[-1]), 0, "made.txt", 0, "")
-
-
-def real(batch):
-    """Whether a prediction counts, (T, B): False for padding."""
-    return np.ones(batch.shape, bool) if batch.weights is None else batch.weights == 1
+from tests.text.examples import FIRST, made, real
 
 
 def check(reading, corpus):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from rnnlm.cli.show.plot import plot_option, pyplot_for, save
+from rnnlm.cli.show.plot import label, plot_option, pyplot_for, save
 from rnnlm.cli.tables import table
 
 
@@ -47,15 +47,13 @@ def curves_of(source, text, lags, positions, tokens):
     from rnnlm.errors import UsageError
     from rnnlm.experiment import Config, prepare
     from rnnlm.loading import load_model
-    from rnnlm.nn.network import Network
     from rnnlm.show.gradients import of_network
     from rnnlm.text.vocab import BOS, EOS, readable
 
     if source.is_dir() or source.suffix == ".npz":
         loaded = load_model(source)
         settings, words = loaded.config, loaded.vocab
-        start = Network(settings.model, words, np.dtype(settings.dtype), np.random.default_rng([settings.seed, 0]))
-        networks, corpus = [("at the start", start), ("trained", loaded.network)], None
+        networks, corpus = [("at the start", loaded.start()), ("trained", loaded.network)], None
     else:
         settings, messages = config.load(source, Config)
         for message in messages:
@@ -104,20 +102,25 @@ def report(curves, lags):
 
 def draw(pyplot, curves, lags):
     """Figure of the medians, with the quartiles as bands and the bounds dotted, on a log axis."""
-    figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
+    figure, axes = pyplot.subplots(figsize=(7, 4))
     marks, steps = "osv^Dx+*", range(lags + 1)
     for number, curve in enumerate(curves):
         low, median, high = zip(*curve["quartiles"])
-        name, mark = f"{Path(curve['model']).name}, {curve['when']}", marks[number % len(marks)]
+        name, mark = f"{label(Path(curve['model']).name)}, {curve['when']}", marks[number % len(marks)]
         (drawn,) = axes.plot(steps, visible(median), marker=mark, markersize=4, label=name)
         band = visible(low), visible(high)
         axes.fill_between(steps, *band, color=drawn.get_color(), alpha=0.2, linewidth=0)
         if curve["bound"]:
             axes.plot(steps, curve["bound"], ":", color=drawn.get_color(), linewidth=1)
+    highest = max(share for curve in curves for quartiles in curve["quartiles"] for share in quartiles)
+    if any(curve["bound"] for curve in curves):
+        axes.plot([], [], ":", color="grey", linewidth=1, label="bound (|W| max f')^k")
     axes.set_yscale("log")
+    axes.set_ylim(top=10 * highest)  # the bound of a trained network is soon far above everything else
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_xlabel("lag k (steps)")
     axes.set_ylabel("share of the error that is left")
-    axes.legend(frameon=False)
+    axes.legend()
     return figure
 
 

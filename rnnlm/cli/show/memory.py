@@ -64,7 +64,7 @@ def command(tasks, lags, updates, units, chosen, seed, plot):
 def _draw(pyplot, reached, lags, path):
     """Bar chart of the longest lag that each cell solved: a group for each cell, a colour for each task."""
     tasks, kinds = (list(dict.fromkeys(names)) for names in zip(*reached))
-    figure, axes = pyplot.subplots(figsize=(8, 4), layout="constrained")
+    figure, axes = pyplot.subplots(figsize=(8, 4))
     for i, task in enumerate(tasks):
         places = [k + 0.8 * (i + 0.5) / len(tasks) - 0.4 for k in range(len(kinds))]
         axes.bar(places, [reached[task, kind] for kind in kinds], 0.8 / len(tasks), label=task)

@@ -22,7 +22,8 @@ from rnnlm.lm.adaptive.dynamic import WINDOW, Anchored, Descent, DynamicScorer, 
 from rnnlm.lm.network import NetworkScorer, SequentialScorer
 from rnnlm.nn.heads.loss import exp_mean
 from rnnlm.text.corpus import Corpus, encode
-from rnnlm.text.windows import Sentences, Stream
+from rnnlm.text.unknown import warning
+from rnnlm.text.windows import Documents, Sentences, Stream
 
 TOKENS = 10_000  # of the development text, on which each setting of dynamic evaluation is tried
 AT_ONCE = 1280  # tokens of a batch when gradients are measured, or one window
@@ -31,6 +32,7 @@ RATES = {"sgd": (1e-4, 3e-4, 1e-3, 3e-3), "rms": (3e-5, 6e-5, 1.2e-4, 2.4e-4)}
 DECAYS = (0.0, 1e-3, 3e-3, 1e-2)
 THETA, LAM = 0.1, 0.1  # of the cache, if they are not given and there is no development text
 Report = Callable[[str], object]
+Read = Callable[[Sequence[str]], Corpus]
 
 
 @dataclass(frozen=True)
@@ -68,23 +70,36 @@ class Adapted:
 
 
 def adapt(
-    scorer: NetworkScorer, train: Sequence[str], blank_lines: bool, wanted: Adaptation, report: Report
+    scorer: NetworkScorer,
+    train: Sequence[str],
+    blank_lines: bool,
+    wanted: Adaptation,
+    report: Report,
+    documents: bool = False,
 ) -> Adapted:
     """Adapt the network of a scorer to the text it will read. `report` gets a line for each setting tried.
 
-    train, blank_lines: the network's training text, and whether its empty lines count as sentences. Raises UsageError
+    train, blank_lines, documents: the network's training text, and whether its empty lines count as sentences or part
+    documents, to each of which the trained network is adapted anew. Raises UsageError
     if a parameter must be tuned and there is no development text, DataError for texts that are missing or empty.
     """
     found = SequentialScorer(scorer.network, scorer.stream, scorer.carried)
+
+    def read(paths: Sequence[str]) -> Corpus:
+        corpus = encode(paths, scorer.vocab, blank_lines, documents=documents)
+        for note in filter(None, [*corpus.markers.notes, warning(corpus.oovs, corpus.words, corpus.name)]):
+            report(note)
+        return corpus
+
     facts: dict[str, Any] = {"dynamic": None, "cache": None, "tuned_on": None}
     if wanted.dynamic:
-        found, facts["dynamic"] = _dynamic(found, train, blank_lines, wanted, report)
+        found, facts["dynamic"] = _dynamic(found, train, wanted, report, read)
         if wanted.rate is None or (wanted.rule == "rms" and wanted.decay is None and wanted.dev):
             facts["tuned_on"] = wanted.dev
     if wanted.cache:
         theta, lam = wanted.theta, wanted.lam
         if wanted.dev and (theta is None or lam is None):
-            theta, lam = _tune_cache(found, wanted, wanted.cache, wanted.dev, report)
+            theta, lam = _tune_cache(found, wanted, wanted.cache, read([wanted.dev]), report)
             facts["tuned_on"] = wanted.dev
         theta, lam = THETA if theta is None else theta, LAM if lam is None else lam
         facts["cache"] = {"positions": wanted.cache, "theta": theta, "lambda": lam}
@@ -93,7 +108,7 @@ def adapt(
 
 
 def _dynamic(
-    static: SequentialScorer, train: Sequence[str], blank_lines: bool, wanted: Adaptation, report: Report
+    static: SequentialScorer, train: Sequence[str], wanted: Adaptation, report: Report, read: Read
 ) -> tuple[DynamicScorer, dict[str, Any]]:
     """The network under dynamic evaluation, and its parameters."""
     rate, decay, dev, statistics = wanted.rate, wanted.decay, wanted.dev, None
@@ -101,7 +116,7 @@ def _dynamic(
         raise UsageError("--dynamic tune: nothing to tune the learning rate on", "name a text with --dev")
     if wanted.rule == "rms":
         texts = [wanted.gradients] if wanted.gradients else train
-        statistics = _statistics(static, encode(texts, static.vocab, blank_lines), wanted.window)
+        statistics = _statistics(static, read(texts), wanted.window)
 
     def learner(rate: float, decay: float) -> DynamicScorer:
         rule: Rule = Descent(rate)
@@ -111,13 +126,15 @@ def _dynamic(
 
     @functools.cache
     def development_text() -> Corpus:
-        return encode([str(dev)], static.vocab)
+        return read([str(dev)])
 
     @functools.cache
     def entropy(rate: float, decay: float) -> float:
         nats, tokens = 0.0, 0
         try:
-            for window in learner(rate, decay).windows(development_text()):
+            for window in itertools.chain.from_iterable(
+                map(learner(rate, decay).windows, development_text().documents)
+            ):
                 nats += float(window.nats.sum(dtype=float))
                 tokens += len(window.nats)
                 if tokens >= TOKENS:
@@ -145,15 +162,17 @@ def _statistics(scorer: SequentialScorer, corpus: Corpus, window: int) -> np.nda
     window = min(window, scorer.tokens)
     B = max(1, AT_ONCE // window)
     batches: Any = Stream(corpus, B, window) if scorer.stream else Sentences(corpus, B)
+    if corpus.starts is not None:
+        batches = Documents(corpus, B, window)
     number = math.ceil(len(batches) * min(1, STATISTICS / len(corpus.ids)))
     return gradient_rms(scorer.network, itertools.islice(batches.batches(rng=np.random.default_rng(1)), number))
 
 
-def _tune_cache(scorer: SequentialScorer, wanted: Adaptation, size: int, dev: str, report: Report) -> tuple:
+def _tune_cache(scorer: SequentialScorer, wanted: Adaptation, size: int, dev: Corpus, report: Report) -> tuple:
     """The best theta and lambda on the development text, of those in the grids, or of the one that is given."""
     thetas = cache.THETAS if wanted.theta is None else (wanted.theta,)
     lams = cache.LAMS if wanted.lam is None else (wanted.lam,)
-    nats = cache.tune(scorer, encode([dev], scorer.vocab), size, thetas, lams)
+    nats = cache.tune(scorer, dev.documents, size, thetas, lams)
     for theta, row in zip(thetas, nats):
         figures = "  ".join(f"{lam:g}: {_ppl(x)}" for lam, x in zip(lams, row))
         report(f"cache, theta {theta:g}: ppl at each lambda {figures}")

@@ -49,19 +49,24 @@ class CacheScorer(SequentialScorer):
 
 def tune(
     scorer: SequentialScorer,
-    sentences: Iterable[np.ndarray],
+    documents: Iterable[Iterable[np.ndarray]],
     size: int,
     thetas: Sequence[float] = THETAS,
     lams: Sequence[float] = LAMS,
 ) -> np.ndarray:
-    """Cross-entropy of a text in nats per token, for each theta and lam: (thetas, lams). Reads the text once."""
-    nats, tokens, past = np.zeros((len(thetas), len(lams))), 0, Past(size, scorer.tokens)
-    for window in scorer.windows(sentences):
-        found = past.compare(window)
-        for row, theta in zip(nats, thetas):
-            p = found.p(theta)
-            row += [found.mix(-window.nats, p, lam).sum(dtype=float) for lam in lams]
-        tokens += len(window.nats)
+    """Cross-entropy of a text in nats per token, for each theta and lam: (thetas, lams). Reads the text once.
+
+    documents: the sentences of each, which begins with an empty cache; of a text as it is, there is one.
+    """
+    nats, tokens = np.zeros((len(thetas), len(lams))), 0
+    for sentences in documents:
+        past = Past(size, scorer.tokens)
+        for window in scorer.windows(sentences):
+            found = past.compare(window)
+            for row, theta in zip(nats, thetas):
+                p = found.p(theta)
+                row += [found.mix(-window.nats, p, lam).sum(dtype=float) for lam in lams]
+            tokens += len(window.nats)
     return nats / tokens
 
 

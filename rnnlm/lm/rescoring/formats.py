@@ -14,9 +14,10 @@ A file of the format srilm may begin with a line NBestList1.0 or NBestList2.0, a
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from rnnlm.errors import DataError
@@ -27,6 +28,7 @@ UNITS = {"log10": math.log(10), "ln": 1.0, "cost": -1.0, "bytelog": BYTELOG}  # 
 IMPOSSIBLE = -1e10  # nats: a score of minus infinity, with which a hypothesis is never chosen before another
 NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[-+]?(inf|infinity|1\.#inf0*)", re.IGNORECASE)
 COUNT = re.compile("[0-9]{1,9}")
+NUMBERED = re.compile(".+-[0-9]{1,9}")  # key of a hypothesis in Kaldi's format
 DECIPHER = re.compile(r"\(\s*(\S+?)\s*\)(\s.*)?")  # (score) words...
 BACKTRACE = 11  # fields of a word in NBestList2.0: word ( st: x et: x g: x a: x )
 
@@ -83,25 +85,62 @@ def parser(form: str, first: Line) -> tuple[Callable[[Line], Parsed], bool]:
         name = f"NBestList{heading[1]}.0"
         return _strict(_backtraced if heading[1] == "2" else _composite, DECIPHERS[name], hint), True
     found = recognised(first.text)
-    if found and found != form:
-        what = f"a list in the format {found}, {shortened(first.text, 60)}"
-        raise first.error(f"{form}, '{FORMATS[form].line}'", f"try --format {found}", what)
+    if found and form not in found:
+        what = f"a list in the format {found[0]}, {shortened(first.text, 60)}"
+        raise first.error(f"{form}, '{FORMATS[form].line}'", f"try --format {found[0]}", what)
     return _strict(FORMATS[form].parse, FORMATS[form].line, hint), False
 
 
-def recognised(text: str) -> str | None:
-    """The format that a line is unmistakably of, or None."""
+def recognised(text: str, exact: bool = True) -> list[str]:
+    """The formats with scores that a line may be of: one, unless its words are numbers; none of most other lines.
+
+    exact: it has as many words as it says; otherwise some of them may be noise, which is not counted.
+    """
     if text.startswith("NBestList"):
-        return "srilm"
+        return ["srilm"]
     if len(_parts(text)) > 2:
-        return "moses"
-    fields = text.split()
+        return ["moses"]
+    fields, found = text.split(), []
     for form, id in (("srilm", 0), ("srilm-stream", 1)):
         scores, count, words = fields[id : id + 2], "".join(fields[id + 2 : id + 3]), fields[id + 3 :]
         numbers = all(map(NUMBER.fullmatch, scores)) and re.search("[.-]", "".join(scores))
-        if numbers and count == str(sum(word not in UNCOUNTED for word in words)):
-            return form
-    return None
+        counted = sum(word not in UNCOUNTED for word in words)
+        if numbers and (count == str(counted) or (not exact and COUNT.fullmatch(count) and int(count) <= counted)):
+            found.append(form)
+    return found
+
+
+def guess(lines: Sequence[Line]) -> str:
+    """The format that the first lines of a file are of, a key of FORMATS. Raises DataError if it is not plain.
+
+    Formats with scores tell by their numbers. Of the others, `kaldi` counts the hypotheses of an utterance, 1, 2, ...;
+    in `mikolov` lines with the same ID follow each other.
+    """
+    texts = [line.text for line in lines if line.text]
+    found = recognised(texts[0]) or recognised(texts[0], exact=False)
+    for text in texts[1:]:
+        found = [
+            form for form in found if form in recognised(text)
+        ] or found  # what is wrong with a line, is said later
+    if not found:
+        keys = [text.split(maxsplit=1)[0] for text in texts]
+        if any(map(str.__eq__, keys, keys[1:])):
+            return "mikolov"
+        found = ["mikolov"]
+        if all(NUMBERED.fullmatch(key) for key in keys):
+            found.append("kaldi")
+            ids = [key.rpartition("-")[0] for key in keys]
+            expected = [f"{id}-{n}" for id, group in itertools.groupby(ids) for n, _ in enumerate(group, 1)]
+            if keys == expected and len(set(ids)) < len(ids):
+                return "kaldi"
+    if len(found) > 1 or found == ["mikolov"]:
+        choices = " or ".join(f"{form}, '{FORMATS[form].line}'" for form in found)
+        why = "" if found[0] in SCORED else ", and no two lines have one utterance"
+        raise DataError(
+            f"{lines[0].place}: the format is not plain: {choices}{why}",
+            f"name it: --format {found[0]}; the formats are {', '.join(FORMATS)}",
+        )
+    return found[0]
 
 
 def _strict(parse: Callable[[Line], Parsed | None], line: str, hint: str) -> Callable[[Line], Parsed]:
@@ -198,3 +237,4 @@ FORMATS = {
     "srilm-stream": Format("ID ac lm nwords words...", "log10", True, _SRILM, _srilm_stream),
     "moses": Format("ID ||| words ||| features ||| score", "ln", True, "ID numbers the sentences", _moses),
 }
+SCORED = [name for name, form in FORMATS.items() if form.scored]

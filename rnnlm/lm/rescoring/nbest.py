@@ -18,9 +18,10 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from rnnlm.errors import DataError
-from rnnlm.lm.rescoring.formats import FORMATS, UNCOUNTED, UNITS, Line, parser
+from rnnlm.lm.rescoring.formats import FORMATS, UNCOUNTED, UNITS, Line, guess, parser
 from rnnlm.text.lines import TextPath, lines, text_name
 
+JUDGED = 200  # lines by which the format of a file is judged
 ONCE = "each utterance has one list or reference, and its hypotheses are numbered"
 ALIGNED = "a file of scores has a line for each hypothesis, in the same order"
 MARKERS = {"<s>", "</s>"}  # never words of a hypothesis or reference
@@ -57,6 +58,7 @@ def read(
     unit: str | None = None,
     noise: Collection[str] = (),
     notes: list[str] | None = None,
+    begun: Iterable[Line] | None = None,
 ) -> Iterator[NBest]:
     """N-best lists from files, one after the other.
 
@@ -65,12 +67,13 @@ def read(
     unit: unit of these scores, a key of UNITS. Default: that of the format.
     noise: words that are none; `-pau-` is one in SRILM's formats, and `<s>` and `</s>` are dropped everywhere.
     notes: gets a line for each thing to report once all lists are read: see `confusable`.
+    begun: the lines of the first file, where `guessed` has begun to read them.
 
     Raises DataError, with file and line, for a malformed line or one of another format, for scores that do not belong
     to the hypotheses line by line, for an utterance that comes twice, and for a file without hypotheses.
     """
     unit = unit or FORMATS[form].unit
-    rows = _rows(paths, form, {*noise, *(PAUSES if form.startswith("srilm") else ())})
+    rows = _rows(paths, form, {*noise, *(PAUSES if form.startswith("srilm") else ())}, begun)
     for kind, path in (("ac", ac), ("old", old)):
         if path is not None:
             rows = _with_scores(rows, kind, path, unit)
@@ -88,6 +91,18 @@ def read(
         yield NBest(id, [hypotheses[number] for number in sorted(hypotheses)])
     if notes is not None:
         notes += confusable(sizes, form)
+
+
+def guessed(path: TextPath) -> tuple[str, Iterator[Line]]:
+    """The format of a file of n-best lists, judged by its first lines, and all of its lines.
+
+    Raises DataError if it has none, or if they may be of several formats: see `formats.guess`.
+    """
+    every = _lines(path)
+    first = list(itertools.islice(every, JUDGED))
+    if not any(line.text for line in first):
+        raise DataError(f"{text_name(path)}: no hypotheses", "expected a hypothesis on each line")
+    return guess(first), itertools.chain(first, every)
 
 
 def confusable(sizes: dict[str, int], form: str) -> Iterator[str]:
@@ -168,12 +183,12 @@ class _Row(NamedTuple):
     hypothesis: Hypothesis
 
 
-def _rows(paths: Sequence[TextPath], form: str, noise: set[str]) -> Iterator[_Row]:
+def _rows(paths: Sequence[TextPath], form: str, noise: set[str], begun: Iterable[Line] | None) -> Iterator[_Row]:
     """Hypotheses of all files, in order, with the scores in their lines. The file's name has the id of a line."""
     for file, path in enumerate(paths):
         named = re.sub(r"(\.nbest|\.score)?(\.gz)?$", "", os.path.basename(text_name(path)))
         parse, empty = None, True
-        for line in _lines(path):
+        for line in begun if begun is not None and file == 0 else _lines(path):
             if parse is None:
                 parse, heading = parser(form, line)
                 if heading:

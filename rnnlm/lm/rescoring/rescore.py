@@ -4,7 +4,7 @@
           + old * (log-probability of the words under the recogniser's own model) - penalty * (number of words)
 
 in natural logarithms; ac, lm, old and penalty are the `Weights`. Each word out of the vocabulary takes the weight oov
-from log10 of the model's probability (`rnnlm.lm.oov`). Noise is neither scored nor counted.
+from log10 of the model's probability, or counts nothing but that (`rnnlm.lm.oov`). Noise is neither scored nor counted.
 
     for scored in rescore(scorer, nbest.read(["test.nbest"], "mikolov")):
         print(scored.best(Weights(lm=8)))
@@ -89,8 +89,8 @@ def rescore(
         rows = []
         for h, words, log_p in zip(nbest.hypotheses, sentences, log_probs):
             known = rule.known(words, scorer.vocab)
-            lm = np.maximum(log_p[known] if how == "exclude" else log_p, LOG_ZERO).sum(dtype=float)
-            oovs = known.count(False) if how == "unk" else 0
+            lm = np.maximum(log_p if how == "unk" else log_p[known], LOG_ZERO).sum(dtype=float)
+            oovs = 0 if how == "exclude" else known.count(False)
             rows.append((h.ac, lm, h.old, -len(h.words), -oovs))
         yield Scored(nbest, np.array(rows, float))
 

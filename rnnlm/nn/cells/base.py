@@ -20,14 +20,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from rnnlm.config import Choice
-from rnnlm.nn.cells.padding import Padding
+from rnnlm.nn.cells.visible import Visible
 from rnnlm.nn.params import Specs
 from rnnlm.nn.state import State
 
 Empty = Callable[..., np.ndarray]  # empty(T, B, H): an uninitialised array in the network's memory
 
 
-class Cell(Padding, Choice, default="vanilla"):
+class Cell(Visible, Choice, default="vanilla"):
     """Recurrence over a window of T steps: a frozen dataclass of hyperparameters, without weights, state or memory.
 
     A new kind is one file with a subclass, `class MyCell(Cell, kind="mine")`, one import in `cells/__init__.py` and one

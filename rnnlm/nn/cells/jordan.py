@@ -143,6 +143,9 @@ class Jordan(Cell, kind="jordan"):
                 dstate = None
         return self.backward(p, g, dy, dstate, work, dx)
 
+    def whole_error(self, dy, state, dstate):
+        return dy + _softmax_backward(state[0], dstate[0]) if dstate else dy.copy()
+
 
 def _softmax_backward(y, dy):
     """Gradient by o of y = softmax(o). y, dy (B, K)."""

@@ -44,6 +44,8 @@ class LSTM(Cell, kind="lstm"):
     The equations are those of PyTorch's nn.LSTM, whose order is i, f, g, o, and whose two biases are one here.
     """
 
+    memory = ("c",)
+
     size: int = option(256, "hidden units H", low=1)
     forget_bias: float = option(1.0, "start of f's bias: large values remember at first (Jozefowicz et al. 2015)")
     init_W: Init = option(Orthogonal(), "start of each of the four parts of W")

@@ -50,7 +50,7 @@ class Composition(Choice, default="recursive"):
     def backward(self, p: Any, g: Any, dh: np.ndarray, trees: Structure, work: Any, dx: np.ndarray | None) -> None:
         """dL/dh (L + M, H), from the outputs alone -> adds the gradient of the parameters into g.
 
-        Writes the gradient of the leaves into dx (L, D) if given; overwrites dh. (Backpropagation through structure:
-        Goller & Küchler 1996.)
+        Writes the gradient of the leaves into dx (L, D) if given; adds to dh what comes to each node from its parent.
+        (Backpropagation through structure: Goller & Küchler 1996.)
         """
         raise NotImplementedError

@@ -91,7 +91,7 @@ def test_extreme_vectors():
 def test_tune_is_evaluation_at_every_point():
     source = source_of()
     thetas, lams = (0.0, 0.3, 2.0), (0.1, 0.5)
-    found = tune(source, map(source.ids, TEXT), SIZE, thetas, lams)
+    found = tune(source, [map(source.ids, TEXT)], SIZE, thetas, lams)
     for i, theta in enumerate(thetas):
         for j, lam in enumerate(lams):
             log_p = np.concatenate(list(CacheScorer(source, SIZE, theta, lam).log_probs(TEXT)))

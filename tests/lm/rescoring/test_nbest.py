@@ -7,7 +7,8 @@ import pytest
 
 from rnnlm.errors import DataError
 from rnnlm.lm.rescoring.formats import FORMATS, IMPOSSIBLE
-from rnnlm.lm.rescoring.nbest import Hypothesis, NBest, read, read_noise, read_references, write
+from rnnlm.lm.rescoring.nbest import JUDGED as JUDGED_BY
+from rnnlm.lm.rescoring.nbest import Hypothesis, NBest, guessed, read, read_noise, read_references, write
 
 LN10 = math.log(10)
 
@@ -283,3 +284,70 @@ def test_ids_that_are_not(folder, text):
     notes = []
     list(read([folder("f", text)], "mikolov", notes=notes))
     assert notes == []
+
+
+# --- the format of a list, judged by its first lines -----------------------------------------------------------------
+
+JUDGED = {
+    "mikolov": ["u1 the cat\nu1 a cat\nu2 the dog\n", "u-1 the cat\nu-1\n", "\n1 2 3\n1 4 5\n2 7\n"],
+    "kaldi": ["a-1 the cat\na-2 a cat\nb-1 the dog\n", "a-1-1 the\na-1-2\na-2-1 b\n"],
+    "srilm": ["-1.5 -20 2 the cat\n-2.5 -21 0\n", "NBestList1.0\n(-5) the\n", "NBestList2.0\n(0)\n",
+              "-1.5 -20 2 <s> the cat </s>\n-1.5 -20 2 the cat\n"],
+    "srilm-stream": ["u1 -1.5 -20 2 the cat\nu1 -1.5 -20 0\n", "7 -1.5 -20 3 1 2 3\n7 -1 -20.0 1 x\n"],
+    "moses": ["0 ||| the cat ||| LM0= -2 ||| -1\n"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("form", "text"), [(form, text) for form, texts in JUDGED.items() for text in texts])
+def test_a_format_is_judged_by_the_first_lines(folder, form, text):
+    found, begun = guessed(folder("f", text))
+    assert found == form
+    begun = list(begun)
+    assert [line.text for line in begun] == text.splitlines()
+    if text.strip() == text.rstrip("\n"):  # otherwise an empty line is an error, as it is in a list of a known format
+        assert list(read(["f"], form, begun=begun)) == list(read(["f"], form))
+
+
+def test_more_lines_than_a_format_is_judged_by(folder):
+    text = "".join(f"u{i // 2} the cat\n" for i in range(3 * JUDGED_BY))
+    form, begun = guessed(folder("f", text))
+    assert (
+        sum(len(nbest.hypotheses) for nbest in read(["f", folder("g", "z a\n")], form, begun=begun))
+        == 3 * JUDGED_BY + 1
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "candidates"),
+    [
+        ("u1 the cat\nu2 the dog\n", ["mikolov"]),  # perhaps no lists at all, but a text
+        ("u-1 the cat\n", ["mikolov", "kaldi"]),
+        ("a-2 the\na-1 cat\nb-7 x\n", ["mikolov", "kaldi"]),
+        ("1.5 2.5 2 1 x\n-1 -2.5 1 0\n", ["srilm", "srilm-stream"]),
+    ],
+)
+def test_what_is_not_plain_is_an_error_that_names_the_candidates(folder, text, candidates):
+    name = folder("f", text)
+    with pytest.raises(DataError, match="f:1: the format is not plain") as error:
+        guessed(name)
+    assert all(f"{form}, '" in error.value.message for form in candidates)
+    assert "--format" in error.value.hint
+
+
+@pytest.mark.parametrize("text", ["", "\n\n"])
+def test_nothing_has_no_format(folder, text):
+    with pytest.raises(DataError, match="f: no hypotheses"):
+        guessed(folder("f", text))
+
+
+def test_a_wrong_line_behind_others_is_told_as_in_a_list_of_that_format(folder):
+    form, begun = guessed(folder("f", "-1.5 -20 2 the cat\n-1.5 -20 7 the cat\n"))
+    with pytest.raises(DataError, match="f:2: .*as many words"):
+        list(read(["f"], form, begun=begun))
+
+
+def test_noise_that_is_not_counted_is_no_word_of_another_format(folder):
+    text = "u -1.5 -20 2 uh the [laugh] cat\nu -1.5 -20 1 uh cat\n"
+    form, begun = guessed(folder("f", text))
+    (nbest,) = read(["f"], form, begun=begun, noise={"uh", "[laugh]"})
+    assert [h.words for h in nbest.hypotheses] == [["the", "cat"], ["cat"]]

@@ -1,0 +1,200 @@
+"""`rnnlm show units`: activations of single hidden units over a text."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+from pathlib import Path
+
+import click
+
+from rnnlm.cli.options import utf8
+from rnnlm.cli.show.plot import label, plot_option, pyplot_for, save
+from rnnlm.cli.tables import coloured, cut, terminal_width, width, wrap
+
+PIPED = 100  # width where there is no terminal
+WORD = 24  # cells of a word at most
+LEVELS = "▁▂▃▄▅▆▇█"  # of a character's activation, from the most negative one to the most positive one
+SCALE = (26, 74, 117, 153, 255, 223, 216, 209, 202)  # of the 256 colours: blue is negative, orange positive
+LONGEST = 10  # rows of a line that are shown
+DECIMALS = 4  # of the numbers in --json
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("text", metavar="TEXT|-", callback=utf8)
+@click.option(
+    "--unit", "chosen", multiple=True, metavar="[LAYER:]N", help="Unit to show; repeatable.  [found by itself]"
+)
+@click.option("--best", type=click.IntRange(1), default=1, help="Units for each feature of the text.")
+@click.option("--lines", "most", type=click.IntRange(1), default=6, help="Lines of TEXT that are shown.")
+@click.option("--tokens", type=click.IntRange(2), default=5000, help="Read so many tokens of TEXT.")
+@plot_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, on one line: see docs/show.md.")
+def command(model, text, chosen, best, most, tokens, plot, as_json):
+    """Activations of single hidden units of MODEL over the words or characters of TEXT, a file (Karpathy et al. 2015).
+
+    Units are found by the features of the text that explain them best: position in the line, being inside quotation
+    marks, being inside brackets, and the length of words, in a character model the letters of the word so far. r^2 is
+    the share of a unit's variance that a straight line over the feature explains.
+
+    On a terminal each token has the colour of the activation after it: blue is negative, orange positive. Elsewhere
+    the activation is below it, in hundredths, or as a block from ▁ (most negative) to █ (most positive).
+
+    Units are numbered from 0: 17, 2:17 of the second layer, c17 the memory of an LSTM (tanh c_17), 2:c17.
+    """
+    pyplot = pyplot_for(plot) if plot else None
+    from rnnlm.loading import EVERY_MODEL, load_model
+    from rnnlm.show.units import readings
+
+    loaded = load_model(model, EVERY_MODEL)
+    found = readings(loaded, text, tokens, best, chosen)
+    characters = loaded.vocab.inputs.level == "char"
+    if as_json:
+        click.echo(
+            json.dumps({"model": str(model), "text": text, "sides": [facts(one) for one in found]}, ensure_ascii=False)
+        )
+    else:
+        for one in found:
+            for line in report(one, characters, most, terminal_width() or PIPED, coloured()):
+                click.echo(line)
+    if pyplot:
+        save(draw(pyplot, found, characters, most), plot)
+        click.echo(f"{plot}: activations of units over the text", err=True)
+
+
+def facts(one):
+    """The figures of one side as --json prints them."""
+    units = [
+        {**dataclasses.asdict(unit), "explained": unit.explained, "values": unit.values.round(DECIMALS).tolist()}
+        for unit in one.units
+    ]
+    features = {name: values.astype(int).tolist() for name, values in one.features.items()}
+    return dataclasses.asdict(dataclasses.replace(one, units=[], features={})) | {"features": features, "units": units}
+
+
+def title(unit):
+    """Which unit it is, and how well its feature explains it, or of one that was named the feature that does best."""
+    feature = unit.feature or max(unit.explained, key=unit.explained.get, default="")
+    name = f"{unit.layer}, " * (unit.layer != "h") + f"{unit.part}, unit {unit.number}"
+    if not feature:
+        return name
+    return f"{name}: {feature}, r^2 {unit.explained[feature]:.2f} (r {unit.correlation[feature]:+.2f})"
+
+
+def report(one, characters, most, limit, colours):
+    """Lines for people, none wider than `limit` cells."""
+    side = f"{one.side}: " * bool(one.side)
+    yield from wrap(f"{side}{len(one.words)} {'characters' if characters else 'words'} read", limit)
+    if one.absent:
+        yield from wrap(f"not in this text, or the same everywhere: {', '.join(one.absent)}", limit)
+    shown = tokens_of(one, characters, most)
+    for unit in one.units:
+        yield ""
+        yield from wrap(title(unit), limit)
+        largest = float(abs(unit.values).max()) or 1.0
+        shares = (unit.values / largest).tolist()
+        yield f"from -{largest:.2f} to {largest:.2f}"
+        gap = 0 if characters else 1
+        below = [
+            LEVELS[block(share, len(LEVELS))] if characters else f"{100 * share * largest:+.0f}" for share in shares
+        ]
+        for row in rows(shown, below if not (characters or colours) else [""] * len(below), gap, limit):
+            if colours:
+                yield (" " * gap).join(click.style(text, fg=16, bg=colour(shares[i])) for i, text in row)
+            else:
+                yield (" " * gap).join(padded(text, below[i]) for i, text in row).rstrip()
+                yield (" " * gap).join(padded(below[i], text) for i, text in row).rstrip()
+    yield ""
+
+
+def tokens_of(one, characters, most):
+    """The tokens of the first lines as they are shown, a list for each line: (number, text)."""
+    ends = [*one.lines[1:], len(one.words)]
+    lines = [range(first, end) for first, end in zip(one.lines[:most], ends)]
+    if characters:
+        return [[(i, one_cell(one.words[i])) for i in line] for line in lines]
+    return [[(i, cut(one.words[i], WORD)) for i in line] for line in lines]
+
+
+def one_cell(character):
+    """A character of a text in its own width: `⏎` for the start of a line, `·` for what does not show."""
+    if len(character) > 1:
+        return "⏎"
+    return character if character.isprintable() and width(character) else "·"
+
+
+def rows(lines, below, gap, limit):
+    """Lines of tokens parted into rows of at most `limit` cells, LONGEST for a line.
+
+    below: what stands below each token, by its number.
+    """
+    for line in lines:
+        yield from itertools.islice(parted(line, below, gap, limit), LONGEST)
+
+
+def parted(line, below, gap, limit):
+    """One line of tokens in rows of at most `limit` cells."""
+    row: list[tuple[int, str]] = []
+    used = 0
+    for i, text in line:
+        wide = max(width(text), width(below[i]))
+        if row and used + wide > limit:
+            yield row
+            row, used = [], 0
+        row.append((i, text))
+        used += wide + gap
+    yield row
+
+
+def padded(text, other):
+    """A text with spaces behind it, so that it is as wide as the other one."""
+    return text + " " * (width(other) - width(text))
+
+
+def block(share, number):
+    """One of so many equal parts of -1 ... 1, from 0."""
+    return min(int((share + 1) / 2 * number), number - 1)
+
+
+def colour(share):
+    """Colour of an activation, -1 ... 1."""
+    return SCALE[block(share, len(SCALE))]
+
+
+def draw(pyplot, found, characters, most):
+    """Figure of the first lines, for each unit once, each token on the colour of its activation."""
+    from matplotlib.patches import Rectangle
+
+    gap, across = (0, 80) if characters else (1, 90)
+    units = [(one, unit) for one in found for unit in one.units]
+    parts = [list(rows(tokens_of(one, characters, most), [""] * len(one.words), gap, across)) for one, _ in units]
+    heights = [len(part) + 1.5 for part in parts]
+    figure, grid = pyplot.subplots(
+        len(units), 1, squeeze=False, height_ratios=heights, figsize=(10, 0.22 * sum(heights) + 0.3), dpi=120
+    )
+    scale = pyplot.cm.ScalarMappable(pyplot.Normalize(-1, 1), "RdBu_r")
+    for (one, unit), part, axes in zip(units, parts, grid[:, 0]):
+        largest = float(abs(unit.values).max()) or 1.0
+        for y, row in enumerate(part):
+            x = 0
+            for i, text in row:
+                share = unit.values[i] / largest
+                wide = width(text)
+                axes.add_patch(
+                    Rectangle((x - gap / 2, -y - 0.5), wide + gap, 1, color=scale.to_rgba(share), linewidth=0)
+                )
+                ink = "white" if abs(share) > 0.6 else "black"
+                shown = label(text) if text.strip() else text
+                axes.text(x + wide / 2, -y, shown, ha="center", va="center_baseline", fontsize=7, color=ink)
+                x += wide + gap
+        side = f"{one.side}: " * bool(one.side)
+        axes.set_title(f"{side}{title(unit)}".replace("r^2", "r²"), fontsize=8, loc="left")
+        axes.set_xlim(-0.5, across + 0.5)
+        axes.set_ylim(-len(part) + 0.4, 0.6)
+        axes.axis("off")
+    bar = figure.colorbar(scale, ax=list(grid[:, 0]), shrink=0.6, aspect=30, pad=0.01)
+    bar.set_label("activation, as a share of the unit's largest", fontsize=8)
+    bar.ax.tick_params(labelsize=7)
+    return figure

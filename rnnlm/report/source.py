@@ -1,0 +1,145 @@
+"""Sources of a report: the model, the log of its run, and the text that it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+from rnnlm.errors import DataError
+from rnnlm.lm.network import NetworkScorer
+from rnnlm.loading import EVERY_MODEL, Loaded, load_model
+from rnnlm.show.curves import Course, courses
+from rnnlm.show.facts import describe
+from rnnlm.show.sentence import unrolled
+from rnnlm.show.surprise import Surprise, surprise
+from rnnlm.show.units import Reading, readings
+from rnnlm.tasks.unrolled import Unrolled
+from rnnlm.text.lines import lines
+from rnnlm.text.vocab import OOV
+
+SENTENCES = 100  # the first of the text that are looked at one by one
+LENGTHS = {"word": (5, 12), "char": (15, 40)}  # tokens of a sentence that is good to look at
+
+
+@dataclass
+class Source:
+    """A model, and the run that it comes from.
+
+    path      as it was named: a run directory, or a model file
+    text      file to read instead of the validation text
+    sentence  sentence to unroll, instead of one of the text
+    course    log of the run; None for a model file alone
+    """
+
+    path: Path
+    loaded: Loaded
+    text: str | None
+    sentence: str | None
+    course: Course | None
+
+    @classmethod
+    def of(cls, path: Path, text: str | None, sentence: str | None) -> Source:
+        """Read a model, its log, and the text if one is named. Raises DataError for what is missing or broken."""
+        loaded = load_model(path, EVERY_MODEL)
+        course = courses([path])[0] if (path / "config.yaml").is_file() else None
+        source = cls(path, loaded, text, sentence, course)
+        if text is not None:
+            source.read(text)  # one that the user has named must be there
+        return source
+
+    @property
+    def name(self) -> str:
+        """Name of the run, or of the file."""
+        return self.path.resolve().name
+
+    @property
+    def run(self) -> Path:
+        """The run directory. Raises DataError for a model file alone."""
+        if not self.path.is_dir():
+            raise DataError(f"{self.path} is a model file, and no run directory with a log", "give the run directory")
+        return self.path
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        """Facts about the model, by the keys of `rnnlm info --json`."""
+        return describe(self.loaded, self.path)
+
+    @property
+    def state(self) -> str:
+        """Whether training is over; "" for a model file alone."""
+        run = self.facts["run"]
+        return "" if run is None else "finished" if run["finished"] else "unfinished"
+
+    @property
+    def corpus(self) -> Any:
+        """The text that is read, encoded: the one that was named, or else what validated, or else the training text."""
+        return self._chosen[2]
+
+    def lines(self) -> Iterator[str]:
+        """Lines of the text of `corpus`, a sentence each."""
+        paths, first, _ = self._chosen
+        words, kept = self.loaded.vocab, self.loaded.config.data.blank_lines
+        every = chain.from_iterable(map(lines, paths))
+        yield from islice((line for line in every if kept or words.split(line)), first, None)
+
+    def unrolled(self, k: int) -> Unrolled:
+        """The network unrolled over the sentence that was named, or over a short one of the text."""
+        task, network = self.loaded.task, self.loaded.network
+        if self.sentence is not None:
+            return next(unrolled(self.loaded, self.sentence, k))
+        paths, first, _ = self._chosen
+        every = chain.from_iterable(task.examples_in(network, path) for path in paths)
+        return task.unroll(network, self._short(list(islice(every, first, first + SENTENCES))), k)
+
+    def _short(self, examples: list[Any]) -> Any:
+        """The first example of a length that is good to look at and without unknown words, or else the shortest."""
+        words = self.loaded.vocab.inputs
+        split = [words.split(one) if isinstance(one, str) else [] for one in examples]
+        low, high = LENGTHS[words.level]
+        fitting = [one for one, tokens in zip(examples, split) if low <= len(tokens) <= high]
+        known = [one for one in fitting if isinstance(one, str) and OOV not in words.ids(words.split(one))]
+        return (known or fitting or [examples[min(range(len(split)), key=lambda i: len(split[i]))]])[0]
+
+    def readings(self, tokens: int) -> list[Reading]:
+        """Units that stand out while the network reads the beginning of the text."""
+        return readings(self.loaded, self._chosen[0][0], tokens)
+
+    @cached_property
+    def _chosen(self) -> tuple[list[str], int, Any]:
+        return self.read(self.loaded.config.data.valid if self.text is None else self.text)
+
+    def read(self, named: str | float | None) -> tuple[list[str], int, Any]:
+        """A text: its files, the number of sentences at their beginning that are not part of it, and its corpus.
+
+        named: a file, the share at the end of the training text, or None for the whole. Raises DataError as
+        `Task.encode` does.
+        """
+        loaded, data = self.loaded, self.loaded.config.data
+        paths = [named] if isinstance(named, str) else data.train
+        corpus = loaded.task.encode(paths, loaded.vocab, data, loaded.config.model)
+        if not isinstance(named, float):
+            return paths, 0, corpus
+        head, tail = loaded.task.split(corpus, named)
+        return paths, head.sentences, tail
+
+    @property
+    def writes(self) -> bool:
+        """Whether the model is a language model."""
+        return "score" in self.loaded.task.commands
+
+    @cached_property
+    def scorer(self) -> NetworkScorer:
+        """The language model. Raises DataError for a model of another task, with the reason why it is none."""
+        if not self.writes:
+            raise DataError(self.loaded.config.model.instead[0], "`rnnlm eval` has the figures of other tasks")
+        return NetworkScorer(self.loaded.network, self.loaded.stream, self.loaded.stream)
+
+    @cached_property
+    def surprise(self) -> Surprise:
+        """Surprise of the language model at the text."""
+        kept = self.loaded.config.data.blank_lines
+        return surprise(self.scorer, self.lines(), sentences=SENTENCES, blank_lines=kept, name=self.corpus.name)

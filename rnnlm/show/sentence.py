@@ -1,0 +1,47 @@
+"""A network unrolled over a sentence: figures of each step, for the commands that show them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from rnnlm.errors import UsageError
+from rnnlm.loading import Loaded
+from rnnlm.tasks.unrolled import Unrolled
+
+DECIMALS = 6  # of the numbers in `facts`
+
+
+def unrolled(loaded: Loaded, text: str, k: int = 5, line: int | None = None) -> Iterator[Unrolled]:
+    """The network of a model unrolled over each line of a text ("-": standard input), or over one line, from 1.
+
+    k: predictions in each place. Raises UsageError for a line that does not exist, and as `Task.unroll` does.
+    """
+    number = 0
+    for number, example in enumerate(loaded.task.examples(loaded.network, text), 1):
+        if line in (None, number):
+            yield loaded.task.unroll(loaded.network, example, k)
+        if line == number:
+            return
+    if line is not None:
+        raise UsageError(f"--line {line}: the text has {number} lines", "the first line has number 1")
+
+
+def facts(one: Unrolled) -> dict[str, Any]:
+    """The figures of an unrolled sentence as plain data for JSON."""
+    return _plain(dataclasses.asdict(one))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return _plain(value._asdict())
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    if isinstance(value, np.ndarray):
+        return np.round(value, DECIMALS).tolist()
+    return round(value, DECIMALS) if isinstance(value, float) else value
