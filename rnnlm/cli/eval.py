@@ -12,6 +12,7 @@ import click
 from tqdm import tqdm
 
 from rnnlm.cli.adaptation import adapt_to_text, adaptation, adaptation_options
+from rnnlm.cli.launcher import among_ranks, in_order, refuse_stdin
 from rnnlm.cli.options import independent_option, mix_options, mixture
 from rnnlm.cli.srilm import Listing, listing
 from rnnlm.errors import NumericalError, UsageError
@@ -51,9 +52,11 @@ FIGURES = (
 @click.option("--check-sums", is_flag=True, help="Check that all probabilities add up to one; exit status 3 if not.")
 @adaptation_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per text, on one line.")
+@among_ranks
 def command(
-    model, texts, verbosity, independent, mix, mix_weights, dev, oov, oov_types, ranks, check_sums, as_json, **adapting
-):
+    model, texts, verbosity, independent, mix, mix_weights, dev, oov, oov_types, ranks, check_sums, as_json, processes,
+    **adapting,
+):  # fmt: skip
     """Perplexity of MODEL on each TEXT, a sentence a line, in SRILM's format.
 
     MODEL is a model file, a run directory or an ARPA file. TEXT is a file, or `-` for standard input; without it, the
@@ -74,10 +77,11 @@ def command(
     from rnnlm.loading import load_text_model
 
     loaded, texts = load_first(model, texts)
+    refuse_stdin(processes, texts)
     if loaded and "score" not in loaded.task.commands:
         if verbosity or independent is not None or mix or oov != "both" or ranks or check_sums or wanted:
             raise UsageError(f"{model}: {loaded.config.model.instead[0]}", "leave out all options but --json")
-        tasks.evaluate(loaded, texts, as_json)
+        in_order(processes, texts, lambda path: tasks.evaluate(loaded, [path], as_json))
         return
     carried = None if independent is None else not independent
     main = loaded.text_model(carried) if loaded else load_text_model(model)
@@ -88,7 +92,8 @@ def command(
     scorer = mixture(models, mix_weights, None if mix_weights else dev) if mix else main.scorer
     if carried and not scorer.carried:
         raise UsageError(f"{model}: --continuous: for an n-gram model every sentence is independent", "leave it out")
-    for path in texts:
+
+    def measured(path):
         if adapted and verbosity:
             click.echo(ADAPTED.format(adapted))
         started = time.perf_counter()
@@ -108,6 +113,8 @@ def command(
                 f"expected within {SUM_ERROR:g}",
                 "an n-gram model that is not normalized, or a damaged one?",
             )
+
+    in_order(processes, texts, measured)
 
 
 # --- options ---

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import itertools
 import math
 import os
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from rnnlm.cli.launcher import among_ranks, refuse_stdin
 from rnnlm.cli.options import load, mix_options, oov_options, oov_rule
 from rnnlm.cli.output import output_of
 from rnnlm.cli.tables import table
@@ -16,6 +18,7 @@ from rnnlm.errors import UsageError
 from rnnlm.files import write_whole
 from rnnlm.lm.rescoring.formats import FORMATS, UNITS
 
+PIECE = 20  # n-best lists that a process scores at once
 # Options, in the order of `Weights`.
 WEIGHTS = ("ac-weight", "lm-weight", "old-weight", "word-penalty", "oov-penalty")
 
@@ -65,9 +68,10 @@ WEIGHTS = ("ac-weight", "lm-weight", "old-weight", "word-penalty", "oov-penalty"
 @click.option("--nbest", is_flag=True, help="Write whole lists, reordered, noise included.")
 @click.option("-v", "--verbose", is_flag=True, help="Errors by length, and the utterances that changed.")
 @click.option("-o", "--output", metavar="FILE", default="-", help="Where to write.")
+@among_ranks
 def command(
     model, lists, form, ac, old, unit, context, ref, tune, nbest, output, mix, mix_weights, oov, oov_penalty, noise,
-    keep_noise, verbose, **values,
+    keep_noise, verbose, processes, **values,
 ):  # fmt: skip
     """Score the hypotheses in NBEST with MODEL and write the best one of each utterance, as `ID words...`.
 
@@ -91,6 +95,7 @@ def command(
     from rnnlm.text.lines import text_name
     from rnnlm.text.unknown import UnknownWords
 
+    refuse_stdin(processes, lists)
     begun = None
     if form is None:
         form, begun = guessed(lists[0])
@@ -108,18 +113,20 @@ def command(
     unknown = UnknownWords(scorer.vocab, text_name(lists[0]))
     notes: list[str] = []
     found = Heard(read(lists, form, ac, old, unit, left_out, notes, begun), left_out)
-    scored = rescore(scorer, found, unknown.split, rule.how)
+    pieces, split = in_pieces(processes, found, unknown, context)
+    scored = processes.shared_out(pieces, lambda piece: rescore(scorer, piece, split, rule.how))
+    if not processes.first:
+        collections.deque(scored, maxlen=0)
+        return
     given = [values[name.replace("-", "_")] for name in WEIGHTS[:-1]]
-    weights, developed = Weights(*given)._replace(oov=rule.penalty), 0
+    weights, developed, changed = Weights(*given)._replace(oov=rule.penalty), 0, []
     if tune:
         everything = list(scored)
         developed = max(1, round(tune * len(everything)))
         some = everything[:developed]
-        oovs = any(s.scores[:, 4].any() for s in some)
-        free = {"lm": has_ac, "old": has_old, "penalty": True, "oov": oovs}
+        free = {"lm": has_ac, "old": has_old, "penalty": True, "oov": any(s.scores[:, 4].any() for s in some)}
         weights = tuned(some, errors, weights, [name for name, is_free in free.items() if is_free], rule.how)
         scored = iter(everything)
-    changed = []
 
     def rows():
         for i, s in enumerate(scored):
@@ -138,6 +145,26 @@ def command(
         show(errors, verbose, err=output == "-")
     if verbose:
         show_changes(changed, err=output == "-")
+
+
+def in_pieces(processes, lists, unknown, context):
+    """N-best lists in pieces, to be shared out among processes, and the function that splits their hypotheses.
+
+    One piece for one process, or where a list depends on the one before it. Otherwise the unknown words of all pieces
+    are counted here, since a process scores only some of them.
+    """
+    if processes.size == 1 or context != "none":
+        return [lists], unknown.split
+
+    def pieces():
+        remaining = iter(lists)
+        while piece := list(itertools.islice(remaining, PIECE)):
+            for nbest in piece:
+                for hypothesis in nbest.hypotheses:
+                    unknown.split(" ".join(hypothesis.words))
+            yield piece
+
+    return pieces(), unknown.vocab.split
 
 
 class Heard:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from rnnlm.cli.launcher import among_ranks, refuse_stdin
 from rnnlm.cli.options import independent_option, load, mix_options, oov_options, oov_rule
 
 
@@ -18,7 +19,8 @@ from rnnlm.cli.options import independent_option, load, mix_options, oov_options
 @click.option("--base", type=click.Choice(["10", "e", "2"]), default="10", help="Base of the logarithms.")
 @oov_options
 @independent_option(default=True)
-def command(model, text, mix, mix_weights, words, base, oov, oov_penalty, independent):
+@among_ranks
+def command(model, text, mix, mix_weights, words, base, oov, oov_penalty, independent, processes):
     """Log-probability of each line of TEXT under MODEL, `</s>` included.
 
     MODEL is a run directory, a model file or an ARPA file; TEXT is a file, or `-` for standard input. Prints exactly
@@ -34,9 +36,15 @@ def command(model, text, mix, mix_weights, words, base, oov, oov_penalty, indepe
     scale = {"10": math.log(10), "e": 1, "2": math.log(2)}[base]
     unknown = UnknownWords(scorer.vocab, text_name(text))
     # Independent lines: those there are so far, so that a program that waits for an answer gets it.
-    for block in blocks(text) if independent else [lines(text)]:
-        for line in scores(scorer, map(unknown.split, block), scale, rule, words):
-            click.echo(line)
+    refuse_stdin(processes, [text])
+    shared = processes.size > 1
+
+    def cut(some):  # of all lines, also those that other processes score: rank 0 counts their unknown words
+        return [*map(unknown.split, some)] if shared and independent else map(unknown.split, some)
+
+    tokens = map(cut, blocks(text) if independent else [lines(text)])
+    for line in processes.shared_out(tokens, lambda sentences: scores(scorer, sentences, scale, rule, words)):
+        click.echo(line)
     if unknown.note:
         click.echo(unknown.note, err=True)
 

@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rnnlm.cli.launcher import started
 from rnnlm.cli.progress import Screen, Signals, duration
 from rnnlm.errors import NumericalError, UsageError
 from rnnlm.nn.threads import set_threads
 from rnnlm.recipes import names as recipes
+from rnnlm.training.ranks import ALONE
 
 if TYPE_CHECKING:
     from rnnlm.experiment import Experiment
@@ -52,67 +54,78 @@ if TYPE_CHECKING:
     type=click.IntRange(min=1),
     help="Threads to compute with.  [default: all cores; with --resume as before]",
 )
+@click.option(
+    "--no-mpi", is_flag=True, help="Train alone, although a launcher such as mpirun has started this process."
+)
 @click.option("--max-time", metavar="TIME", help="Save and stop after this time, such as 90m or 2h.")
 @click.option("-q", "--quiet", is_flag=True, help="Errors only.")
 @click.option("-v", "--verbose", is_flag=True, help="Say more: the resolved configuration.")
 @click.pass_obj
 def command(
     arguments, config, output, train, valid, overrides, seed, resume, auto_resume, init_from, extend_vocab, force,
-    dry_run, threads, max_time, quiet, verbose,
+    dry_run, threads, no_mpi, max_time, quiet, verbose,
 ):  # fmt: skip
     """Train a model as CONFIG says: a YAML file, a recipe (`rnnlm config list`), or a run directory.
 
     With a TEXT, or --train alone, everything is chosen by the size of the text, shown as YAML, and kept in the run.
     Ctrl-C saves and exits with status 130, --max-time with 75; --resume goes on bit for bit as if nothing had happened.
     On one machine and with one number of threads, one seed gives one result. docs/runs.md: the run directory, resuming,
-    exit status; docs/scaling.md: batch systems.
+    exit status; docs/scaling.md: batch systems, and many processes on MPI, `mpirun -n 8 rnnlm train CONFIG`.
     """
     if resume + (auto_resume or bool(init_from)) + force > 1:
         raise UsageError("--resume, --init-from or --auto-resume, and --force exclude each other", "give one of them")
     if extend_vocab and not init_from:
         raise UsageError("--extend-vocab: of which model?", "give --init-from MODEL, too")
+    limit = time_limit(max_time)
     config, train = meant(config, train)
     path = output or (config if config and config.is_dir() else Path("runs", (config or Path(train[0])).stem))
-    resume = resume or (auto_resume and resumable(path))
-    config = path if config is None and resume and path.is_dir() else config
-    threads = threads or (threads_of(path) if resume else None)
-    if threads:
-        set_threads(threads)
-    from rnnlm import config as configuration
-    from rnnlm.experiment import prepare, prepare_extended
-    from rnnlm.loading import model_file
-    from rnnlm.recipes.choice import settings as settings_of
-    from rnnlm.training.resume import start_from
-    from rnnlm.training.run import Run
+    ranks = ALONE if no_mpi else started()
+    with ranks.ending():
+        resume = resume or (auto_resume and ranks.at_first(lambda: resumable(path)))
+        config = path if config is None and resume and path.is_dir() else config
+        threads = threads or (ranks.at_first(lambda: threads_of(path, ranks.size)) if resume else None)
+        if threads := threads or ranks.threads():
+            set_threads(threads)
+        from rnnlm import config as configuration
+        from rnnlm.experiment import prepare, prepare_extended
+        from rnnlm.loading import model_file
+        from rnnlm.recipes.choice import settings as settings_of
+        from rnnlm.training.resume import facts, start_from
+        from rnnlm.training.run import Run
 
-    limit = time_limit(max_time)
-    if extend_vocab and resume:  # where the first start has left the extended vocabulary
-        overrides = [*overrides, f"data.vocab={json.dumps(str(path / 'vocab.txt'))}"]
-    given, file = [*overrides, *as_set(train, valid, seed)], config and recipes.config_file(config)
-    settings, messages = settings_of(file, given, resumed=resume and config == path)
-    run, say = Run(path), Screen(quiet)
-    for message in messages:
-        say.line(message)
-    if verbose:
-        say.line(configuration.dump(settings))
-    if not dry_run:
-        run.check(resume, force)
-    if extend_vocab and not resume:
-        experiment = prepare_extended(settings, model_file(init_from), path)
-    else:
-        experiment = prepare(settings, start=not resume)
-        if init_from and not resume:
-            start_from(experiment, model_file(init_from))
-    if dry_run:
-        introduce(experiment, say)
-        estimate(experiment, say)
-        return
-    with run.lock() as warnings:
-        for warning in [*warnings, *run.begin(experiment, arguments, resume, force)]:
-            say.line(f"warning: {warning}")
-        say.run = run
-        introduce(experiment, say)
-        sys.exit(follow(experiment, run, say, limit))
+        run, say = Run(path, ranks), Screen(quiet or not ranks.first)
+        if extend_vocab and resume:  # where the first start has left the extended vocabulary
+            overrides = [*overrides, f"data.vocab={json.dumps(str(path / 'vocab.txt'))}"]
+        with ranks.together():
+            given, file = [*overrides, *as_set(train, valid, seed)], config and recipes.config_file(config)
+            settings, messages = settings_of(file, given, resumed=resume and config == path)
+        for message in messages:
+            say.line(message)
+        if verbose:
+            say.line(configuration.dump(settings))
+        if not dry_run:
+            ranks.at_first(lambda: run.check(resume, force))
+        with ranks.together():
+            if extend_vocab and not resume:
+                experiment = prepare_extended(settings, model_file(init_from), path, ranks)
+            else:
+                experiment = prepare(settings, start=not resume, ranks=ranks)
+                if init_from and not resume:
+                    start_from(experiment, model_file(init_from))
+        if ranks.size > 1:
+            ranks.compare(facts(experiment))
+        if dry_run:
+            introduce(experiment, say)
+            estimate(experiment, say)
+            return
+        with contextlib.ExitStack() as opened:
+            warnings = ranks.at_first(lambda: opened.enter_context(run.lock()))
+            ranks.check_shared(path)
+            for warning in [*warnings, *run.begin(experiment, arguments, resume, force)]:
+                say.line(f"warning: {warning}")
+            say.run = run if ranks.first else None
+            introduce(experiment, say)
+            sys.exit(follow(experiment, run, say, limit))
 
 
 def meant(config: Path | None, train: Sequence[str]) -> tuple[Path | None, Sequence[str]]:
@@ -129,10 +142,11 @@ def resumable(path: Path) -> bool:
     return any((path / name).exists() for name in ("last.npz", "previous.npz"))
 
 
-def threads_of(path: Path) -> int | None:
-    """The number of threads of an earlier run: with another one, sums differ in their last digits."""
+def threads_of(path: Path, ranks: int) -> int | None:
+    """The number of threads of an earlier run of as many ranks: with another one, sums differ in their last digits."""
     try:
-        return json.loads((path / "env.json").read_text())["threads"]
+        earlier = json.loads((path / "env.json").read_text())
+        return earlier["threads"] if earlier.get("ranks", 1) == ranks else None
     except (OSError, ValueError, LookupError, TypeError):
         return None
 
@@ -177,6 +191,14 @@ def introduce(experiment: Experiment, say: Screen) -> None:
     say.line(f"vocabulary: {len(vocab):,} entries{outputs}")
     shapes = ", ".join(f"{name} {'x'.join(map(str, array.shape))}" for name, array in params.named.items())
     say.line(f"parameters: {params.flat.size:,} ({shapes}), {megabytes(trainer):.0f} MB with gradient and optimizer")
+    if (ranks := trainer.ranks).size > 1:
+        from rnnlm.nn.threads import threads
+
+        places = f" on {ranks.nodes} machines" if ranks.nodes > 1 else ""
+        say.line(f"processes: {ranks.size}{places}, {threads()} threads each")
+        if ranks.size > trainer.reading.batch:
+            idle, B = ranks.size - trainer.reading.batch, trainer.reading.batch
+            say.line(f"warning: {idle} of them have nothing to do: a batch has {B} sequences (training.batch)")
     for note in params.notes:
         say.line(note)
     if trainer.progress.step:
@@ -206,7 +228,8 @@ def estimate(experiment: Experiment, say: Screen) -> None:
             times.append(trainer.progress.seconds - sum(times))
     step, steps = statistics.median(times[1:] or times), len(trainer.reading)
     say.line(f"time: {1000 * step:.1f} ms a step, {steps:,} steps and about {duration(step * steps)} an epoch")
-    network.loss(next(trainer.reading.batches()), trainer.state)  # the longest window
+    longest = next(trainer.reading.batches())
+    network.loss(trainer.ranks.share(longest, trainer.dropout)[0], trainer.state)
     weights, activations = megabytes(trainer), network.workspace_bytes / 1e6
     say.line(
         f"memory: {weights + activations:.1f} MB: {weights:.1f} for weights, gradient and optimizer, "
@@ -225,7 +248,7 @@ def follow(experiment: Experiment, run: Run, say: Screen, limit: float | None) -
     from rnnlm.training.progress import Divergence
     from rnnlm.training.trainer import Update
 
-    trainer, started = experiment.trainer, time.monotonic()
+    trainer, ranks, started = experiment.trainer, experiment.trainer.ranks, time.monotonic()
     say.begin(trainer)
     with Signals(say.quiet) as signals, contextlib.closing(say):
         try:
@@ -240,6 +263,8 @@ def follow(experiment: Experiment, run: Run, say: Screen, limit: float | None) -
                 else:
                     say.validation(event)
                 if signals.received or (limit is not None and time.monotonic() - started > limit):
+                    ranks.ask("stop")
+                if ranks.asked("stop"):
                     run.save_last(experiment)
                     break
         except NumericalError as error:
@@ -250,7 +275,8 @@ def follow(experiment: Experiment, run: Run, say: Screen, limit: float | None) -
         return 0
     say.line(f"stopped after step {trainer.progress.step:,}; saved {run.last}")
     say.line(f"go on with: rnnlm train {shlex.quote(str(run.path))} --resume")
-    return 128 + signals.received if signals.received else os.EX_TEMPFAIL
+    received = ranks.largest(signals.received)
+    return 128 + received if received else os.EX_TEMPFAIL
 
 
 def conclude(experiment: Experiment, run: Run, say: Screen) -> None:

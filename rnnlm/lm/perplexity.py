@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
@@ -33,22 +33,37 @@ AT_ONCE = 1 << 16  # probabilities looked at together
 LINES = "pass an open file, or a list of strings"
 
 
-def loss(network: Network, corpus: Corpus, stream: bool) -> Loss:
+def loss(network: Network, corpus: Corpus, stream: bool, share: tuple[int, int] = (0, 1)) -> Loss:
     """Cross-entropy of a corpus, read as the network was trained: as a stream with the state carried, or by sentences.
 
     Where the corpus tells documents apart, each begins in the initial state. Sentence ends are counted, and words out
     of the vocabulary as `<unk>`; `Loss.known` leaves these out.
+
+    share: (i, n), the part i of n alone: of documents, or of sentences that are read by themselves. The parts add up to
+    the whole; all of a stream without documents, which cannot be parted, is part 0.
     """
     scorer = NetworkScorer(network, stream, carried=stream)
 
     def each() -> Iterator[Loss]:
-        for document in corpus.documents:
+        for document in _part(corpus, stream, *share):
             own, ahead = itertools.tee(document)
             for ids, nats in zip(own, scorer.nats(ahead)):
                 oov = ids == OOV
                 yield Loss(float(nats.sum(dtype=float)), len(nats), float(nats[oov].sum(dtype=float)), int(oov.sum()))
 
     return sum(each(), Loss())
+
+
+def _part(corpus: Corpus, stream: bool, i: int, n: int) -> Iterator[Iterator[np.ndarray]]:
+    """The sentences of every n-th document from number i on, or those of part i of n of all sentences."""
+    if not stream:
+        yield itertools.islice(corpus, corpus.sentences * i // n, corpus.sentences * (i + 1) // n)
+        return
+    for number, document in enumerate(corpus.documents):
+        if number % n == i:
+            yield document
+        else:
+            deque(document, maxlen=0)  # the documents are read from the same iterator
 
 
 # --- figures ---

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -78,6 +79,27 @@ class Network:
     def hidden(self, batch: Any) -> np.ndarray:
         """Inputs of the head, (T, B, D'), for the batch last run forwards. A view of the workspace."""
         return self.model.hidden(self._work(*batch.shape))
+
+    def backward_in_parts(self, batch: Any, factor: float, ready: Callable[[slice], None]) -> None:
+        """`backward` that calls `ready` with each part of `grads.trainable` once it is complete.
+
+        The first is the output layer's, whose gradient is there before the recurrence runs backwards; then all others.
+        """
+        output = self._work(*batch.shape).output
+        output.ready = partial(ready, self._output)
+        try:
+            self.backward(batch, factor)
+        finally:
+            output.ready = None
+        ready(slice(0, self._output.start))
+
+    @cached_property
+    def _output(self) -> slice:
+        """The output layer's own parameters in the trainable ones: not a table of words that it shares."""
+        named, frozen = self.params.named, self.params.frozen
+        own = [name for name in named if (name == "P" or name.startswith("head.")) and name not in frozen]
+        n = len(self.params.trainable)
+        return slice(n - sum(named[name].size for name in own), n)
 
     def penalties(self, batch: Any) -> float:
         """Return what regularization adds to the sum of the nats of the batch last run forwards: 0 in evaluation."""

@@ -166,9 +166,14 @@ class Task:
         """Number of predictions in an epoch; None where all its batches have equally many."""
         return self.predictions(corpus)
 
-    def loss(self, network: Network, corpus: Any, batch: int) -> Loss:
-        """Cross-entropy of a corpus under a network: the figure that validations compare."""
-        return sum((network.loss(one, ())[0] for one in self.batcher(corpus, batch, 0).batches()), Loss())
+    def loss(self, network: Network, corpus: Any, batch: int, share: tuple[int, int] = (0, 1)) -> Loss:
+        """Cross-entropy of a corpus under a network: the figure that validations compare.
+
+        share: (i, n), the part i of n of the corpus alone. The parts add up to the whole; a corpus that cannot be
+        parted is part 0.
+        """
+        batches = itertools.islice(self.batcher(corpus, batch, 0).batches(), share[0], None, share[1])
+        return sum((network.loss(one, ())[0] for one in batches), Loss())
 
     # --- figures, predictions, samples ---
 

@@ -53,8 +53,8 @@ class Stream(Task, reading="stream"):
     def tokens(self, corpus, jitter):
         return None if corpus.starts is None and not jitter else self.predictions(corpus)
 
-    def loss(self, network, corpus, batch):
-        return perplexity.loss(network, corpus, self.stream)
+    def loss(self, network, corpus, batch, share=(0, 1)):
+        return perplexity.loss(network, corpus, self.stream, share)
 
     def predict(self, network, text, k, beam):
         """The k likeliest next words at the start of each line, and after each of its words."""

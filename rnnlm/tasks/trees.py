@@ -6,7 +6,7 @@ Dimension letters: L leaves, M inner nodes and n labels of a batch of B trees.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, NamedTuple
@@ -30,6 +30,7 @@ from rnnlm.text.names import joined
 from rnnlm.text.trees import BinaryTree, parse
 from rnnlm.text.unknown import UnknownWords
 from rnnlm.text.vocab import OOV, Counts, Labels, Vocabularies, build, readable
+from rnnlm.text.windows import Rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +42,8 @@ class TreeBatch:
     labelled: np.ndarray  # (n,) the nodes that are predicted
     targets: np.ndarray  # (n,) int32, their labels
     roots: np.ndarray  # (B,) the root of each tree
+    ends: np.ndarray  # (2, B) the ends of each tree's words and labels in `words` and `targets`
+    part: Callable[[slice], TreeBatch]  # the batch of some of these trees
     weights: None = None  # nothing is padded
     fresh: bool = True
 
@@ -53,6 +56,22 @@ class TreeBatch:
     def tokens(self) -> int:
         """Predictions: one for each label."""
         return len(self.targets)
+
+    @property
+    def sequences(self) -> int:
+        """B."""
+        return len(self.roots)
+
+    def share(self, part: slice) -> TreeBatch:
+        """Batch of some neighbouring trees alone."""
+        return self.part(part)
+
+    def rows(self, part: slice) -> Rows:
+        """Rows of masks that belong to some neighbouring trees: each word and each label has one."""
+        words, labels = (
+            (int(ends[-1]), slice(*np.r_[0, ends][[part.start, part.stop]].tolist())) for ends in self.ends
+        )
+        return {"inputs": words, "targets": labels}
 
 
 class Ragged(NamedTuple):
@@ -141,7 +160,10 @@ class Trees:
             [slice(int(a), int(b)) for a, b in zip(ends, ends[1:])],
         )  # fmt: skip
         labelled = places(nodes, np.repeat(all_trees, n))
-        return TreeBatch(readable(words), structure, labelled, labels, places(l + m - 1, all_trees))
+        return TreeBatch(
+            readable(words), structure, labelled, labels, places(l + m - 1, all_trees), np.cumsum([l, n], axis=1),
+            part=lambda part: self.batch(chosen[part]),
+        )  # fmt: skip
 
 
 def encoded(trees: Sequence[BinaryTree], vocab: Vocabularies, name: str, sha256: str, blank: int) -> Trees:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 
@@ -51,6 +52,9 @@ def weights_of(valid: np.ndarray) -> np.ndarray | None:
 # --- batches, by task ---
 
 
+Rows = dict[str, tuple[int, slice]]  # of a batch's inputs and targets: how many there are, and some of them
+
+
 class Predictions:
     """Shape and number of predictions of a batch, from its `targets` and `weights`: the base of all batches.
 
@@ -70,6 +74,21 @@ class Predictions:
     def tokens(self) -> int:
         """Number of predictions, padding not counted."""
         return self.targets.size if self.weights is None else int(np.count_nonzero(self.weights))
+
+    @property
+    def sequences(self) -> int:
+        """B."""
+        return self.shape[-1]
+
+    def share(self, part: slice) -> Any:
+        """Batch of some neighbouring sequences alone, with as many steps."""
+        arrays = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
+        taken = {name: np.ascontiguousarray(x[..., part]) for name, x in arrays.items() if isinstance(x, np.ndarray)}
+        return replace(self, **taken)  # type: ignore[type-var]
+
+    def rows(self, part: slice) -> Rows:
+        """Rows of masks that belong to some neighbouring sequences: each has one, of its inputs and its targets."""
+        return {"inputs": (self.sequences, part), "targets": (self.sequences, part)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,6 +158,10 @@ class VectorBatch(Predictions):
     targets: np.ndarray  # (T, B) int32
     weights: np.ndarray | None = None
     fresh: bool = True
+
+    def share(self, part: slice) -> VectorBatch:
+        """Batch of some neighbouring sequences alone, with as many steps."""
+        return replace(super().share(part), vectors=self.vectors[part])
 
 
 # --- from a corpus to batches ---

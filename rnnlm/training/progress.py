@@ -115,13 +115,14 @@ class Diverged(NumericalError):
 
 
 def save(trainer: Trainer) -> dict[str, Any]:
-    """The fields of a `Checkpoint` that a resumed run needs besides the weights."""
+    """The fields of a `Checkpoint` that a resumed run needs besides the weights: the state of every rank's lanes."""
     progress = asdict(trainer.progress) | {
         "finished": trainer.finished, "dropout": trainer.dropout.bit_generator.state,
     }  # fmt: skip
     here = trainer.best is None or np.array_equal(trainer.best, trainer.network.params.flat)
     best = {} if here else {"flat": trainer.best}
-    return {"slots": _slots(trainer), "best": best, "state": list(arrays(trainer.state)), "progress": progress}
+    state = [trainer.ranks.gathered(array, trainer.sequences) for array in arrays(trainer.state)]
+    return {"slots": _slots(trainer), "best": best, "state": state, "progress": progress}
 
 
 def restore(trainer: Trainer, saved: Checkpoint) -> None:
@@ -167,13 +168,14 @@ def _fitting(trainer: Trainer, saved: list[np.ndarray]) -> State:
     """The hidden state made of these arrays, if the next batch can go on from it."""
     progress = trainer.progress
     batch = next(trainer.reading.batches(progress.position, trainer.shuffle()))
-    B = batch.shape[-1]
+    B = batch.sequences
     if batch.fresh and saved:  # it does not look at the state
         B = min([*saved[0].shape[:1], max(reading.batch for reading in trainer.readings)])
     state = trainer.network.initial_state(B)
     if [(a.shape, a.dtype) for a in saved] != [(a.shape, a.dtype) for a in arrays(state)]:
         raise ValueError("state")
-    return rebuilt(state, iter(saved))
+    trainer.sequences = B
+    return trainer.ranks.own(rebuilt(state, iter(saved)), B)
 
 
 def _copy(into: dict[str, np.ndarray], found: dict[str, np.ndarray]) -> None:

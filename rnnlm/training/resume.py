@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import shlex
+import zlib
 from pathlib import Path
 from typing import Any, Protocol
 
-from rnnlm import config
+from rnnlm import __version__, config
 from rnnlm.errors import DataError, UsageError
 from rnnlm.training import checkpoint
 from rnnlm.training.checkpoint import Checkpoint, load_weights, read_figures
@@ -86,6 +87,19 @@ def note_rate(experiment: Experiment, saved: Checkpoint) -> None:
         f"note: schedule {trainer.schedule.kind} goes by the share of all epochs, {trainer.settings.epochs} instead of "
         f"{epochs}: the learning rate goes from {trainer.progress.lr:.3g} to {trainer.lr:.3g} (see docs/runs.md)"
     )
+
+
+def facts(experiment: Experiment) -> dict[str, Any]:
+    """What has to be the same in all processes that train together."""
+    found = fingerprints(experiment)
+    names = {"train_sha256": "training text", "valid_sha256": "validation text", "vocab_sha256": "vocabulary"}
+    weights = zlib.crc32(experiment.trainer.network.params.flat.data)
+    return {
+        "version of rnnlm": __version__,
+        "configuration": config.plain(experiment.config),
+        **{what: found[name] for name, what in names.items()},
+        "start of the weights": f"checksum {weights:08x}",
+    }
 
 
 def fingerprints(experiment: Experiment) -> dict[str, str | None]:

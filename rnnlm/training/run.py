@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from rnnlm.training import checkpoint, progress
 from rnnlm.training.checkpoint import Checkpoint, load_weights, read_figures
 from rnnlm.training.environment import environment
 from rnnlm.training.progress import Diverged, Divergence, Stretch
+from rnnlm.training.ranks import ALONE, Ranks
 from rnnlm.training.resume import Experiment, compare, fingerprints, note_rate
 from rnnlm.training.trainer import Trainer, Update, Validation
 
@@ -42,10 +44,12 @@ class Run:
                                                  for every `training.log_every` updates (see `update_record`)
     train.log samples.txt                        what was reported, and the sampled lines
     .lock                                        locked while a training runs
+
+    Of several processes that train together, `ranks`, all call these methods, and rank 0 reads and writes the files.
     """
 
-    def __init__(self, path: Path):
-        self.path = path
+    def __init__(self, path: Path, ranks: Ranks = ALONE):
+        self.path, self.ranks = path, ranks
         self.best, self.last, self.previous = (path / f"{name}.npz" for name in ("best", "last", "previous"))
 
     def exists(self) -> bool:
@@ -125,19 +129,20 @@ class Run:
 
         What is there is looked at here, under the lock: another training may have finished while this one was prepared.
         """
-        self.check(resume, force, inputs(experiment))
+        self.ranks.at_first(lambda: self.check(resume, force, inputs(experiment)))
         warnings: list[str] = []
         if resume:
             warnings = self.resume(experiment)
         else:
-            self.clear()
+            self.ranks.at_first(self.clear)
             self.save_last(experiment)  # first of all, so that whatever happens there is something to resume
-        self.describe(experiment, command)
+        self.ranks.at_first(lambda: self.describe(experiment, command))
         return warnings
 
     def describe(self, experiment: Experiment, command: list[str]) -> None:
         """Write configuration, vocabulary and environment; command.txt gets a line for every continuation."""
-        env = json.dumps(environment() | fingerprints(experiment), indent=1) + "\n"
+        ranks = {"ranks": self.ranks.size} if self.ranks.size > 1 else {}
+        env = json.dumps(environment() | ranks | fingerprints(experiment), indent=1) + "\n"
         write_whole(self.path / "config.yaml", config.dump(experiment.config).encode())
         write_whole(self.path / "env.json", env.encode())
         experiment.vocab.save(self.path / "vocab.txt")
@@ -149,6 +154,8 @@ class Run:
 
     def append(self, name: str, text: str) -> None:
         """Append a line to one of the text files."""
+        if not self.ranks.first:
+            return
         try:
             # Names of files need not be UTF-8: what Python made of their bytes becomes those bytes again.
             with open(self.path / name, "a", encoding="utf-8", errors="surrogateescape") as file:
@@ -176,7 +183,9 @@ class Run:
                     else:
                         self._log_update(trainer)
                     yield event
-                    if isinstance(event, Validation) or time.monotonic() - saved > trainer.settings.save_every:
+                    if self.ranks.first and time.monotonic() - saved > trainer.settings.save_every:
+                        self.ranks.ask("save")
+                    if self.ranks.asked("save") or isinstance(event, Validation):
                         self.save_last(experiment)
                         saved, again = time.monotonic(), False
                 return
@@ -198,7 +207,7 @@ class Run:
             self.save_best(experiment)
         self.log(record(validation, experiment.perplexity))
         with experiment.trainer.averaged():
-            validation = validation._replace(samples=tuple(experiment.shown()))
+            validation = validation._replace(samples=tuple(experiment.shown() if self.ranks.first else ()))
         heading = f"# epoch {validation.epoch:.2f}  valid {experiment.perplexity} {figure(validation.valid.perplexity)}"
         self.append("samples.txt", "\n".join([heading, *validation.samples]))
         return validation
@@ -223,8 +232,8 @@ class Run:
         self._restore(experiment, self.last)
         file, step = self.last, trainer.progress.step
         other = self.best if trainer.progress.history else self.previous
-        if again and other.exists():
-            saved = checkpoint.load(other)
+        if again and self.ranks.at_first(other.exists):
+            saved = self._load(other)
             load_weights(trainer.network, saved, other)
             progress.start_over(trainer)
             file, step = other, read_figures(saved, other)["step"]
@@ -235,12 +244,13 @@ class Run:
         """Write the checkpoint from which `--resume` goes on; with `previous`, keep the one before it."""
         resume = progress.save(experiment.trainer)
         resume["progress"]["logs"] = {name: self._size(name) for name in LOGS}
-        checkpoint.save(self.last, self._model(experiment, **resume), self.previous if previous else None)
+        before = self.previous if previous else None
+        self.ranks.at_first(lambda: checkpoint.save(self.last, self._model(experiment, **resume), before))
 
     def save_best(self, experiment: Experiment) -> None:
         """Write the model file of the current weights, or of their average."""
         with experiment.trainer.averaged():
-            checkpoint.save(self.best, self._model(experiment))
+            self.ranks.at_first(lambda: checkpoint.save(self.best, self._model(experiment)))
 
     def resume(self, experiment: Experiment) -> list[str]:
         """Put the trainer where the run stopped, and remove from the logs what came later; -> warnings.
@@ -251,18 +261,19 @@ class Run:
         try:
             saved, warnings = self._restore(experiment, self.last), []
         except DataError as error:
-            if not self.previous.exists():
+            if not self.ranks.at_first(self.previous.exists):
                 raise
             saved = self._restore(experiment, self.previous)
-            os.replace(self.previous, self.last)
+            self.ranks.at_first(lambda: os.replace(self.previous, self.last))
             warnings = [f"{error.message}; going on from the checkpoint before it"]
         logs = saved.progress.get("logs")
         for name in LOGS:
-            self._cut(name, logs.get(name) if isinstance(logs, dict) else None)
+            size = logs.get(name) if isinstance(logs, dict) else None
+            self.ranks.at_first(partial(self._cut, name, size))
         note_rate(experiment, saved)
         if experiment.trainer.progress.history:
             try:
-                checkpoint.load(self.best)
+                self.ranks.at_first(self._check_best)
             except DataError as error:
                 self.save_best(experiment)
                 warnings.append(f"{error.message}; replaced by the last checkpoint")
@@ -270,7 +281,7 @@ class Run:
 
     def _restore(self, experiment: Experiment, file: Path) -> Checkpoint:
         """Put the trainer where the checkpoint was written; -> the checkpoint."""
-        saved, trainer = checkpoint.load(file), experiment.trainer
+        saved, trainer = self._load(file), experiment.trainer
         if not saved.progress:
             raise DataError(f"{file}: a model, without the state of its training", "start anew with --init-from")
         compare(experiment, saved, file, self.path)
@@ -282,6 +293,14 @@ class Run:
                 f"{file}: not a checkpoint of this configuration, or a damaged one", checkpoint.HINT
             ) from None
         return saved
+
+    def _check_best(self) -> None:
+        """Raise DataError unless the best model can be read."""
+        checkpoint.load(self.best)
+
+    def _load(self, file: Path) -> Checkpoint:
+        """Read a checkpoint: rank 0 does, and sends it to the others."""
+        return self.ranks.at_first(lambda: checkpoint.load(file))
 
     def _size(self, name: str) -> int:
         path = self.path / name

@@ -21,6 +21,7 @@ from rnnlm.training.averaging import Mean
 from rnnlm.training.events import End, Update, Validation
 from rnnlm.training.optim import Optimizer, clip, gradient_norm
 from rnnlm.training.progress import Diverged, Divergence, Progress
+from rnnlm.training.ranks import ALONE, Ranks
 from rnnlm.training.schedule import Schedule
 from rnnlm.training.settings import Training
 
@@ -39,6 +40,7 @@ class Trainer:
         seed: int,
         tokens: float | None = None,
         unk_learnt: bool = True,
+        ranks: Ranks = ALONE,
     ):
         """readings: the batches of each of the first epochs; those of the last of them are also for all after it.
 
@@ -46,14 +48,16 @@ class Trainer:
         tokens: predictions of an epoch, if batches differ in size. The summed gradient of a batch is divided by their
         mean per batch, so that every token has equal weight, whether its sentence is short or long.
         unk_learnt: the training text has `<unk>` in it; otherwise validations compare the loss of known words alone.
+        ranks: the processes that train together, each with a trainer made of the same configuration and texts.
         """
         self.network, self.readings, self.optimizer, self.schedule = network, readings, optimizer, schedule
         self.settings, self.validate, self.seed, self.tokens = settings, validate, seed, tokens
-        self.progress, self.unk_learnt = Progress(), unk_learnt
+        self.progress, self.unk_learnt, self.ranks = Progress(), unk_learnt, ranks
         self.slots = {name: np.zeros_like(network.params.trainable) for name in optimizer.slots}
         self.mean = None if settings.average is None else Mean(settings.average, network.params.trainable)
         self.dropout = Masks(np.random.PCG64([seed, 1]))
-        self.state = network.initial_state(self.reading.batch)
+        self.sequences = self.reading.batch  # B of the last batch, of which `state` has this rank's lanes
+        self.state = ranks.own(network.initial_state(self.sequences), self.sequences)
         self.best: np.ndarray | None = None  # weights of the best validation, kept for a schedule that rolls back
 
     def run(self) -> Iterator[Update | Validation]:
@@ -80,11 +84,13 @@ class Trainer:
         """One update of truncated backpropagation through time: the hidden state goes on, the gradient stops here."""
         progress, settings, params, lr = self.progress, self.settings, self.network.params, self.lr
         self.dropout.strength = min(self.done / settings.dropout_warmup, 1.0) if settings.dropout_warmup else 1.0
+        grad, ranks, self.sequences = self.network.grads.trainable, self.ranks, batch.sequences
+        tokens = self.tokens / len(self.reading) if self.tokens else max(batch.tokens, 1)
+        batch, weight = ranks.share(batch, self.dropout)
         loss, self.state = self.network.loss(batch, self.state, self.dropout)
-        tokens = self.tokens / len(self.reading) if self.tokens else max(loss.tokens, 1)
-        self.network.backward(batch, 1 / tokens)
-        grad = self.network.grads.trainable
-        norm = gradient_norm(grad)
+        ranks.backward(self.network, batch, weight / tokens)
+        loss = ranks.total(loss, weight)
+        norm = ranks.agreed(gradient_norm(grad))
         if not (math.isfinite(loss.nats) and math.isfinite(norm)):
             raise self._diverged(f"loss {loss.mean:.4g}, norm of the gradient {norm:.4g}", lr)
         factor, clipped = clip(grad, norm, settings.clip_norm, settings.clip_value)
@@ -120,15 +126,15 @@ class Trainer:
         """The learning rate of the next update."""
         return self.lr_of(self.settings.epochs)
 
-    def lr_of(self, epochs: int) -> float:
-        """The learning rate of the next update if training were planned for so many epochs."""
-        progress, done = self.progress, min(self.progress.step / self.steps(epochs), 1.0)
-        return self.optimizer.lr * self.schedule.factor(done, progress.epoch, progress.history) / 2**progress.halved
-
     @property
     def passes(self) -> float:
         """Passes made over the training text, with a fraction within an epoch."""
         return self.progress.epoch + self.progress.position / len(self.reading)
+
+    def lr_of(self, epochs: int) -> float:
+        """The learning rate of the next update if training were planned for so many epochs."""
+        progress, done = self.progress, min(self.progress.step / self.steps(epochs), 1.0)
+        return self.optimizer.lr * self.schedule.factor(done, progress.epoch, progress.history) / 2**progress.halved
 
     @property
     def reading(self) -> Stream | Sentences | RareAsUnk:

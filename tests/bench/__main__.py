@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from tests.bench import adaptive, growth, machine, memory, phases, step, trees, use
+from tests.bench import adaptive, growth, machine, memory, mpi, phases, step, trees, use
 from tests.bench.table import Settings
 
 TABLES = {
@@ -14,6 +14,7 @@ TABLES = {
     "growth": growth,
     "memory": memory,
     "trees": trees,
+    "mpi": mpi,
 }
 
 

@@ -27,6 +27,7 @@ from rnnlm.training.environment import environment
 from rnnlm.lm.sample import sample
 from rnnlm.training.schedule import Constant
 from rnnlm.lm.network import NetworkScorer
+from rnnlm.training.ranks import ALONE, Ranks
 from rnnlm.training.trainer import Trainer, Training
 from tests.bench.inputs import EOS, zipf_ids
 from tests.bench.race import Work
@@ -54,11 +55,11 @@ def corpus_of(ids: np.ndarray) -> Corpus:
 class Step(Work):
     """The trainer's step on windows of a stream."""
 
-    def __init__(self, shape: Shape, optimizer: str = "SGD"):
+    def __init__(self, shape: Shape, optimizer: str = "SGD", ranks: Ranks = ALONE):
         network = Network(model_of(shape), synthetic_vocab(shape.K), np.float32, np.random.default_rng(1))
         reading = Stream(corpus_of(zipf_ids(shape.K, WINDOWS * shape.tokens)), shape.B, shape.T)
         settings = Training(batch=shape.B, window=shape.T, clip_norm=CLIP)
-        self.trainer = Trainer(network, [reading], OPTIMIZERS[optimizer], Constant(), settings, None, seed=1)
+        self.trainer = Trainer(network, [reading], OPTIMIZERS[optimizer], Constant(), settings, None, 1, ranks=ranks)
         self.batches = itertools.cycle(list(reading.batches()))
 
     def __call__(self):

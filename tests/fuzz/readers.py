@@ -179,6 +179,8 @@ class Readers:
         arguments = command.split()
         for _ in range(rng.randrange(6)):
             option = rng.choice([*options, "--debug", "-h", "--", "-", "--xyz"])
+            if option == "--follow":  # a run that nobody trains any more is followed until it is interrupted
+                continue
             arguments += [option] if rng.random() < 0.3 else [option, self._value(rng)]
         arguments += [rng.choice(NAMES) for _ in range(rng.randrange(3))]
         out = io.TextIOWrapper(io.BytesIO(), "utf-8", "backslashreplace", newline="")  # commands write bytes, too

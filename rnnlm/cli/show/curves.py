@@ -34,7 +34,7 @@ UNITS = {"epochs": "epochs", "steps": "steps", "seconds": "seconds of training"}
 @click.option("--x", type=click.Choice(list(UNITS)), default="epochs", help="The horizontal axis.")
 @click.option("--nats", is_flag=True, help="Cross-entropy in nats, in place of the perplexity on a log axis.")
 @click.option("--table", "as_table", is_flag=True, help="A table of the validations, in place of the plot.")
-@click.option("--follow", is_flag=True, help="Draw again whenever a log has grown; Ctrl-C ends it.")
+@click.option("--follow", is_flag=True, help="Draw again whenever a log has grown, until the trainings are over.")
 @plot_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, on one line: see docs/show.md.")
 def command(runs, x, nats, as_table, follow, plot, as_json):
@@ -79,11 +79,12 @@ def command(runs, x, nats, as_table, follow, plot, as_json):
 
 
 def watch(runs, show):
-    """Call `show` now and whenever a log has changed, until Ctrl-C: then exit.
+    """Call `show` now and whenever a log has changed, until all trainings are over, or until Ctrl-C: then exit.
 
     The interrupt is noted and not raised, since in the midst of writing it would have a plot written twice.
     """
     from rnnlm.session import interrupt_noted
+    from rnnlm.show.runs import summarize
 
     before = None
     with interrupt_noted() as noted:
@@ -93,6 +94,8 @@ def watch(runs, show):
                     click.echo()
                 before = now
                 show()
+            if all(summarize(run).state != "unfinished" for run in runs) and state(runs) == before:
+                sys.exit(0)
             time.sleep(POLL)
     sys.exit(EXIT_INTERRUPTED)
 

@@ -56,7 +56,7 @@ class Stack(Compound, Cell, kind="stack"):
         return Work(
             cells=[cell.workspace_for(n, T, B, empty) for cell, n in zip(self.cells, [n_in, *widths])],
             dy=[empty(T, B, n) for n in widths],
-            dropouts=[Dropout(self.dropout, (B, n), empty) for n in widths],
+            dropouts=[Dropout(self.dropout, (B, n), empty, "inputs") for n in widths],
             dropped=[empty(T, B, n) if self.dropout else None for n in widths],
         )
 

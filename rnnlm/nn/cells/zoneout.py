@@ -56,7 +56,7 @@ def _forward(cell: Any, p: Any, x: np.ndarray, state: State, work: Any, rng: np.
     if rng is None:
         u[...] = 1 - cell.zoneout
     else:
-        dropout_mask(cell.zoneout, rng, out=u)
+        dropout_mask(cell.zoneout, rng, u, of="inputs", axis=1)
         np.greater(u, 0, out=u, casting="unsafe")
     work.x, h[0] = x, state[0]
     project(x, p["U"], out=fa)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from rnnlm.nn.cells.base import Cell
+from rnnlm.nn.dropout import drawn
 from rnnlm.nn.heads import Head
 from rnnlm.nn.initializers import Init
 from rnnlm.nn.models.base import Model
@@ -91,7 +92,7 @@ class DecoderModel(Model):
 
     def _own_words(self, p, inputs, state, c, work, rng):
         """Return the inputs (T, B) with some replaced by the likeliest word at their place, found step by step."""
-        inputs, forced = inputs.copy(), rng.random(inputs.shape) < self.teacher_forcing
+        inputs, forced = inputs.copy(), drawn(rng.random, inputs.shape, float, "inputs", axis=1) < self.teacher_forcing
         for t in range(1, len(inputs)):
             h, state = self._decoder.forward(p["decoder"], inputs[t - 1 : t], state, work, c=c)
             likeliest = self.head.log_probs(p["head"], h[0]).argmax(axis=1)

@@ -75,7 +75,7 @@ class Embedded:
         folded = Folded(self.cell, K, D, T * B, empty) if folds else None
         n_in = D + C if D and (masked or folded is None) else None
         x, dx = (None, None) if n_in is None else (empty(T, B, n_in), empty(T, B, n_in))
-        words, components = Dropout(self.dropout_words, (K, 1), empty), Dropout(self.dropout, (B, D), empty)
+        words, components = Dropout(self.dropout_words, (K, 1), empty), Dropout(self.dropout, (B, D), empty, "inputs")
         return Work(
             self.cell.workspace_for(n_in, T, B, empty), words, components, x, dx, x if self.skip else None, folded
         )

@@ -27,6 +27,7 @@ class Work:
     h: Any = None  # (..., B, H)
     y: Any = None  # (..., B, D') inputs of the head
     penalized: bool = False  # whether the last forward was one of training, and there is a penalty
+    ready: Any = None  # called by backward, when the gradient of this layer's own parameters is complete
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Output:
         projected, N = self.projection is not None or self.skip, int(np.prod(shape))
         D = self.projection or self.n_in
         return Work(
-            self.head.workspace(p["head"], N, empty), Dropout(self.dropout, (shape[-1], D), empty),
+            self.head.workspace(p["head"], N, empty), Dropout(self.dropout, (shape[-1], D), empty, "targets"),
             memory=empty(*shape, D) if projected or self.dropout else None,
             dy=empty(*shape, D), dh=empty(*shape, self.n_in) if projected else None,
         )  # fmt: skip
@@ -99,6 +100,8 @@ class Output:
             project_backward(work.h, work.dy, p["P"], g["P"], work.dh)
         elif self.skip:
             np.copyto(work.dh, work.dy)
+        if work.ready is not None:
+            work.ready()
         if work.penalized:
             self.penalty.add_dh(work.h, scale, dh)
         return dh

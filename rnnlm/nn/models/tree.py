@@ -70,7 +70,7 @@ class Tree(Model, kind="tree"):
         H, D = self.compose.n_out, self.embedding
         return Work(
             self.compose.workspace(L, M, empty), self._output.workspace(p, (n,), empty),
-            Dropout(self.dropout_input, (L, D or 1), empty),
+            Dropout(self.dropout_input, (L, D or 1), empty, "inputs"),
             x=None if D is None else empty(L, D), dx=None if D is None else empty(L, D),
             y=empty(n, H), dh=empty(L + M, H),
         )  # fmt: skip

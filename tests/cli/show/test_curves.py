@@ -218,6 +218,13 @@ def test_follow_draws_again_when_the_log_has_grown(run):
     assert len(second) == len(first) + 1  # an empty line between
 
 
+def test_follow_ends_with_the_training(trained):
+    process = follow(trained["stream"])
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, "")
+    assert out.count("best validation") == 1
+
+
 def test_follow_waits_for_the_first_line(run):
     path = run("a")
     log = (path / "log.jsonl").read_text()

