@@ -23,13 +23,14 @@ UNPACK = "unpack it and name the text files in it; one text: unzip -p {0} | rnnl
 UNPACK_ALL = "unpack it and name the text files in it; all: {} {{0}} | rnnlm ... -"
 PLAIN = "make a text of it, for example with: pandoc -t plain {0} -o {0}.txt"
 NO_TEXT = "name a text file"
+MODEL_FIRST = "name a text file; a command that takes a model, too, wants it first"
 COMPRESSED = "decompress it and pipe the text in: {} {{0}} | rnnlm ... -"
 _ZIPPED = rb"PK\x03\x04(?s:.{26})"  # and then the name of the first file in it
 FORMATS = [  # how a file begins, what it is, what to do
     (_ZIPPED + rb"(?:\[Content_Types\]\.xml|_rels/|word/|docProps/)", "an Office document (.docx or the like)", PLAIN),
     (_ZIPPED + rb"mimetypeapplication/epub", "an EPUB book", PLAIN),
     (_ZIPPED + rb"mimetypeapplication/vnd\.oasis", "an OpenDocument file (.odt or the like)", PLAIN),
-    (_ZIPPED + rb"[\w/.-]{1,80}\.npy", "an archive of arrays, such as a model", "name a text file"),
+    (_ZIPPED + rb"[\w/.-]{1,80}\.npy", "an archive of arrays, such as a model", MODEL_FIRST),
     (rb"PK(?:\x03\x04|\x05\x06|\x07\x08)", "a zip archive", UNPACK),
     (rb"%PDF-", "a PDF document", "make a text of it, for example with: pdftotext {0} {0}.txt"),
     (rb"\{\\rtf", "an RTF document", PLAIN),

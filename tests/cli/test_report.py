@@ -1,6 +1,7 @@
 """`rnnlm report`: where the page goes, and what is refused."""
 
 import sys
+from pathlib import Path
 
 import pytest
 

@@ -266,7 +266,7 @@ CASES = {
     "UTF-16, UTF-32": ("a 猫\n".encode("utf-16"), words(["a", "猫"])),
     "UTF-16 without a byte order mark": (
         "a b\n".encode("utf-16-be"),
-        refused("{path}: ", "UTF-16", "iconv -f UTF-16BE -t UTF-8 {path}"),
+        refused("{path}: ", "UTF-16", "iconv -f UTF-16BE -t UTF-8"),
     ),
     "NUL byte": (b"a\0b \0\n", words(["a\0b", "\0"])),
     "U+2028, U+0085, U+3000": ("a\u2028b\x85c\u3000d\n".encode(), words(["a", "b", "c", "d"])),
