@@ -16,7 +16,7 @@ import numpy as np
 from rnnlm.errors import DataError, UsageError
 from rnnlm.nn.heads import Loss
 from rnnlm.nn.network import Network
-from rnnlm.text import vocab
+from rnnlm.text import vocab, white
 from rnnlm.text.corpus import Corpus, digest_of
 from rnnlm.text.lines import STDIN, blocks, columns, lines
 from rnnlm.text.names import joined
@@ -128,8 +128,9 @@ class Task:
         return words, train, None if data.valid is None else self.encode(data.valid_texts, words, data, model)
 
     def notes(self, words: Any) -> list[str]:
-        """Warnings of what is odd about the vocabulary of a training text."""
-        return []
+        """Notes and warnings of what is odd about the vocabulary of a training text."""
+        inputs = getattr(words, "inputs", words)
+        return white.note(inputs.words) if inputs.level == "word" else []
 
     def rare(self, data: Data, words: Any) -> np.ndarray | None:
         """Probability of each word of the training text to be read there as `<unk>`, (K,); None: none is.
@@ -298,7 +299,7 @@ def texts(data: Data, share: float | None, column: int | None) -> Iterator[str]:
 
     def counts(line: str) -> bool:
         """Whether a line is a sentence, or the part of an example."""
-        return bool(line.strip() if column is not None else vocab.split(line, data.level))
+        return bool(white.strip(line) if column is not None else vocab.split(line, data.level))
 
     left = -1  # sentences; never counted down to 0 without a share
     if share is not None:

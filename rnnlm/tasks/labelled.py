@@ -64,14 +64,15 @@ class Labelled(Task, reading="labelled"):
         return Examples.of(text, labels)
 
     def notes(self, words):
-        """Warning of labels that hardly ever come back, as where another column has the labels."""
-        labels = words.outputs
+        """Also a warning of labels that hardly ever come back, as where another column has the labels."""
+        labels, notes = words.outputs, super().notes(words)
         once = int((labels.counts == 1).sum())
         if 2 * once <= len(labels) or len(labels) < MANY:
-            return []
+            return notes
         return [
+            *notes,
             f"warning: {once:,} of {len(labels):,} labels occur once, such as {shortened(labels.words[0])}: "
-            "are the columns in the order label<TAB>text?"
+            "are the columns in the order label<TAB>text?",
         ]
 
     def batch(self, corpus, sentences):

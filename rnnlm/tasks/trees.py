@@ -23,6 +23,7 @@ from rnnlm.tasks.unrolled import Prediction, Side, Unrolled, chains, in_bits, ru
 from rnnlm.tasks.unrolled import known as in_vocabulary
 from rnnlm.tasks.unrolled import likeliest as best_of
 from rnnlm.text import trees as bracketed
+from rnnlm.text import white
 from rnnlm.text.corpus import digest_of
 from rnnlm.text.lines import TextPath, lines, text_name
 from rnnlm.text.markers import Markers
@@ -260,7 +261,7 @@ class TreeLabels(Labelled, reading="trees"):
         if beam is not None or k is not None:
             raise UsageError("-k, --beam: every node of a tree gets its likeliest label", "leave them out")
         for number, line in enumerate(questions(text), 1):
-            if not line.strip():
+            if not white.strip(line):
                 continue
             labels, p = likeliest(network, parse(line, "text", number))
             names = [network.vocab.outputs.words[i] for i in labels]
@@ -332,7 +333,7 @@ def read(path: TextPath, lower: bool, known: Labels | None = None) -> tuple[list
     """
     name, trees, blank = text_name(path), [], 0
     for number, line in enumerate(lines(path), 1):
-        if not line.strip():
+        if not white.strip(line):
             blank += 1
             continue
         tree = parse(line, name, number)

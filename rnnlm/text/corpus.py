@@ -20,6 +20,7 @@ import numpy as np
 
 from rnnlm.errors import DataError
 from rnnlm.files import shortened
+from rnnlm.text import white
 from rnnlm.text.lines import BLOCK, TextPath, blocks, columns, text_name
 from rnnlm.text.markers import Markers
 from rnnlm.text.names import joined
@@ -228,7 +229,7 @@ def _starts(table: np.ndarray, begun: Sequence[int]) -> np.ndarray:
 def _check_parts(block: Sequence[str], lengths: np.ndarray, name: str, before: int) -> None:
     """Raise DataError for a part of a line, one of two that belong together, in which nothing is left to read."""
     for i in np.flatnonzero(lengths == 0).tolist():
-        if block[i].strip():
+        if white.strip(block[i]):
             raise DataError(f"{name}:{before + i + 1}: no words in {shortened(block[i])}", "expected a sentence")
 
 

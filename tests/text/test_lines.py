@@ -1,6 +1,8 @@
 """Lines of a text: how they are cut, what is refused; and a test for each row of the documents' table of odd texts."""
 
+import bz2
 import gzip
+import lzma
 import os
 import re
 import subprocess
@@ -10,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnnlm.errors import DataError
+from rnnlm.errors import DataError, TextWarning
 from rnnlm.files import keep
 from rnnlm.lm import perplexity as evaluate
 from rnnlm.nn.models import LanguageModel
@@ -244,6 +246,26 @@ def pipe(path):
     refused("/dev/null: no sentences")(Path("/dev/null"))
 
 
+def macintosh(path):
+    with pytest.warns(TextWarning, match=f"^{path}: no line feed but carriage returns"):
+        words(["a", "b"], ["c"])(path)
+
+
+COMPRESSORS = {"gzip": gzip.compress, "bzip2": bz2.compress, "xz": lzma.compress}
+
+
+def compressed(path):
+    for compress in COMPRESSORS.values():
+        path.write_bytes(compress(b"a b\n"))
+        words(["a", "b"])(path)
+
+
+def cut_off(path):
+    for kind, compress in COMPRESSORS.items():
+        path.write_bytes(compress(b"the cat\n" * 1000)[:-20])
+        refused("{path}: ", kind)(path)
+
+
 def directory(path):
     path.unlink()
     path.mkdir()
@@ -255,11 +277,11 @@ def missing(path):
     refused("{path}: no such file", f"tried {path}")(path)
 
 
-WHOLE = gzip.compress(b"the cat\n" * 1000, mtime=0)
 CASES = {
     "empty line": (b"\na\n \n\nb\n", blank(3, 2)),
     "CRLF": (b"a b\r\n\r\nc\r\n", words(["a", "b"], ["c"])),
     "lone CR": (b"a\rb\n", words(["a", "b"])),
+    "CR but no LF in the first megabyte": (b"a b\rc\r", macintosh),
     "no newline at the end": (b"a\nb", words(["a"], ["b"])),
     "byte order mark": ("\ufeffa\n\ufeffa\n".encode(), words(["a"], ["\ufeffa"])),
     "not UTF-8": (b"a\nb\xe9\n", refused("{path}:2: byte 3: ", "UTF-8", "0xe9", "iconv")),
@@ -269,7 +291,7 @@ CASES = {
         refused("{path}: ", "UTF-16", "iconv -f UTF-16BE -t UTF-8"),
     ),
     "NUL byte": (b"a\0b \0\n", words(["a\0b", "\0"])),
-    "U+2028, U+0085, U+3000": ("a\u2028b\x85c\u3000d\n".encode(), words(["a", "b", "c", "d"])),
+    "U+2028, U+0085, U+3000": ("a\u2028b\x85c\u3000d\n".encode(), words(["a\u2028b\x85c\u3000d"])),
     "combining marks": ("\u00e9 e\u0301\n".encode(), words(["\u00e9", "e\u0301"])),
     "emoji": ("👩\u200d🚀\n".encode(), words(["👩", "\u200d", "🚀"], level="char")),
     "right-to-left text": ("שלום \u202eעולם\n".encode(), words(["שלום", "\u202eעולם"])),
@@ -284,9 +306,11 @@ CASES = {
     "a million empty lines": (b"a" + 1_000_000 * b"\n" + b"b", blank(999_999, 2)),
     "a text of one word": (b"a", one_word),
     "nothing but empty lines": (b"\n \n", refused("{path}: no sentences", "3 bytes", "2 empty lines")),
-    "gzip": (gzip.compress(b"a b\n"), words(["a", "b"])),
-    "gzip, cut off": (WHOLE[:-20], refused("{path}: ", "gzip")),
+    "gzip, bzip2, xz": (gzip.compress(b"a b\n"), compressed),
+    "zstd": (b"\x28\xb5\x2f\xfd\x04", refused("{path}: ", "zstd")),
+    "gzip, bzip2 or xz, cut off": (b"", cut_off),
     "gzip of gigabytes (a bomb)": (b"", bomb),
+    "an archive, a PDF or Office document, a picture": (b"%PDF-1.7\n", refused("{path}: a PDF", "pdftotext")),
     "a directory": (b"", directory),
     "a FIFO or a device": (b"", pipe),
     "missing": (b"", missing),
