@@ -29,3 +29,7 @@ class NumericalError(RnnlmError):
     """Training diverged, or a gradient check failed (exit status 3)."""
 
     exit_code = 3
+
+
+class TextWarning(UserWarning):
+    """A text is read otherwise than it seems to be written; the command line shows this as a note."""

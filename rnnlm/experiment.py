@@ -105,8 +105,11 @@ def prepare(settings: Config, start: bool = True, words: Any = None, ranks: Rank
     words: the vocabulary, if it is not the one of the configuration.
     ranks: the processes that train together, of which each prepares the same.
 
+    The experiment's configuration has the texts that names of folders and patterns stand for.
+
     Raises DataError for missing or broken text, UsageError for a vocabulary of another level than the configuration's.
     """
+    settings = replace(settings, data=settings.data.found())
     data, training, seed, task = settings.data, settings.training, settings.seed, settings.task
     words, train, valid = task.corpora(data, settings.model, words)
     rare, readings = task.rare(data, words), []
@@ -162,7 +165,7 @@ def prepare_extended(settings: Config, model: Path, run: Path, ranks: Ranks = AL
     Weights of new words start as configured. The configuration's vocabulary becomes the one in the directory `run`.
     Raises UsageError for a task with two vocabularies and for a model of another level, DataError for other shapes.
     """
-    data, task = settings.data, settings.task
+    data, task = settings.data.found(), settings.task
     if task.outputs:
         raise UsageError(
             f"--extend-vocab: with data.reading {data.reading} there are two vocabularies", "train without it"

@@ -1,26 +1,44 @@
-"""Files: written whole or not at all, refused unless regular, small texts read whole; texts shown in messages."""
+"""Files: written whole or not at all; pipes and devices, read again where need be; texts shown in messages."""
 
 from __future__ import annotations
 
 import contextlib
+import io
 import os
+import re
+import shutil
+import stat
+import sys
+import tempfile
+import weakref
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
+from rnnlm.encodings import advice
 from rnnlm.errors import DataError, UsageError
 
+Name = str | os.PathLike[str]
+STDIN = "-"
+KEPT = 1 << 32  # bytes of a pipe, at most, that are kept to be read again
+PIECE = 1 << 20  # bytes copied at a time
+DESCRIPTOR = re.compile(r"/dev/(?:fd/(\d+)|(stdin|stdout|stderr))|/proc/self/fd/(\d+)")
 
-def write_whole(
-    path: str | os.PathLike[str], content: bytes | Callable[[BinaryIO], Any], previous: Path | None = None
-) -> None:
+# --- writing -------------------------------------------------------------------------------------------------------
+
+
+def write_whole(path: Name, content: bytes | Callable[[BinaryIO], Any], previous: Path | None = None) -> None:
     """Write a file whole or not at all: under a temporary name beside `path`, synced to the disk, then renamed.
 
     content: the bytes, or a function that writes them to a binary file. The file that it replaces is kept as
-    `previous`. Raises DataError when the disk is full, the folder read-only or gone, or `path` no regular file; what
-    stood at `path` is then untouched.
+    `previous`. A pipe or a device at `path` is written to, once all is there. Raises DataError when the disk is full,
+    the folder read-only or gone, or `path` a folder; what stood at `path` is then untouched. Raises BrokenPipeError
+    when nobody reads from the pipe any more.
     """
     path = Path(path)
+    if is_stream(path):
+        _send(path, content)
+        return
     refuse_irregular(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -46,10 +64,179 @@ def write_whole(
             temporary.unlink()  # there is none if all went well
 
 
+def _send(path: Path, content: bytes | Callable[[BinaryIO], Any]) -> None:
+    """Write to a pipe or a device. What is written comes from a temporary file, in which its writer can go back."""
+    try:
+        with tempfile.TemporaryFile() as whole, _stream(path) as file:
+            whole.write(content) if isinstance(content, bytes) else content(whole)  # type: ignore[arg-type]
+            whole.seek(0)
+            shutil.copyfileobj(whole, file, PIECE)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written: {error.strerror or error}", "choose another place") from None
+
+
+def _stream(path: Path) -> IO[bytes]:
+    """A pipe or a device to write to; a descriptor of this process as it is, where it stands in its file."""
+    number = descriptor(path)
+    if number == 1:
+        sys.stdout.flush()
+    return open(path if number is None else os.dup(number), "wb")
+
+
+def descriptor(path: Name) -> int | None:
+    """Number of the descriptor of this process that a name like /dev/stdout or /dev/fd/3 means; None for another."""
+    found = DESCRIPTOR.fullmatch(str(path))
+    return ("stdin", "stdout", "stderr").index(found[2]) if found and found[2] else found and int(found[1] or found[3])
+
+
+def is_stream(path: Name) -> bool:
+    """Whether there is a pipe or a device at a path, or a descriptor of this process, and no file or folder."""
+    if descriptor(path) is not None:
+        return True
+    with contextlib.suppress(OSError, ValueError):
+        mode = os.stat(path).st_mode
+        return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+    return False
+
+
 def refuse_irregular(path: Path) -> None:
     """Raise DataError if `path` exists and is not a regular file: a folder, a pipe or a device."""
     if path.exists() and not path.is_file():
         raise DataError(f"{path}: is a directory, a pipe or a device, not a file", "name a regular file")
+
+
+# --- reading -------------------------------------------------------------------------------------------------------
+
+
+class _Pipes:
+    """Contents of pipes that are read more than once, in temporary files without a name."""
+
+    def __init__(self) -> None:
+        self.stdin: weakref.WeakKeyDictionary[Any, IO[bytes]] = weakref.WeakKeyDictionary()
+        self.others: dict[tuple[int, int], IO[bytes]] = {}  # by device and inode
+
+    def place(self, path: Name) -> tuple[Any, Any]:
+        """Where the content of a pipe is kept, or will be: a dictionary and the key in it."""
+        if str(path) == STDIN:
+            return self.stdin, sys.stdin
+        about = os.stat(path)
+        return self.others, (about.st_dev, about.st_ino)
+
+    def get(self, path: Name) -> IO[bytes] | None:
+        """The kept content of a pipe, if it has been kept."""
+        files, key = self.place(path)
+        return files.get(key)
+
+
+_PIPES = _Pipes()
+
+
+class _Again(io.RawIOBase):
+    """Reads a file from its beginning, wherever others stand in it."""
+
+    def __init__(self, file: IO[bytes]):
+        self.file, self.at = file, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = os.pread(self.file.fileno(), len(buffer), self.at)
+        buffer[: len(data)] = data
+        self.at += len(data)
+        return len(data)
+
+
+class _Input(io.RawIOBase):
+    """Reads standard input, as much as there is, whatever kind of stream it is."""
+
+    def __init__(self, stream: Any):
+        self.stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self.stream.read1(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def opened(path: Name) -> io.RawIOBase:
+    """The bytes of a file, a pipe or a device, from its beginning; "-" is standard input.
+
+    A pipe can be read once, or again and again if it was kept before: see `keep`. Raises OSError, and DataError for a
+    standard input that is closed.
+    """
+    if str(path) == STDIN and sys.stdin is None:
+        raise DataError("<stdin>: is closed", "pipe a text in, or name a file")
+    if str(path) == STDIN or is_stream(path):
+        kept = _PIPES.get(path)
+        if kept is not None:
+            return _Again(kept)
+        if str(path) == STDIN:
+            return _Input(sys.stdin.buffer)
+    return io.FileIO(os.fspath(path))
+
+
+def keep(path: Name) -> None:
+    """Keep what comes from a pipe, a device or standard input, so that it can be read more than once.
+
+    Nothing is to be done about files. The content stays in a temporary file without a name, in the folder that TMPDIR
+    names, as long as the process lives. Raises DataError for one of more than KEPT bytes, and if it cannot be kept.
+    """
+    if str(path) != STDIN and not is_stream(path):
+        return
+    name = "<stdin>" if str(path) == STDIN else path
+    try:
+        if _PIPES.get(path) is not None:
+            return
+        with opened(path) as stream, contextlib.ExitStack() as undo:
+            file = undo.enter_context(tempfile.TemporaryFile())
+            while block := stream.read(PIECE):
+                file.write(block)
+                if file.tell() > KEPT:
+                    raise DataError(
+                        f"{name}: more than {KEPT >> 30} GB, of which no more can be kept to be read again",
+                        "write it to a file, and name that",
+                    )
+            file.flush()
+            undo.pop_all()
+    except OSError as error:
+        raise DataError(
+            f"{name}: cannot be kept to be read again: {error.strerror}", "point TMPDIR to a folder with space"
+        ) from None
+    files, key = _PIPES.place(path)
+    files[key] = file
+    weakref.finalize(key if str(path) == STDIN else _PIPES, file.close)
+
+
+def read_text(path: Path, longest: int, wanted: str) -> str:
+    """The text of a small UTF-8 file that the user has named; `wanted` says what it should be: "a YAML file".
+
+    Raises UsageError if it cannot be read, has more than `longest` bytes or, with line and offset, is not UTF-8.
+    """
+    name = one_line(str(path))
+    try:
+        with io.BufferedReader(opened(path)) as file:
+            data = file.read(longest + 1)
+        if len(data) <= longest:
+            return data.decode()
+    except OSError as error:
+        problem = "no such file" if isinstance(error, FileNotFoundError) else f"{error.strerror}; expected {wanted}"
+        tried = "" if path.is_absolute() else f" (tried {path.absolute()})"
+        raise UsageError(f"{name}: {problem}{tried}", "a relative path starts at the working directory") from None
+    except UnicodeDecodeError as error:
+        line, byte = data.count(b"\n", 0, error.start) + 1, data[error.start]
+        raise UsageError(
+            f"{name}:{line}: not UTF-8: byte 0x{byte:02x} at offset {error.start}", advice(data, error.start, str(path))
+        ) from None
+    raise UsageError(f"{name}: larger than {longest} bytes; expected {wanted}", "check the name")
+
+
+# --- texts in messages ---------------------------------------------------------------------------------------------
 
 
 def shortened(text: str, longest: int = 40) -> str:
@@ -60,25 +247,3 @@ def shortened(text: str, longest: int = 40) -> str:
 def one_line(text: str) -> str:
     """`text` as it is, or in quotes with escapes if it is empty or would not be printed in one line."""
     return text if text and text.isprintable() else repr(text)
-
-
-def read_text(path: Path, longest: int, wanted: str) -> str:
-    """The text of a small UTF-8 file that the user has named; `wanted` says what it should be: "a YAML file".
-
-    Raises UsageError if it cannot be read, has more than `longest` bytes or, with line and offset, is not UTF-8.
-    """
-    name = one_line(str(path))
-    try:
-        with path.open("rb") as file:
-            data = file.read(longest + 1)
-        if len(data) <= longest:
-            return data.decode()
-    except OSError as error:
-        problem = "no such file" if isinstance(error, FileNotFoundError) else f"{error.strerror}; expected {wanted}"
-        tried = "" if path.is_absolute() else f" (tried {path.absolute()})"
-        raise UsageError(f"{name}: {problem}{tried}", "a relative path starts at the working directory") from None
-    except UnicodeDecodeError as error:
-        line, byte = data.count(b"\n", 0, error.start) + 1, data[error.start]
-        hint = "convert it, for example with: iconv -f ISO-8859-1 -t UTF-8"
-        raise UsageError(f"{name}:{line}: not UTF-8: byte 0x{byte:02x} at offset {error.start}", hint) from None
-    raise UsageError(f"{name}: larger than {longest} bytes; expected {wanted}", "check the name")

@@ -105,7 +105,7 @@ def changes(loaded: Loaded, path: str) -> list[str]:
     """
     data, figures = loaded.config.data, loaded.figures
     hashes = [(f"{loaded.path}: the vocabulary", figures["vocab_sha256"], loaded.vocab.fingerprint)]
-    for name, texts in (("train", data.train), ("valid", [data.valid]), ("test", [data.test])):
+    for name, texts in (("train", data.train), ("valid", data.valid_texts), ("test", [data.test])):
         if texts == [path] and os.path.isfile(path):
             hashes.append((f"{path}: data.{name}", figures[f"{name}_sha256"], loaded.task.digest(path)))
     return [

@@ -71,7 +71,7 @@ def test_a_vocabulary_of_another_kind(tiny):
     ("override", "word"),
     [
         ("data.train=[]", "at least one file"),
-        ("data.train='-'", "standard input"),
+        ("data.valid=[]", "empty list"),
         ("data.valid=1.5", "between 0 and 1, found 1.5"),
         ("data.valid=0", "between 0 and 1, found 0"),
         ("data.max_size=3", "at least 4"),

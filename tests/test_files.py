@@ -65,8 +65,7 @@ def test_a_failure_leaves_what_was_there(tmp_path, error):
 
 
 def test_what_cannot_be_replaced_by_a_file(tmp_path):
-    os.mkfifo(tmp_path / "pipe")
-    for name in ("", "pipe", "none/x"):
+    for name in ("", "none/x"):
         with pytest.raises(DataError) as caught:
             write_whole(tmp_path / name, b"")
         assert caught.value.message.startswith(f"{tmp_path / name}: ")

@@ -13,7 +13,8 @@ PACKAGE = Path(__file__).parent.parent / "rnnlm"
 
 # Data flows one way: a module imports from its own package and from those above it in this list.
 UNITS = (
-    "errors files config corpora text nn lm tasks training experiment recipes loading session compat show report cli"
+    "errors encodings files config corpora text nn lm tasks training experiment recipes loading session compat show"
+    " report cli"
 )
 DEPTH = {unit: depth for depth, unit in enumerate(UNITS.split())}
 SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE or not path.stem.startswith("__"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import errno
 import importlib
 import io
 import re
@@ -16,7 +15,7 @@ from typing import Any, NoReturn
 import click
 
 from rnnlm import __version__
-from rnnlm.errors import RnnlmError, UsageError
+from rnnlm.errors import RnnlmError, TextWarning, UsageError
 from rnnlm.nn.threads import own_threads
 
 # The order of a user's first hour. Each name is a module of this package with a click command `command`.
@@ -100,12 +99,14 @@ def main(argv: list[str] | None = None) -> NoReturn:
             stream.reconfigure(encoding="utf-8")  # as all text here, whatever the locale
     warnings.simplefilter("ignore", RuntimeWarning)  # where NumPy warns of overflow, NumericalError says more
     try:
-        with contextlib.redirect_stdout(named(sys.stdout)) as output:
+        with notes_shown(), contextlib.redirect_stdout(named(sys.stdout)) as output:
             try:
                 run(argv)
             finally:
                 if output is not None:  # as it is where the shell has closed it
                     output.flush()  # here, where a failure can still be reported
+    except BrokenPipeError:  # of standard output, or of a pipe that was named
+        sys.exit(1)
     except RnnlmError as error:
         if "--debug" in argv:
             traceback.print_exc()
@@ -121,8 +122,6 @@ def main(argv: list[str] | None = None) -> NoReturn:
         if error.filename is None:
             raise
         if error.filename == STDOUT:
-            if error.errno == errno.EPIPE:
-                sys.exit(1)
             fail(argv, f"{STDOUT}: cannot be written: {error.strerror}", "make room there, or choose another file", 1)
         name = str(error.filename)  # it cannot even be looked at: too long, or in a folder that is closed
         name = name if name.isprintable() else repr(name)[1:-1]
@@ -142,6 +141,24 @@ def run(argv: list[str]) -> NoReturn:
 
         sys.exit(mikolov.run(argv))
     sys.exit(cli.main(args=argv or ["--help"], prog_name="rnnlm", standalone_mode=False, obj=argv))
+
+
+@contextlib.contextmanager
+def notes_shown():
+    """Show what there is to know about a text, each note once, on standard error."""
+    shown = set()
+
+    def show(message, category, filename, lineno, file=None, line=None):
+        if not issubclass(category, TextWarning):
+            usual(message, category, filename, lineno, file, line)
+        elif str(message) not in shown:
+            shown.add(str(message))
+            click.echo(f"note: {message}", err=True)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", TextWarning)
+        usual, warnings.showwarning = warnings.showwarning, show
+        yield
 
 
 class Output(io.FileIO):

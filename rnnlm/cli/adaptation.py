@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rnnlm.errors import UsageError
+from rnnlm.files import keep
 
 if TYPE_CHECKING:
     from rnnlm.lm.adaptive.adapt import Adaptation
@@ -53,8 +54,8 @@ def adaptation(dev: str | None, dynamic: str | None, cache: int | None, **option
             raise UsageError(
                 f"--{name.replace('_', '-')} with --dynamic-rule {rule}", "it goes with --dynamic-rule rms"
             )
-    if dev == "-":
-        raise UsageError("--dev -: the development text is read more than once", "name a file")
+    if dev is not None:
+        keep(dev)
     return Adaptation(
         dynamic=bool(dynamic), rate=learning_rate(dynamic), rule=rule, decay=options["dynamic_decay"],
         window=options["dynamic_window"] or WINDOW, gradients=options["dynamic_gradients"],

@@ -8,17 +8,26 @@ from pathlib import Path
 import click
 
 from rnnlm.errors import UsageError
+from rnnlm.files import descriptor, is_stream
+
+STDOUT = "-"
+
+
+def output_of(output: str) -> str:
+    """Return the name given with -o; `-` and /dev/stdout are standard output. Raises UsageError for a folder."""
+    if output == STDOUT or descriptor(output) == 1:
+        return STDOUT
+    if Path(output).is_dir():  # of no name at all: the working directory
+        raise UsageError(f"{Path(output)}: is a directory", "name a file, or - for standard output")
+    return output
 
 
 def new_file(output: str, force: bool) -> str:
-    """Return the name given with -o; `-` is standard output. Raises UsageError where no file may be written."""
-    if output == "-":
+    """Return the name given with -o, as `output_of` does. Raises UsageError for a file that exists, unless `force`."""
+    output = output_of(output)
+    path = Path(output)
+    if output == STDOUT or is_stream(path):
         return output
-    path = Path(output)  # of no name at all: the folder
-    if path.exists() and not path.is_file():
-        raise UsageError(
-            f"{path}: is a directory, a pipe or a device, not a file", "name a file, or - for standard output"
-        )
     if path.exists() and not force:
         raise UsageError(f"{path}: exists already", "choose another name, or overwrite it with --force")
     if not path.parent.is_dir():

@@ -12,6 +12,7 @@ import click
 
 from rnnlm.cli.launcher import among_ranks, refuse_stdin
 from rnnlm.cli.options import load, mix_options, oov_options, oov_rule
+from rnnlm.cli.output import output_of
 from rnnlm.cli.tables import table
 from rnnlm.errors import UsageError
 from rnnlm.files import write_whole
@@ -105,7 +106,7 @@ def command(
         raise UsageError("--tune needs references", "name a file of them with --ref")
     check_weights(values | {"tune": tune or 1}, has_ac, has_old)
     rule = oov_rule(oov, oov_penalty)
-    check_output(output, [*lists, ac, old, ref, noise])
+    output = check_output(output, [*lists, ac, old, ref, noise])
     left_out = read_noise(noise) if noise else set()
     scorer = load([model, *mix], mix_weights, carried=context == "first-best")
     errors = ErrorTable(ref, left_out) if ref else None
@@ -213,12 +214,12 @@ def check_weights(values, has_ac, has_old):
 
 
 def check_output(output, inputs):
-    """Raise UsageError for an output that is no regular file, or is also read."""
-    if Path(output).exists() and not Path(output).is_file():
-        raise UsageError(f"{output}: is a directory, a pipe or a device, not a file", "name a file, or leave -o out")
+    """Return the name of the output. Raises UsageError for a folder, and for a file that is also read."""
+    output = output_of(output)
     for path in inputs:
-        if path and os.path.exists(output) and os.path.exists(path) and os.path.samefile(output, path):
+        if path and os.path.isfile(output) and os.path.exists(path) and os.path.samefile(output, path):
             raise UsageError(f"{output}: would overwrite {path}, which is read", "choose another name")
+    return output
 
 
 def tuned(scored, errors, weights, free, how):

@@ -33,10 +33,8 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("config", metavar="[CONFIG|TEXT]", type=click.Path(path_type=Path), required=False)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Run directory.  [default: runs/NAME of CONFIG]")
-@click.option(
-    "--train", multiple=True, metavar="FILE", help="Training text instead of the configuration's; repeatable."
-)
-@click.option("--valid", metavar="FILE|SHARE", help="Validation text, or the share at the end of the training text.")
+@click.option("--train", multiple=True, metavar="TEXT", help="Training text, pattern or folder; repeatable.")
+@click.option("--valid", metavar="TEXT|SHARE", help="Validation text, or the share at the end of the training text.")
 @click.option(
     "--set", "overrides", multiple=True, metavar="A.B=C", help="Override a value of the configuration; repeatable."
 )
@@ -78,7 +76,7 @@ def command(
         raise UsageError("--extend-vocab: of which model?", "give --init-from MODEL, too")
     limit = time_limit(max_time)
     config, train = meant(config, train)
-    path = output or (config if config and config.is_dir() else Path("runs", (config or Path(train[0])).stem))
+    path = output or (config if config and config.is_dir() else Path("runs", recipes.run_name(str(config or train[0]))))
     ranks = ALONE if no_mpi else started()
     with ranks.ending():
         resume = resume or (auto_resume and ranks.at_first(lambda: resumable(path)))

@@ -36,6 +36,7 @@ def command(texts, output, level, max_size, min_count, lower, keep, blank_lines,
     The file has lines of `word<TAB>count`: the special tokens <s>, </s> and <unk>, then the most frequent first, equal
     counts in code point order. Sizes and the rate of words out of the vocabulary (OOVs) are reported on standard error.
     """
+    from rnnlm.text import white
     from rnnlm.text.lines import text_name
     from rnnlm.text.vocab import build
 
@@ -49,6 +50,8 @@ def command(texts, output, level, max_size, min_count, lower, keep, blank_lines,
         )
     kept = _count([keep], level, lower, blank_lines).tokens if keep else ()
     vocab = build(counts, max_size, min_count, kept)
+    for note in white.note(vocab.words) if level == "word" else ():
+        click.echo(note, err=True)
     if output == "-":
         sys.stdout.buffer.write(vocab.to_bytes())
     else:

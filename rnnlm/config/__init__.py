@@ -301,6 +301,8 @@ class _Reader:
             return self.note(below[0], path, "not a section; set it as a whole")
         for member in option.members:
             if (make := get_origin(member)) in (list, tuple):
+                if len({*option.members} - {types.NoneType}) > 1 and not isinstance(node, yaml.SequenceNode):
+                    continue  # the other members of the union say what a scalar means
                 item, nodes = option._replace(type=get_args(member)[0]), {path: node}  # no list: a list of one
                 if isinstance(node, yaml.SequenceNode):
                     nodes = {f"{path}[{index}]": child for index, child in enumerate(node.value)}

@@ -29,7 +29,7 @@ from typing import Any, BinaryIO, NoReturn, cast
 import numpy as np
 
 from rnnlm.errors import DataError, UsageError
-from rnnlm.files import shortened, write_whole
+from rnnlm.files import keep, shortened, write_whole
 from rnnlm.lm import foreign
 from rnnlm.lm.ngram import Ngram, Order, find
 from rnnlm.text.lines import STDIN, TextPath, blocks, text_name
@@ -44,9 +44,10 @@ WHITE = np.isin(np.arange(256), list(b" \t\n\r\v\f"))
 
 
 def is_arpa(path: TextPath) -> bool:
-    r"""Whether a path means an ARPA file: standard input, a name in .arpa, or a line \data\ at the start."""
-    if str(path) == STDIN or str(path).endswith((".arpa", ".arpa.gz")):
+    r"""Whether a path means an ARPA file: standard input, a name in .arpa (.gz), or a line \data\ at the start."""
+    if str(path) == STDIN or str(path).endswith(tuple(f".arpa{end}" for end in ("", ".gz", ".bz2", ".xz", ".zst"))):
         return True
+    keep(path)  # a pipe, which is read again
     return re.search(rb"^\\data\\\s*$", foreign.head(path), re.MULTILINE) is not None
 
 
@@ -112,7 +113,7 @@ def _words(model: Ngram, n: int, keys: np.ndarray) -> list[str]:
 
 
 def load(path: TextPath) -> Ngram:
-    """Read an ARPA file, gzipped or not; `-` is standard input.
+    """Read an ARPA file, compressed or not; `-` is standard input.
 
     The vocabulary is `<s>`, `</s>`, `<unk>` (`<UNK>` is read as `<unk>`), then the words in the order of the file.
     Without a line for `<unk>`, unknown words have probability zero. Text before the line \\data\\ is skipped, as other

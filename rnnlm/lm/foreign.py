@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import gzip
 import os
 import re
-import zlib
-from typing import Any
 
 from rnnlm.errors import DataError
-from rnnlm.text.lines import GZIP_MAGIC, TextPath
+from rnnlm.text.sources import TextPath, opened
 
 HEAD = 1 << 16  # bytes that are looked at
 AGAIN = "nothing turns it back: name the ARPA file that it was made from"
@@ -33,11 +30,8 @@ FORMATS = [  # how the file begins, what it is, how to convert it
 
 
 def head(path: TextPath) -> bytes:
-    """First bytes of a file, unzipped; none if it cannot be read."""
-    with contextlib.suppress(OSError, EOFError, zlib.error), open(path, "rb") as file:
-        zipped = file.read(2) == GZIP_MAGIC
-        file.seek(0)
-        stream: Any = gzip.GzipFile(fileobj=file) if zipped else file
+    """First bytes of a file, decompressed; none if it cannot be read."""
+    with contextlib.suppress(DataError), opened(path) as stream:
         return stream.read(HEAD)
     return b""
 

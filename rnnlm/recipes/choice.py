@@ -14,6 +14,7 @@ from rnnlm.experiment import Config
 from rnnlm.files import read_text
 from rnnlm.text import vocab
 from rnnlm.text.lines import lines
+from rnnlm.text.names import joined
 
 CHOSEN = ("model", "optimizer", "schedule", "training")  # sections that the size of the text can choose
 SHARE = 0.1  # of a training text, at its end, that validates where no other text does
@@ -143,7 +144,8 @@ def settings(
     missing = [section for section in CHOSEN if section not in (*given, *config.sections(text))]
     if not missing or found.data.reading not in ("stream", "sentences"):
         return found, messages + notes
-    size, lowest, chosen = size_of(tuple(found.data.train)), [], {}
+    files = found.data.found()
+    size, lowest, chosen = size_of(tuple(files.train)), [], {}
     if source is None:
         chosen["data"] = {"train": found.data.train, **size.data(found.data.level if "data.level" in given else None)}
         lowest = [f"data.{key}={json.dumps(value)}" for key, value in chosen["data"].items() if key != "train"]
@@ -156,7 +158,7 @@ def settings(
     lowest += [f"{section}={json.dumps(by_size[section])}" for section in missing]
     found, messages = config.parse(text, name, Config, [*lowest, *overrides])
     messages = [line for line in messages if line.split()[1].removesuffix(":") in given]
-    return found, [*messages, *notes, f"# chosen for {' + '.join(found.data.train)}: {size.summary}", _shown(chosen)]
+    return found, [*messages, *notes, f"# chosen for {joined(files.train)}: {size.summary}", _shown(chosen)]
 
 
 def _without_options(sections: dict[str, Any], path: str) -> None:

@@ -6,13 +6,15 @@ The recipes are the files of the folder configs/ of the repository, which the wh
 from __future__ import annotations
 
 import difflib
+import glob
 from pathlib import Path
 
 from rnnlm import config
 from rnnlm.errors import UsageError
-from rnnlm.files import one_line, read_text
+from rnnlm.files import STDIN, is_stream, keep, one_line, read_text
 
 SUFFIXES = (".yaml", ".yml")
+OF_A_RUN = {"log.jsonl", "best.npz", "last.npz", "previous.npz"}  # even without config.yaml
 KEYS = {"data", "model", "optimizer", "schedule", "training", "seed", "dtype"}  # sections of a configuration
 
 
@@ -51,10 +53,29 @@ def config_file(path: str | Path) -> Path:
     raise UsageError(f"{name}: no such file, and no recipe of this name{meant}", "`rnnlm config list` shows the names")
 
 
+def run_name(text: str) -> str:
+    """The name of the run that trains on a text, pattern or folder: books for books.txt, books/*.txt and books/."""
+    path = Path(text).expanduser()
+    if text == STDIN or is_stream(path):
+        return "text"
+    while glob.has_magic(path.name) and not path.exists():
+        path = path.parent
+    return path.absolute().stem
+
+
 def is_text(path: Path) -> bool:
-    """Whether a file that `rnnlm train` is given is no configuration but a text to train on."""
-    if path.suffix in SUFFIXES or not path.is_file():
+    """Whether what `rnnlm train` is given is no configuration but a text to train on: a file, pattern or folder."""
+    if str(path) == STDIN:
+        return True
+    path = path.expanduser()
+    if path.is_dir():
+        files = list(path.iterdir())
+        return bool(files) and not any(file.name in OF_A_RUN or file.suffix in SUFFIXES for file in files)
+    if not path.exists():
+        return glob.has_magic(str(path))
+    if path.suffix in SUFFIXES:
         return False
+    keep(path)  # a pipe, which is read again
     try:
         keys = config.sections(read_text(path, config.MAX_BYTES, ""))
     except UsageError:  # too long, or not UTF-8

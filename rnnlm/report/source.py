@@ -112,14 +112,14 @@ class Source:
     def _chosen(self) -> tuple[list[str], int, Any]:
         return self.read(self.loaded.config.data.valid if self.text is None else self.text)
 
-    def read(self, named: str | float | None) -> tuple[list[str], int, Any]:
+    def read(self, named: str | list[str] | float | None) -> tuple[list[str], int, Any]:
         """A text: its files, the number of sentences at their beginning that are not part of it, and its corpus.
 
-        named: a file, the share at the end of the training text, or None for the whole. Raises DataError as
+        named: a file or several, the share at the end of the training text, or None for the whole. Raises DataError as
         `Task.encode` does.
         """
         loaded, data = self.loaded, self.loaded.config.data
-        paths = [named] if isinstance(named, str) else data.train
+        paths = [named] if isinstance(named, str) else named if isinstance(named, list) else data.train
         corpus = loaded.task.encode(paths, loaded.vocab, data, loaded.config.model)
         if not isinstance(named, float):
             return paths, 0, corpus

@@ -19,6 +19,7 @@ from rnnlm.report.charts import Chart, Series, chart
 from rnnlm.report.source import Source
 from rnnlm.show.curves import Course, Panel, marks, panels
 from rnnlm.text.corpus import digest_of
+from rnnlm.text.names import joined
 from rnnlm.text.vocab import EOS, UNK
 
 MOST_SAMPLES = 40  # validations whose samples are shown; of more, as many, evenly spread
@@ -72,17 +73,19 @@ def texts(source: Source) -> Iterator[Text]:
     loaded, data, figures = source.loaded, source.loaded.config.data, source.loaded.figures
     counts, share = loaded.vocab.inputs.counts, isinstance(data.valid, float)
     words, sha256 = int(counts[UNK:].sum()), figures["train_sha256"]
-    state, name = compared(source, data.train, sha256), " + ".join(data.train)
+    state, name = compared(source, data.train, sha256), joined(data.train)
     part = f", without its last {data.valid:.4g}" if share else ""
     yield Text("training", name + part, int(counts[EOS]), words, int(counts[UNK]) / max(words, 1), sha256, state)
     if isinstance(data.valid, float):
         yield measured(source, "validation", f"the last {data.valid:.4g} of {name}", data.valid, sha256, state)
-    for use, path, digest in (("validation", data.valid, "valid_sha256"), ("test", data.test, "test_sha256")):
-        if isinstance(path, str):
-            yield measured(source, use, path, path, figures[digest], compared(source, [path], figures[digest]))
+    tests = [] if data.test is None else [data.test]
+    for use, paths, digest in (("validation", data.valid_texts, "valid_sha256"), ("test", tests, "test_sha256")):
+        if paths:
+            state = compared(source, paths, figures[digest])
+            yield measured(source, use, joined(paths), paths, figures[digest], state)
 
 
-def measured(source: Source, use: str, name: str, read: str | float, digest: str | None, state: str) -> Text:
+def measured(source: Source, use: str, name: str, read: list[str] | float, digest: str | None, state: str) -> Text:
     """A text with its sizes, where it can be read."""
     try:
         _, _, corpus = source.read(read)

@@ -16,9 +16,10 @@ import numpy as np
 from rnnlm.errors import DataError, UsageError
 from rnnlm.nn.heads import Loss
 from rnnlm.nn.network import Network
-from rnnlm.text import vocab
+from rnnlm.text import vocab, white
 from rnnlm.text.corpus import Corpus, digest_of
 from rnnlm.text.lines import STDIN, blocks, columns, lines
+from rnnlm.text.names import joined
 from rnnlm.text.vocab import SPECIALS, UNK, Counts, Labels, Vocabularies, Vocabulary, readable
 from rnnlm.text.windows import Sentences, padded
 
@@ -124,11 +125,12 @@ class Task:
         train = self.encode(data.train, words, data, model)
         if share is not None:
             return words, *self.split(train, share)
-        return words, train, None if data.valid is None else self.encode([str(data.valid)], words, data, model)
+        return words, train, None if data.valid is None else self.encode(data.valid_texts, words, data, model)
 
     def notes(self, words: Any) -> list[str]:
-        """Warnings of what is odd about the vocabulary of a training text."""
-        return []
+        """Notes and warnings of what is odd about the vocabulary of a training text."""
+        inputs = getattr(words, "inputs", words)
+        return white.note(inputs.words) if inputs.level == "word" else []
 
     def rare(self, data: Data, words: Any) -> np.ndarray | None:
         """Probability of each word of the training text to be read there as `<unk>`, (K,); None: none is.
@@ -275,12 +277,6 @@ def targets_of(corpus: Corpus, sentences: np.ndarray, ends: int = 1) -> tuple[np
     return *padded(corpus.ids, starts, lengths), lengths
 
 
-def refuse_stdin(paths: Sequence[str]) -> None:
-    """Raise UsageError for standard input, in a task that reads its files more than once."""
-    if STDIN in paths:
-        raise UsageError("<stdin>: the text is read more than once, which standard input cannot be", "name a file")
-
-
 # --- vocabularies --------------------------------------------------------------------------------------------------
 
 
@@ -303,11 +299,11 @@ def texts(data: Data, share: float | None, column: int | None) -> Iterator[str]:
 
     def counts(line: str) -> bool:
         """Whether a line is a sentence, or the part of an example."""
-        return bool(line.strip() if column is not None else vocab.split(line, data.level))
+        return bool(white.strip(line) if column is not None else vocab.split(line, data.level))
 
     left = -1  # sentences; never counted down to 0 without a share
     if share is not None:
-        left = head(" + ".join(data.train), sum(map(counts, whole())), share)
+        left = head(joined(data.train), sum(map(counts, whole())), share)
     for line in whole():
         yield line
         left -= counts(line)

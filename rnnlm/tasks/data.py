@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from rnnlm.config import option
+from rnnlm.errors import UsageError
+from rnnlm.files import keep
 from rnnlm.tasks.base import TASKS
+from rnnlm.text import names
 
 if TYPE_CHECKING:
     Reading = str
@@ -18,8 +21,12 @@ else:
 class Data:
     """Texts, vocabulary and task of a run. Paths are relative to the working directory."""
 
-    train: list[str] = option(doc="training text: one file or several, UTF-8, one sentence per line")
-    valid: float | str | None = option(None, "validation text, or the share of the training text's end to use as one")
+    train: list[str] = option(
+        doc="training text, UTF-8, one sentence per line: a file, a pattern (books/*.txt), a folder, or a list of these"
+    )
+    valid: float | str | list[str] | None = option(
+        None, "validation text, given as `train` is, or the share of the training text's end to use as one"
+    )
     test: str | None = option(None, "test text, for `rnnlm eval RUN` without a file")
     level: Literal["word", "char"] = option("word", "token: a word between white space, or a character")
     reading: Reading = option("stream", "; ".join(f"{name}: {task.doc}" for name, task in TASKS.items()))
@@ -43,8 +50,36 @@ class Data:
     def __post_init__(self):
         if not self.train:
             raise ValueError("train: expected at least one file, found none")
-        if "-" in self.train:
-            raise ValueError("train: the training text is read more than once, which standard input cannot be")
+        if self.valid == []:
+            raise ValueError("valid: expected a file, found an empty list")
         if isinstance(self.valid, float) and not 0 < self.valid < 1:
             raise ValueError(f"valid: expected a file or a share between 0 and 1, found {self.valid:g}")
         TASKS[self.reading].check(self)
+
+    @property
+    def valid_texts(self) -> list[str]:
+        """Files of the validation text; none if a share of the training text validates, or nothing does."""
+        return [self.valid] if isinstance(self.valid, str) else self.valid if isinstance(self.valid, list) else []
+
+    def found(self) -> Data:
+        """The section with the texts that its names stand for now: see `rnnlm.text.names.texts`. Pipes are kept.
+
+        Raises DataError as `texts` does, UsageError where more texts are found than the task or `test` can have.
+        """
+        train, valid = names.texts(self.train), names.texts(self.valid_texts)
+        tests = [] if self.test is None else names.texts([self.test])
+        if len(tests) > 1:
+            raise UsageError(
+                f"data.test: expected one text, found {len(tests)} for {self.test}", "name one; `eval` reads several"
+            )
+        for path in (*train, *valid):
+            keep(path)
+        try:
+            return replace(
+                self,
+                train=train,
+                valid=valid[0] if len(valid) == 1 else valid or self.valid,
+                test=tests[0] if tests else None,
+            )
+        except ValueError as error:
+            raise UsageError(f"data.{error}", "`rnnlm config explain data` says what it takes") from None

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from rnnlm.errors import DataError, UsageError
-from rnnlm.files import shortened
+from rnnlm.files import keep, shortened
 from rnnlm.nn.gradcheck import synthetic_batch
 from rnnlm.nn.heads.loss import exp_mean
 from rnnlm.nn.network import Network
@@ -22,7 +22,6 @@ from rnnlm.tasks.base import (
     build,
     lines_of,
     questions,
-    refuse_stdin,
     sentence,
     targets_of,
     text_of,
@@ -50,7 +49,8 @@ class Labelled(Task, reading="labelled"):
 
     def encode(self, paths, words, data, model):
         """Sentences and labels. Raises DataError for a label that the training text lacks, too."""
-        refuse_stdin(paths)
+        for path in paths:
+            keep(path)
         text = encode(paths, words.inputs, column=1)
         labels = np.asarray(encode(paths, words.outputs, column=0).ids[::2])  # each a "sentence" of one token
         if unknown := int((labels < 0).sum()):
@@ -64,14 +64,15 @@ class Labelled(Task, reading="labelled"):
         return Examples.of(text, labels)
 
     def notes(self, words):
-        """Warning of labels that hardly ever come back, as where another column has the labels."""
-        labels = words.outputs
+        """Also a warning of labels that hardly ever come back, as where another column has the labels."""
+        labels, notes = words.outputs, super().notes(words)
         once = int((labels.counts == 1).sum())
         if 2 * once <= len(labels) or len(labels) < MANY:
-            return []
+            return notes
         return [
+            *notes,
             f"warning: {once:,} of {len(labels):,} labels occur once, such as {shortened(labels.words[0])}: "
-            "are the columns in the order label<TAB>text?"
+            "are the columns in the order label<TAB>text?",
         ]
 
     def batch(self, corpus, sentences):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from rnnlm.errors import UsageError
+from rnnlm.files import keep
 from rnnlm.nn.gradcheck import synthetic_batch
-from rnnlm.tasks.base import Examples, build, questions, refuse_stdin, sentence, targets_of, text_of, verdict
+from rnnlm.tasks.base import Examples, build, questions, sentence, targets_of, text_of, verdict
 from rnnlm.tasks.decode import MAX_TOKENS, Decoding, decoder_side, greedy
 from rnnlm.tasks.unrolled import Side, Unrolled, chains, in_bits, known, run
 from rnnlm.text.corpus import encode
@@ -25,7 +26,8 @@ class Pairs(Decoding, reading="pairs"):
         return Vocabularies(build(data, share, 0), build(data, share, 1))
 
     def encode(self, paths, words, data, model):
-        refuse_stdin(paths)
+        for path in paths:
+            keep(path)
         return Examples.of(encode(paths, words.inputs, column=0), encode(paths, words.outputs, column=1))
 
     def lengths(self, corpus):

@@ -14,18 +14,20 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rnnlm.errors import DataError, UsageError
-from rnnlm.files import shortened
+from rnnlm.files import keep, shortened
 from rnnlm.nn.compose.base import Structure
 from rnnlm.nn.network import Network
-from rnnlm.tasks.base import Answer, head, questions, refuse_stdin, verdict
+from rnnlm.tasks.base import Answer, head, questions, verdict
 from rnnlm.tasks.labelled import Labelled, class_figures, class_report, known_labels, target_label
 from rnnlm.tasks.unrolled import Prediction, Side, Unrolled, chains, in_bits, run
 from rnnlm.tasks.unrolled import known as in_vocabulary
 from rnnlm.tasks.unrolled import likeliest as best_of
 from rnnlm.text import trees as bracketed
+from rnnlm.text import white
 from rnnlm.text.corpus import digest_of
 from rnnlm.text.lines import TextPath, lines, text_name
 from rnnlm.text.markers import Markers
+from rnnlm.text.names import joined
 from rnnlm.text.trees import BinaryTree, parse
 from rnnlm.text.unknown import UnknownWords
 from rnnlm.text.vocab import OOV, Counts, Labels, Vocabularies, build, readable
@@ -210,7 +212,7 @@ class TreeLabels(Labelled, reading="trees"):
     def vocabulary(self, data, share):
         trees = list(chain.from_iterable(read(path, data.lower)[0] for path in data.train))
         if share is not None:
-            trees = trees[: head(" + ".join(data.train), len(trees), share)]
+            trees = trees[: head(joined(data.train), len(trees), share)]
         labels = Labels.count(label for tree in trees for _, label in tree.labels)
         if not len(labels):
             raise DataError(f"{data.train[0]}: no tree has a label", "a tree looks like (3 (2 It) (2 works))")
@@ -218,13 +220,14 @@ class TreeLabels(Labelled, reading="trees"):
         return Vocabularies(build(counts, data.max_size, data.min_count), labels)
 
     def encode(self, paths, words, data, model):
-        refuse_stdin(paths)
+        for path in paths:
+            keep(path)
         trees, blank = [], 0
         for path in paths:
             found, skipped = read(path, words.inputs.lower, known=words.outputs)
             trees += found
             blank += skipped
-        return encoded(trees, words, " + ".join(map(text_name, paths)), digest_of(paths), blank)
+        return encoded(trees, words, joined(paths), digest_of(paths), blank)
 
     def batcher(self, corpus, batch, window, jitter=0):
         return Forests(corpus, batch)
@@ -258,7 +261,7 @@ class TreeLabels(Labelled, reading="trees"):
         if beam is not None or k is not None:
             raise UsageError("-k, --beam: every node of a tree gets its likeliest label", "leave them out")
         for number, line in enumerate(questions(text), 1):
-            if not line.strip():
+            if not white.strip(line):
                 continue
             labels, p = likeliest(network, parse(line, "text", number))
             names = [network.vocab.outputs.words[i] for i in labels]
@@ -330,7 +333,7 @@ def read(path: TextPath, lower: bool, known: Labels | None = None) -> tuple[list
     """
     name, trees, blank = text_name(path), [], 0
     for number, line in enumerate(lines(path), 1):
-        if not line.strip():
+        if not white.strip(line):
             blank += 1
             continue
         tree = parse(line, name, number)

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from rnnlm.errors import DataError, UsageError
-from rnnlm.files import refuse_irregular
+from rnnlm.files import is_stream, refuse_irregular
 from rnnlm.nn.gradcheck import synthetic_batch
-from rnnlm.tasks.base import Examples, refuse_stdin, sentence, targets_of, text_of, verdict
+from rnnlm.tasks.base import Examples, sentence, targets_of, text_of, verdict
 from rnnlm.tasks.decode import MAX_TOKENS, Decoding, decoder_side, greedy
 from rnnlm.tasks.unrolled import Unrolled, in_bits, run
 from rnnlm.text.corpus import digest_of, encode
-from rnnlm.text.lines import BLOCK, STDIN, TextPath
+from rnnlm.text.lines import BLOCK, STDIN, TextPath, text_name
 from rnnlm.text.vocab import BOS, EOS
 from rnnlm.text.windows import VectorBatch, shifted, weights_of
 
@@ -45,8 +45,9 @@ class Vectors(Decoding, reading="vectors"):
 
     def encode(self, paths, words, data, model):
         """Sentences and vectors. Raises DataError, too, unless there is a vector of the model's width for each line."""
-        refuse_stdin(paths)
         (path,) = paths
+        if path == STDIN or is_stream(path):
+            raise UsageError(f"{text_name(path)}: has no file of vectors beside it", "name a file")
         text, file = encode([path], words), matrix_of(path)
         matrix, lines = load_matrix(file, model.vector), text.sentences + text.blank
         if len(matrix) != lines:
@@ -54,11 +55,11 @@ class Vectors(Decoding, reading="vectors"):
                 f"{file}: {len(matrix)} vectors, but {path} has {lines} lines",
                 "the vector of a line stands in the row of its number",
             )
-        sha256 = combined(text.sha256, digest_of([file]))
+        sha256 = combined(text.sha256, digest_of([file], texts=False))
         return Captions.of(text, text.table[:, 2] - 1, vectors=matrix, sha256=sha256)
 
     def digest(self, path):
-        return combined(digest_of([path]), digest_of([matrix_of(path)]))
+        return combined(digest_of([path]), digest_of([matrix_of(path)], texts=False))
 
     def batch(self, corpus, sentences):
         targets, valid, _ = targets_of(corpus, sentences)

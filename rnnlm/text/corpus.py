@@ -20,8 +20,11 @@ import numpy as np
 
 from rnnlm.errors import DataError
 from rnnlm.files import shortened
-from rnnlm.text.lines import BLOCK, TextPath, blocks, columns, opened, text_name
+from rnnlm.text import white
+from rnnlm.text.lines import BLOCK, TextPath, blocks, columns, text_name
 from rnnlm.text.markers import Markers
+from rnnlm.text.names import joined
+from rnnlm.text.sources import opened, opened_text
 from rnnlm.text.vocab import EOS, Counts, Vocabulary
 
 
@@ -164,7 +167,7 @@ def encode(
     temporary file cannot be written.
     """
     blank_lines = blank_lines and vocab.level == "char"
-    name = " + ".join(text_name(path) for path in paths)
+    name = joined(paths)
     hashes: list[Any] = []
     begun: list[int] = []  # sentences before each text
     markers = Markers(vocab.level, getattr(vocab, "lower", False))
@@ -226,7 +229,7 @@ def _starts(table: np.ndarray, begun: Sequence[int]) -> np.ndarray:
 def _check_parts(block: Sequence[str], lengths: np.ndarray, name: str, before: int) -> None:
     """Raise DataError for a part of a line, one of two that belong together, in which nothing is left to read."""
     for i in np.flatnonzero(lengths == 0).tolist():
-        if block[i].strip():
+        if white.strip(block[i]):
             raise DataError(f"{name}:{before + i + 1}: no words in {shortened(block[i])}", "expected a sentence")
 
 
@@ -235,11 +238,14 @@ def _mapped(file: IO[bytes]) -> mmap.mmap:
     return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
-def digest_of(paths: Sequence[TextPath]) -> str:
-    """SHA-256 (hex) of the contents of texts, unzipped: the `sha256` of the corpus that `encode` makes of them."""
+def digest_of(paths: Sequence[TextPath], texts: bool = True) -> str:
+    """SHA-256 (hex) of the contents of texts, unzipped: the `sha256` of the corpus that `encode` makes of them.
+
+    texts: False for files that are none, such as arrays.
+    """
     hashes = [hashlib.sha256() for _ in paths]
     for path, sha in zip(paths, hashes):
-        with opened(path) as stream:
+        with (opened_text if texts else opened)(path) as stream:
             while block := stream.read(BLOCK):
                 sha.update(block)
     return _combined(hashes)

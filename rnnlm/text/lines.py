@@ -1,32 +1,24 @@
-"""Lines of a text from a file or standard input: UTF-8, plain or gzipped, block by block."""
+"""Lines of a text from a file, a pipe or standard input, block by block."""
 
 from __future__ import annotations
 
-import contextlib
-import gzip
-import io
-import os
-import stat
-import sys
-import zlib
 from collections.abc import Callable, Iterator
-from typing import Any
 
+from rnnlm.encodings import advice
 from rnnlm.errors import DataError
-from rnnlm.files import shortened
+from rnnlm.files import STDIN, shortened
+from rnnlm.text.sources import BLOCK, TextPath, opened_text, text_name
 
-TextPath = str | os.PathLike[str]
-STDIN = "-"
-BLOCK = 1 << 17  # bytes read, encoded and written at a time
+__all__ = ["BLOCK", "MAX_LINE", "STDIN", "TextPath", "blocks", "columns", "lines", "part", "text_name"]
+
 MAX_LINE = 1 << 26  # bytes; the gigabytes that a few kilobytes of gzip can stand for need have no line end at all
-GZIP_MAGIC = b"\x1f\x8b"
 
 
 def lines(path: TextPath, seen: Callable[[bytes], object] | None = None) -> Iterator[str]:
-    """Lines of a UTF-8 text, without their ends.
+    """Lines of a text, without their ends.
 
-    path: a file, plain or gzipped (its first bytes tell which), or "-" for standard input.
-    seen: is called with the bytes of the text as they are read (for progress bars and checksums).
+    path: a file or pipe, plain or compressed, or "-" for standard input; see `opened_text`.
+    seen: is called with the bytes of the text, as UTF-8, as they are read (for progress bars and checksums).
 
     Only "\\n" ends a line, with or without "\\r" before it; the last line may lack it. A byte order mark at the start
     is dropped. Lines typed or piped in slowly are yielded as they come. Memory: a block of text, or the longest line.
@@ -41,7 +33,7 @@ def lines(path: TextPath, seen: Callable[[bytes], object] | None = None) -> Iter
 def blocks(path: TextPath, seen: Callable[[bytes], object] | None = None) -> Iterator[list[str]]:
     """Lists of lines of a text, about BLOCK bytes each; of text piped in slowly, the lines there are. See `lines`."""
     offset = line = 0
-    with opened(path) as stream:
+    with opened_text(path) as stream:
         while block := stream.read1(BLOCK):
             if not block.endswith(b"\n"):
                 block += stream.readline(MAX_LINE)
@@ -59,7 +51,7 @@ def blocks(path: TextPath, seen: Callable[[bytes], object] | None = None) -> Ite
                 line += block.count(b"\n", 0, error.start) + 1
                 raise DataError(
                     f"{text_name(path)}:{line}: byte {offset + error.start}: not UTF-8 (0x{block[error.start]:02x})",
-                    "convert it, for example with: iconv -f ISO-8859-1 -t UTF-8",
+                    advice(block, error.start, text_name(path)),
                 ) from None
             if offset == 0:
                 text = text.removeprefix("\ufeff")
@@ -95,35 +87,3 @@ def part(line: str, column: int, path: TextPath, number: int) -> str:
             "expected two parts with a tab between",
         )
     return (right if column else left).strip()
-
-
-@contextlib.contextmanager
-def opened(path: TextPath) -> Iterator[Any]:
-    """A binary stream of a text, unzipped. Raises DataError, whatever prevents reading it."""
-    name = text_name(path)
-    try:
-        if str(path) == STDIN:
-            if sys.stdin is None:
-                raise DataError(f"{name}: is closed", "pipe a text in, or name a file")
-            yield sys.stdin.buffer
-            return
-        mode = os.stat(path).st_mode
-        if stat.S_ISDIR(mode):
-            raise DataError(f"{name}: is a directory", "name the text files in it")
-        if not stat.S_ISREG(mode):  # most texts are read twice
-            raise DataError(f"{name}: is a pipe or a device, not a file", "pipe the text in, and name it '-'")
-        with io.BufferedReader(io.FileIO(os.fspath(path)), BLOCK) as file:
-            yield gzip.GzipFile(fileobj=file) if file.peek(2)[:2] == GZIP_MAGIC else file
-    except FileNotFoundError:
-        from rnnlm.corpora import catalogue
-
-        raise DataError(f"{name}: no such file (tried {os.path.abspath(path)})", catalogue.hint(str(path))) from None
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(f"{name}: broken gzip file: {error}", "copy or download it again") from None
-    except OSError as error:
-        raise DataError(f"{name}: cannot be read: {error.strerror}", "check the file and its permissions") from None
-
-
-def text_name(path: TextPath) -> str:
-    """Name of a text in reports and messages."""
-    return "<stdin>" if str(path) == STDIN else str(path) or "''"

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from rnnlm.errors import DataError
 from rnnlm.files import shortened
 
-TOKEN = re.compile(r"[()]|(?:\\[()]|[^\s()])+")
+TOKEN = re.compile(r"[()]|(?:\\[()]|[^\s()])+", re.ASCII)
 
 
 @dataclass

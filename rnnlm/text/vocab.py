@@ -1,8 +1,7 @@
 """The vocabulary: the words that a model knows, their ids and how often they occur in the training text.
 
-A text is a sequence of lines, each a sentence. At level "word" a token is what `str.split()` finds: white space of any
-script separates words, so the ideographic space U+3000, the no-break space and the line separator U+2028 do as well as
-a blank; none of them ends a sentence. At level "char" every code point of a line is a token, blanks and tabs included.
+A text is a sequence of lines, each a sentence. At level "word" ASCII white space separates words: see
+`rnnlm.text.white`. At level "char" every code point of a line is a token, blanks and tabs included.
 """
 
 from __future__ import annotations
@@ -20,7 +19,9 @@ from typing import TypeVar
 import numpy as np
 
 from rnnlm.errors import DataError, UsageError
-from rnnlm.files import shortened, write_whole
+from rnnlm.files import keep, shortened, write_whole
+from rnnlm.text import white
+from rnnlm.text.sources import opened
 
 SPECIALS = ("<s>", "</s>", "<unk>")
 BOS, EOS, UNK = range(3)
@@ -40,7 +41,7 @@ def split(line: str, level: str = "word", lower: bool = False) -> list[str]:
 def cut(line: str, level: str = "word", lower: bool = False) -> list[str]:
     """The tokens of a line, literal markers of a sentence among them."""
     line = line.lower() if lower else line
-    return line.split() if level == "word" else list(line)
+    return white.split(line) if level == "word" else list(line)
 
 
 def unmarked(words: list[str]) -> list[str]:
@@ -192,7 +193,7 @@ class Vocabulary:
         if self.level == "char":
             codes = np.frombuffer("".join(lines).encode("utf-32-le"), np.dtype("<u4"))
             return self._id_of_code[codes], np.fromiter(map(len, lines), np.int64, len(lines))
-        words = list(map(str.split, lines))
+        words = list(map(white.split, lines))
         if any(MARKED in line for line in lines):
             words = list(map(unmarked, words))
         lengths = np.fromiter(map(len, words), np.int64, len(words))
@@ -296,11 +297,9 @@ def load(path: str | os.PathLike[str], level: str = "word", lower: bool = False)
 
 
 def _content(path: str | os.PathLike[str]) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            data = file.read(MAX_FILE + 1)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}", "`rnnlm vocab` builds a vocabulary") from None
+    keep(path)  # a pipe, which may be read again
+    with opened(path) as file:
+        data = file.read(MAX_FILE + 1)
     if len(data) > MAX_FILE:
         raise DataError(f"{path}: more than {MAX_FILE >> 20} MB, which no vocabulary file has", "is it a text?")
     return data

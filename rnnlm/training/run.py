@@ -332,7 +332,7 @@ class Run:
 def inputs(experiment: Experiment) -> list[str]:
     """Names of the files that the configuration names, but for the vocabulary, which a run writes as it is."""
     data = experiment.config.data
-    return [path for path in (*data.train, data.valid, data.test) if isinstance(path, str)]
+    return [path for path in (*data.train, *data.valid_texts, data.test) if path is not None]
 
 
 def record(validation: Validation, ppl: str = "ppl") -> dict[str, Any]:

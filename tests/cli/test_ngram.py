@@ -81,14 +81,12 @@ def test_the_vocabulary_is_that_of_a_model(models):
     (2, ("{train}", "-o", "a.arpa", "--prune", "0,2,1"), ("prune 0 2 1", "never fall")),
     (2, ("{train}", "-o", "a.arpa", "--vocab", "{char}"), ("{char}", "characters", "words")),
     (2, ("{train}", "-o", "a.arpa", "--order", "0"), ("--order", "1<=x<=20")),
-    (2, ("{train}", "-o", "pipe", "--force"), ("pipe: is a directory",)),
     (2, ("{train}", "-o", ""), (".: is a directory",)),
     (1, ("empty.txt", "-o", "a.arpa"), ("empty.txt", "no sentences", "1 empty lines")),
     (1, ("{train}", "-o", "a.arpa", "--vocab", "empty.txt"), ("empty.txt:1", "a word, a tab and its count")),
 ])  # fmt: skip
 def test_what_ngram_refuses(rnnlm, models, tmp_path, status, arguments, words):
     (tmp_path / "empty.txt").write_text("\n")
-    os.mkfifo(tmp_path / "pipe")
     found = rnnlm("ngram", *(argument.format(**models) for argument in arguments))
     assert_refused(found, status, *(word.format(**models) for word in words))
     assert not (tmp_path / "a.arpa").exists()

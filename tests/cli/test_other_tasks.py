@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -202,8 +203,11 @@ def test_eval_refuses_what_is_for_language_models(rnnlm):
         assert_refused(rnnlm("eval", "runs/blank", *option), 2, "runs/blank: a blank model", "--json")
 
 
-def test_eval_reads_a_task_from_a_file(rnnlm):
-    assert_refused(rnnlm("eval", "runs/seq2seq", "-", stdin=b"a\tb\n"), 2, "<stdin>: ", "more than once")
+def test_eval_reads_a_task_from_standard_input(rnnlm):
+    text = Path("pairs.test.txt").read_bytes()
+    status, out, _ = rnnlm("eval", "runs/seq2seq", "-", stdin=text)
+    assert (status, out.replace("<stdin>", "pairs.test.txt")) == rnnlm("eval", "runs/seq2seq", "pairs.test.txt")[:2]
+    assert_refused(rnnlm("eval", "runs/vec2seq", "-", stdin=b"a\n"), 2, "<stdin>: ", "no file of vectors")
 
 
 # --- predict and fill ----------------------------------------------------------------------------------------------

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import bz2
 import contextlib
 import gzip
 import importlib
 import io
 import json
+import lzma
 import random
 import re
 import shutil
@@ -30,7 +32,7 @@ from rnnlm.lm.rescoring.formats import FORMATS, IMPOSSIBLE
 from rnnlm.lm.rescoring.nbest import guessed, read, read_noise, read_references, write
 from rnnlm.loading import load_model
 from rnnlm.text import trees as bracketed
-from rnnlm.text import vectors, vocab
+from rnnlm.text import vectors, vocab, white
 from rnnlm.text.corpus import encode
 from rnnlm.text.lines import lines
 from rnnlm.text.vocab import Vocabulary
@@ -38,6 +40,15 @@ from rnnlm.training.run import Run
 from tests.fuzz.inputs import BYTES, NUMBERS, YAML, mutated, mutated_json
 
 TEXT = "the cat sat\n\nthe dog <unk> </s> sees 猫 😀\r\nthe cat\n"
+PLAIN = TEXT.encode()
+TEXTS = [
+    *[compress(PLAIN) for compress in (bytes, gzip.compress, bz2.compress, lzma.compress)],
+    *[TEXT.encode(encoding) for encoding in ("utf-16", "utf-16-le", "utf-16-be", "utf-32")],
+    *["漢字的文章 天氣好\n漢字\n".encode(encoding) for encoding in ("gb18030", "big5", "euc-jp")],
+    *["Привет, мир\n".encode(encoding) for encoding in ("cp1251", "koi8-r")],
+    "Café, naïve\n".encode("cp1252"), PLAIN.replace(b"\n", b"\r"), b"\x28\xb5\x2f\xfd\x04",
+    b"PK\3\4" + bytes(60), b"%PDF-1.7",
+]  # fmt: skip
 CONFIGS = [
     b"data: {train: t.txt}\nmodel: {embedding: 2, cell: {kind: stack, cells: [{size: 2}, {size: 3}]}}\n",
     b"data:\n  train: [t.txt]\n  valid: 0.5\noptimizer: adam\ntraining: {epochs: 1, save_every: 1h5m}\nseed: 1\n",
@@ -101,9 +112,8 @@ class Readers:
         self.run.resume(self.experiment)
 
     def corpus(self, rng: random.Random) -> None:
-        """The reader of texts, plain or gzipped."""
-        text = TEXT.encode()
-        data = mutated(rng, [text, gzip.compress(text, mtime=0), text.decode().encode("utf-16")])
+        """The reader of texts: compressed, in other encodings, with other line ends, and what is no text."""
+        data = mutated(rng, TEXTS)
         Path("c.txt").write_bytes(data)
         found = encode(["c.txt"], self.vocab)
         assert found.ids.min() >= -1
@@ -150,7 +160,7 @@ class Readers:
     def trees(self, rng: random.Random) -> None:
         """The parser of bracketed trees."""
         for line in mutated(rng, TREES).decode("utf-8", "replace").split("\n"):
-            if line.strip():
+            if white.strip(line):
                 tree = bracketed.parse(line)
                 assert len(tree.left) == len(tree.words) - 1
 
@@ -160,7 +170,7 @@ class Readers:
         model, state = self.kenlm, kenlm.State()
         model.scorer.heard.warned = True  # that most words are unknown
         model.BeginSentenceWrite(state)
-        total = sum(model.BaseScore(state, word, state) for word in text.split())
+        total = sum(model.BaseScore(state, word, state) for word in white.split(text))
         assert np.isclose(total, model.score(text, eos=False), rtol=1e-4) or total <= kenlm.ZERO
 
     def arpa(self, rng: random.Random) -> None:

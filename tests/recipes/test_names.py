@@ -11,7 +11,7 @@ import pytest
 from rnnlm import config
 from rnnlm.errors import UsageError
 from rnnlm.experiment import Config
-from rnnlm.recipes.names import about, config_file, is_text, recipes
+from rnnlm.recipes.names import about, config_file, is_text, recipes, run_name
 from tests.kinds import refused
 
 ROOT = Path(__file__).parent.parent.parent
@@ -81,9 +81,27 @@ def test_whether_a_file_is_a_text(tmp_path, name, content, text):
     assert is_text(tmp_path / name) == text
 
 
-def test_neither_a_folder_nor_a_recipe_is_a_text(tmp_path):
+def test_folders_and_patterns(tmp_path):
     assert not is_text(tmp_path)
+    (tmp_path / "a.txt").write_text("a b\n")
+    assert is_text(tmp_path)
+    assert is_text(tmp_path / "*.txt")
     assert not is_text(Path("char"))
+    for name in ("config.yaml", "last.npz"):  # even half a run
+        (tmp_path / name).touch()
+        assert not is_text(tmp_path)
+        (tmp_path / name).unlink()
+
+
+@pytest.mark.parametrize(("text", "name"), [
+    ("my.txt", "my"), ("configs/char.yaml", "char"), ("char", "char"), ("books/", "books"), ("books/*.txt", "books"),
+    ("books/**/*.txt", "books"), ("~/books", "books"), ("*.txt", "here"), (".", "here"), ("-", "text"),
+    ("/dev/null", "text"),
+])  # fmt: skip
+def test_the_name_of_a_run(tmp_path, monkeypatch, text, name):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert run_name(text) == name
 
 
 def test_every_recipe_says_what_it_trains():

@@ -1,6 +1,8 @@
 """Configurations and files that do not fit a task, or a model of one."""
 
+import io
 import re
+from pathlib import Path
 
 import pytest
 
@@ -77,9 +79,17 @@ def test_data_that_cannot_be(data, option):
     assert message.startswith(f"<config>: data.{option}: with reading {data['reading']}")
 
 
-@pytest.mark.parametrize("reading", ["labelled", "pairs", "vectors"])
-def test_files_that_are_read_twice_are_not_standard_input(task, reading):
-    assert "standard input" in refused(UsageError, prepare, task(reading, valid="-"))[0]
+@pytest.mark.parametrize("reading", ["labelled", "pairs"])
+def test_texts_that_are_read_twice_may_be_standard_input(task, reading, monkeypatch):
+    settings = task(reading)
+    text = Path(settings.data.valid).read_bytes()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text)))
+    assert prepare(task(reading, valid="-")).valid.sha256 == prepare(settings).valid.sha256
+
+
+def test_standard_input_has_no_vectors_beside_it(task, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a b\n")))
+    assert "no file of vectors" in refused(UsageError, prepare, task("vectors", valid="-"))[0]
 
 
 @pytest.mark.parametrize("reading", [*READINGS, "stream", "sentences"])

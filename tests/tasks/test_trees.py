@@ -70,7 +70,8 @@ def test_labels_written_back_leave_the_rest_as_it_was(line):
         ("(3 (2) x)", 4, "label"),
         ("hello", 1, "before any"),
         (") (", 1, "before any"),
-        ("  \u3000", 1, "no tree"),
+        ("  \t", 1, "no tree"),
+        ("  \u3000", 3, "before any"),
     ],
 )
 def test_a_broken_line(line, column, word):

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from rnnlm.text import corpus, lines
+from rnnlm.text import corpus, lines, sources
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def blocks_of(monkeypatch):
     """A function that sets how many bytes are read and encoded at a time."""
 
     def set(size):
-        for module in (corpus, lines):
+        for module in (corpus, lines, sources):
             monkeypatch.setattr(module, "BLOCK", size)
 
     return set

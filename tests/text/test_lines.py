@@ -1,6 +1,8 @@
 """Lines of a text: how they are cut, what is refused; and a test for each row of the documents' table of odd texts."""
 
+import bz2
 import gzip
+import lzma
 import os
 import re
 import subprocess
@@ -10,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnnlm.errors import DataError
+from rnnlm.errors import DataError, TextWarning
+from rnnlm.files import keep
 from rnnlm.lm import perplexity as evaluate
 from rnnlm.nn.models import LanguageModel
 from rnnlm.nn.network import Network
@@ -76,7 +79,6 @@ def test_the_bytes_behind_the_lines_are_shown(write):
         (b"a\nb\xe9 c\nd\n", 2, 3, "0xe9"),
         (b"\xef\xbb\xbfa\n\n\n\xe6\x98", 4, 7, "0xe6"),
         (b"a\n\xed\xa0\x80\n", 2, 2, "0xed"),  # half a surrogate pair
-        ("a\n".encode("utf-16"), 1, 0, "0xff"),
     ],
 )
 def test_text_that_is_not_utf_8(write, blocks_of, content, line, byte, value, block):
@@ -106,14 +108,9 @@ def test_a_missing_corpus_that_can_be_fetched(tmp_path):
 
 
 def test_paths_that_are_no_files(tmp_path):
-    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "file").touch()
     (tmp_path / "loop").symlink_to("loop")
-    for path, word in {
-        "": "is a directory",
-        "pipe": "pipe",
-        "loop": "symbolic links",
-        "pipe/text": "Not a directory",
-    }.items():
+    for path, word in {"": "is a directory", "loop": "symbolic links", "file/text": "Not a directory"}.items():
         with pytest.raises(DataError) as caught:
             encode([tmp_path / path], VOCAB)
         assert caught.value.message.startswith(f"{tmp_path / path}: ")
@@ -214,6 +211,7 @@ def bomb(path):
 import resource, sys
 from rnnlm.text.lines import MAX_LINE, lines
 from rnnlm.errors import DataError
+from rnnlm.files import keep
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
     print(sum(1 for line in lines(sys.argv[1])))
@@ -231,11 +229,41 @@ assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 250_000
         assert found.stderr == ""
 
 
-def fifo(path):
+def pipe(path):
+    """Read once as it comes, or kept for the second time."""
     path.unlink()
     os.mkfifo(path)
-    refused("{path}: ", "pipe", "'-'")(path)
-    refused("/dev/null: ", "device", "'-'")(Path("/dev/null"))
+    for kept in (False, True):
+        process = subprocess.Popen(
+            [sys.executable, "-c", "import sys; open(sys.argv[1], 'wb').write(b'a b')", str(path)]
+        )
+        if kept:
+            keep(path)
+            words(["a", "b"])(path)
+        else:
+            assert list(lines(path)) == ["a b"]
+        assert process.wait() == 0
+    refused("/dev/null: no sentences")(Path("/dev/null"))
+
+
+def macintosh(path):
+    with pytest.warns(TextWarning, match=f"^{path}: no line feed but carriage returns"):
+        words(["a", "b"], ["c"])(path)
+
+
+COMPRESSORS = {"gzip": gzip.compress, "bzip2": bz2.compress, "xz": lzma.compress}
+
+
+def compressed(path):
+    for compress in COMPRESSORS.values():
+        path.write_bytes(compress(b"a b\n"))
+        words(["a", "b"])(path)
+
+
+def cut_off(path):
+    for kind, compress in COMPRESSORS.items():
+        path.write_bytes(compress(b"the cat\n" * 1000)[:-20])
+        refused("{path}: ", kind)(path)
 
 
 def directory(path):
@@ -249,17 +277,21 @@ def missing(path):
     refused("{path}: no such file", f"tried {path}")(path)
 
 
-WHOLE = gzip.compress(b"the cat\n" * 1000, mtime=0)
 CASES = {
     "empty line": (b"\na\n \n\nb\n", blank(3, 2)),
     "CRLF": (b"a b\r\n\r\nc\r\n", words(["a", "b"], ["c"])),
     "lone CR": (b"a\rb\n", words(["a", "b"])),
+    "CR but no LF in the first megabyte": (b"a b\rc\r", macintosh),
     "no newline at the end": (b"a\nb", words(["a"], ["b"])),
     "byte order mark": ("\ufeffa\n\ufeffa\n".encode(), words(["a"], ["\ufeffa"])),
     "not UTF-8": (b"a\nb\xe9\n", refused("{path}:2: byte 3: ", "UTF-8", "0xe9", "iconv")),
-    "UTF-16": ("a\n".encode("utf-16"), refused("{path}:1: byte 0: ", "UTF-8", "0xff", "iconv")),
+    "UTF-16, UTF-32": ("a 猫\n".encode("utf-16"), words(["a", "猫"])),
+    "UTF-16 without a byte order mark": (
+        "a b\n".encode("utf-16-be"),
+        refused("{path}: ", "UTF-16", "iconv -f UTF-16BE -t UTF-8"),
+    ),
     "NUL byte": (b"a\0b \0\n", words(["a\0b", "\0"])),
-    "U+2028, U+0085, U+3000": ("a\u2028b\x85c\u3000d\n".encode(), words(["a", "b", "c", "d"])),
+    "U+2028, U+0085, U+3000": ("a\u2028b\x85c\u3000d\n".encode(), words(["a\u2028b\x85c\u3000d"])),
     "combining marks": ("\u00e9 e\u0301\n".encode(), words(["\u00e9", "e\u0301"])),
     "emoji": ("👩\u200d🚀\n".encode(), words(["👩", "\u200d", "🚀"], level="char")),
     "right-to-left text": ("שלום \u202eעולם\n".encode(), words(["שלום", "\u202eעולם"])),
@@ -274,11 +306,13 @@ CASES = {
     "a million empty lines": (b"a" + 1_000_000 * b"\n" + b"b", blank(999_999, 2)),
     "a text of one word": (b"a", one_word),
     "nothing but empty lines": (b"\n \n", refused("{path}: no sentences", "3 bytes", "2 empty lines")),
-    "gzip": (gzip.compress(b"a b\n"), words(["a", "b"])),
-    "gzip, cut off": (WHOLE[:-20], refused("{path}: ", "gzip")),
+    "gzip, bzip2, xz": (gzip.compress(b"a b\n"), compressed),
+    "zstd": (b"\x28\xb5\x2f\xfd\x04", refused("{path}: ", "zstd")),
+    "gzip, bzip2 or xz, cut off": (b"", cut_off),
     "gzip of gigabytes (a bomb)": (b"", bomb),
+    "an archive, a PDF or Office document, a picture": (b"%PDF-1.7\n", refused("{path}: a PDF", "pdftotext")),
     "a directory": (b"", directory),
-    "a FIFO or a device": (b"", fifo),
+    "a FIFO or a device": (b"", pipe),
     "missing": (b"", missing),
 }  # fmt: skip
 

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnlm.errors import DataError, UsageError
+from rnnlm.text import white
 from rnnlm.text.vocab import EOS, SPECIALS, UNK, OpenVocabulary, Vocabulary, build, count
 
 TEXT = ["the cat sat", "the dog sat on the cat", "", "a <unk> <unk> </s> dog"]
@@ -38,9 +39,20 @@ def test_an_empty_line_of_words_is_never_a_sentence():
     assert (counts.sentences, counts.blank) == (1, 1)
 
 
-@pytest.mark.parametrize("space", ["\u3000", "\u2028", "\xa0", "\x0b", "\r"])
-def test_every_white_space_separates_words(space):
+@pytest.mark.parametrize("space", [" ", "\t", "\r", "\x0b", "\x0c"])
+def test_ascii_white_space_separates_words(space):
     assert build(count([f"a{space}b"])).words[3:] == ["a", "b"]
+
+
+@pytest.mark.parametrize("space", [c for c in map(chr, range(0x110000)) if c.isspace() and c not in white.BLANKS])
+def test_other_white_space_is_part_of_a_word(space):
+    line = f" a{space}b {space} \udc80 c\t"
+    assert white.split(line) == [f"a{space}b", space, "\udc80", "c"]
+    assert white.split(line, 1) == [f"a{space}b", f"{space} \udc80 c\t"]
+    words = build(count([f"a{space}b c"])).words
+    assert words[3:] == sorted([f"a{space}b", "c"])
+    (note,) = white.note(words)
+    assert ascii(f"a{space}b") in note
 
 
 def test_lower_case_when_asked():
@@ -204,7 +216,7 @@ def test_no_bytes_crash_the_reader(data):
 
 
 def test_paths_that_cannot_be_used(tmp_path):
-    with pytest.raises(DataError, match=f"^{tmp_path}/none.txt: cannot be read"):
+    with pytest.raises(DataError, match=f"^{tmp_path}/none.txt: no such file"):
         Vocabulary.load(tmp_path / "none.txt")
     with pytest.raises(DataError, match=f"^{tmp_path}/none/v.txt: cannot be written"):
         build(count(TEXT)).save(tmp_path / "none" / "v.txt")

@@ -65,7 +65,7 @@ def curves_of(source, text, lags, positions, tokens):
         networks = [("at the start", ready.trainer.network)]
     task, data = settings.task, settings.data
     if text is not None or corpus is None:
-        named = [text] if text is not None else [data.valid] if isinstance(data.valid, str) else data.train
+        named = [text] if text is not None else data.valid_texts or data.train
         corpus = task.encode(named, words, data, settings.model)
     ids = readable(np.asarray(corpus.ids[:tokens]))
     for when, network in networks:

@@ -14,6 +14,7 @@ import click
 
 from rnnlm.cli.tables import cut
 from rnnlm.errors import DataError, UsageError
+from rnnlm.files import is_stream, write_whole
 
 # Colours that colour-blind readers can tell apart (Okabe & Ito 2008), the dark ones first.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -49,7 +50,8 @@ def pyplot_for(path: Path) -> Any:
     pyplot.rcParams.update(STYLE)
     pyplot.rcParams["axes.prop_cycle"] = pyplot.cycler(color=PALETTE)
 
-    save(pyplot.figure(), path)
+    if not is_stream(path):  # where it would be a picture of its own
+        save(pyplot.figure(), path)
     return pyplot
 
 
@@ -63,7 +65,10 @@ def save(figure: Any, path: Path) -> None:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Glyph .* missing")  # the note has said it
-            figure.savefig(path, metadata={"Date": None} if path.suffix.lower() == ".svg" else None)
+            if is_stream(path):  # its name has no ending
+                write_whole(path, lambda file: figure.savefig(file, format="png"))
+            else:
+                figure.savefig(path, metadata={"Date": None} if path.suffix.lower() == ".svg" else None)
     except OSError as error:
         raise DataError(f"{path}: cannot be written: {error.strerror}", "choose another place") from None
     except ValueError:

@@ -61,7 +61,7 @@ def command(model, text, sentences, k, independent, plot, as_json):
 def own_text(loaded):
     """The test text of a model's configuration, or else its validation text. Raises UsageError if it names none."""
     data = loaded.data
-    known = [path for path in ((data.test, data.valid) if data else ()) if isinstance(path, str)]
+    known = [path for path in (data.test, *data.valid_texts) if path is not None] if data else []
     if not known:
         why = "its configuration names no test text" if data else "an ARPA file names none"
         raise UsageError(f"{loaded.path}: no TEXT given, and {why}", "name a text file")

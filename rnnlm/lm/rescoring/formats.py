@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 from rnnlm.errors import DataError
 from rnnlm.files import shortened
+from rnnlm.text import white
 
 BYTELOG = 1024 / 10000.5  # nats in one: a logarithm to base 1.0001, divided by 1024
 UNITS = {"log10": math.log(10), "ln": 1.0, "cost": -1.0, "bytelog": BYTELOG}  # nats in one unit
@@ -29,7 +30,7 @@ IMPOSSIBLE = -1e10  # nats: a score of minus infinity, with which a hypothesis i
 NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[-+]?(inf|infinity|1\.#inf0*)", re.IGNORECASE)
 COUNT = re.compile("[0-9]{1,9}")
 NUMBERED = re.compile(".+-[0-9]{1,9}")  # key of a hypothesis in Kaldi's format
-DECIPHER = re.compile(r"\(\s*(\S+?)\s*\)(\s.*)?")  # (score) words...
+DECIPHER = re.compile(r"\(\s*(\S+?)\s*\)(\s.*)?", re.ASCII)  # (score) words...
 BACKTRACE = 11  # fields of a word in NBestList2.0: word ( st: x et: x g: x a: x )
 
 
@@ -100,7 +101,7 @@ def recognised(text: str, exact: bool = True) -> list[str]:
         return ["srilm"]
     if len(_parts(text)) > 2:
         return ["moses"]
-    fields, found = text.split(), []
+    fields, found = white.split(text), []
     for form, id in (("srilm", 0), ("srilm-stream", 1)):
         scores, count, words = fields[id : id + 2], "".join(fields[id + 2 : id + 3]), fields[id + 3 :]
         numbers = all(map(NUMBER.fullmatch, scores)) and re.search("[.-]", "".join(scores))
@@ -123,7 +124,7 @@ def guess(lines: Sequence[Line]) -> str:
             form for form in found if form in recognised(text)
         ] or found  # what is wrong with a line, is said later
     if not found:
-        keys = [text.split(maxsplit=1)[0] for text in texts]
+        keys = [white.split(text, 1)[0] for text in texts]
         if any(map(str.__eq__, keys, keys[1:])):
             return "mikolov"
         found = ["mikolov"]
@@ -154,18 +155,18 @@ def _strict(parse: Callable[[Line], Parsed | None], line: str, hint: str) -> Cal
 
 
 def _mikolov(line: Line) -> Parsed | None:
-    key, *words = line.text.split() or [""]
+    key, *words = white.split(line.text) or [""]
     return Parsed(key, key, words) if key else None
 
 
 def _kaldi(line: Line) -> Parsed | None:
-    key, *words = line.text.split() or [""]
+    key, *words = white.split(line.text) or [""]
     id, dash, number = key.rpartition("-")
     return Parsed(id, key, words) if id and COUNT.fullmatch(number) else None
 
 
 def _srilm(line: Line, id: str | None = None, skip: int = 0) -> Parsed | None:
-    fields = line.text.split()[skip:]
+    fields = white.split(line.text)[skip:]
     if len(fields) < 3 or not COUNT.fullmatch(fields[2]):
         return None
     ac, lm = (line.score(x, name, "log10", SCORES) for x, name in zip(fields, ("ac", "lm")))
@@ -173,15 +174,15 @@ def _srilm(line: Line, id: str | None = None, skip: int = 0) -> Parsed | None:
 
 
 def _srilm_stream(line: Line) -> Parsed | None:
-    id = line.text.split(maxsplit=1)
+    id = white.split(line.text, 1)
     return _srilm(line, id[0], 1) if id else None
 
 
 def _composite(line: Line) -> Parsed | None:
     match = DECIPHER.fullmatch(line.text)
-    return (
-        Parsed(None, "", (match[2] or "").split(), line.score(match[1], "score", "bytelog", SCORES)) if match else None
-    )
+    if not match:
+        return None
+    return Parsed(None, "", white.split(match[2] or ""), line.score(match[1], "score", "bytelog", SCORES))
 
 
 def _backtraced(line: Line) -> Parsed | None:
@@ -191,7 +192,7 @@ def _backtraced(line: Line) -> Parsed | None:
         return None
     line.score(match[1], "score", "bytelog", SCORES)
     words, ac, old, end = [], 0.0, 0.0, -math.inf
-    fields = (match[2] or "").split()
+    fields = white.split(match[2] or "")
     for i in range(0, len(fields), BACKTRACE):
         word, *rest = fields[i : i + BACKTRACE]
         if [*rest[:1], *rest[1::2]] != LABELS:
@@ -206,7 +207,7 @@ def _backtraced(line: Line) -> Parsed | None:
 
 
 def _parts(text: str) -> list[str]:
-    return [part.strip() for part in re.split(r"(?:^|(?<=\s))\|\|\|(?=\s|$)", text)]
+    return [white.strip(part) for part in re.split(r"(?:^|(?<=\s))\|\|\|(?=\s|$)", text, flags=re.ASCII)]
 
 
 def _moses(line: Line) -> Parsed | None:
@@ -216,12 +217,12 @@ def _moses(line: Line) -> Parsed | None:
         return None
     words, features, total, *_ = parts
     old, name = 0.0, ""
-    for field in features.replace("=", "= ").split():
+    for field in white.split(features.replace("=", "= ")):
         if re.fullmatch(r"\S*[:=]", field):
             name = field[:-1]
         elif LM.fullmatch(name):
             old += line.score(field, name, "ln", SCORES)
-    return Parsed(id, id, words.split(), line.score(total, "the total score", "ln", SCORES), old)
+    return Parsed(id, id, white.split(words), line.score(total, "the total score", "ln", SCORES), old)
 
 
 LM = re.compile("(lm|kenlm|languagemodel)[_0-9]*", re.IGNORECASE)  # names of features

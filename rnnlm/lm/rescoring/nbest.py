@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from rnnlm.errors import DataError
 from rnnlm.lm.rescoring.formats import FORMATS, UNCOUNTED, UNITS, Line, guess, parser
+from rnnlm.text import white
 from rnnlm.text.lines import TextPath, lines, text_name
 
 JUDGED = 200  # lines by which the format of a file is judged
@@ -141,7 +142,7 @@ def read_references(path: TextPath, noise: Collection[str] = ()) -> dict[str, li
     references: dict[str, list[str]] = {}
     left_out = {*noise, *MARKERS}
     for line in _lines(path):
-        id, *words = line.text.split() or [""]
+        id, *words = white.split(line.text) or [""]
         if not id:
             raise line.error("'ID words...'", "ID is that of an utterance")
         if id in references:
@@ -153,7 +154,7 @@ def read_references(path: TextPath, noise: Collection[str] = ()) -> dict[str, li
 def read_noise(value: str) -> set[str]:
     """The words that are none: those in a file of this name, or else the value itself, parted by commas or blanks."""
     text = lines(value) if os.path.isfile(value) else [value.replace(",", " ")]
-    return {word for line in text for word in line.split()}
+    return {word for line in text for word in white.split(line)}
 
 
 def write(id: str, hypothesis: Hypothesis, lm: float, form: str) -> str:
@@ -171,7 +172,7 @@ def write(id: str, hypothesis: Hypothesis, lm: float, form: str) -> str:
 
 def _lines(path: TextPath) -> Iterator[Line]:
     name = text_name(path)
-    return (Line(f"{name}:{number}", line.strip()) for number, line in enumerate(lines(path), 1))
+    return (Line(f"{name}:{number}", white.strip(line)) for number, line in enumerate(lines(path), 1))
 
 
 class _Row(NamedTuple):
@@ -214,7 +215,7 @@ def _with_scores(rows: Iterable[_Row], kind: str, path: TextPath, unit: str) -> 
         key, place, line = row.hypothesis.key, row.line.place, next(scores, None)
         if line is None:
             raise DataError(f"{text_name(path)}: ends before the score of {key!r} ({place})", ALIGNED)
-        *keys, field = line.text.split() or [""]
+        *keys, field = white.split(line.text) or [""]
         expected = f"{f'{key} value'!r} or a value, the score of {place}"
         if keys not in ([], [key]) or not field:
             raise line.error(expected, ALIGNED)

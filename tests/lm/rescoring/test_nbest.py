@@ -33,6 +33,15 @@ def test_mikolov(folder):
     ]
 
 
+@pytest.mark.parametrize(("form", "line"), [
+    ("mikolov", "u1 10\xa0000 a"), ("kaldi", "u1-1 10\xa0000 a"), ("srilm", "-1 -2 2 10\xa0000 a"),
+    ("srilm-stream", "u1 -1 -2 2 10\xa0000 a"), ("moses", "u1 ||| 10\xa0000 a ||| LM= -2 ||| -1"),
+])  # fmt: skip
+def test_ascii_white_space_separates_words(folder, form, line):
+    ((_, (hypothesis,)),) = read([folder("u1", f"{line}\n")], form)
+    assert hypothesis.words == ["10\xa0000", "a"]
+
+
 def test_scores_of_mikolov_are_logarithms_to_base_10(folder):
     name = folder("m.nbest", "u1 the cat\nu1 a cat\n")
     ac, old = folder("ac", "u1 -2\nu1 -3e0\n"), folder("old", "-1.5\n+.5\n")
