@@ -101,11 +101,15 @@ def hidden_vectors(path, text, per, carried, output):
     """Write a file of hidden vectors; return what it holds."""
     from rnnlm.compat.export import hidden_vectors, write_rows
     from rnnlm.loading import load_model
-    from rnnlm.text.lines import lines
+    from rnnlm.text.lines import lines, text_name
+    from rnnlm.text.unknown import UnknownWords
 
     loaded = load_model(path)
-    found = hidden_vectors(loaded, map(loaded.vocab.split, lines(text)), carried)
+    unknown = UnknownWords(loaded.vocab, text_name(text))
+    found = hidden_vectors(loaded, map(unknown.split, lines(text)), carried)
     rows = (each[1:] if per == "word" else each[-1:] for each in found)
     shape: list[int] = []
     send(output, lambda file: shape.extend(write_rows(file, rows)))
+    if unknown.note:
+        click.echo(unknown.note, err=True)
     return f"{shape[0]:,} hidden vectors of {shape[1]} numbers, one per {per}"

@@ -113,6 +113,11 @@ def test_a_hidden_vector_per_sentence(rnnlm, trained):
     assert not np.array_equal(sentences[1], sentences[0])  # after <s> alone
 
 
+def test_unknown_words_beside_hidden_vectors_are_said(rnnlm, trained):
+    _, _, err = rnnlm("export", trained["sentences"], "--hidden", "-", "-o", "w.npy", stdin=b"xyz xyz\n")
+    assert "warning: 2 of 2 words not in the vocabulary, read as <unk>: 'xyz'" in err
+
+
 def test_no_sentence_has_no_hidden_vectors(rnnlm, trained):
     status, _, err = rnnlm("export", trained["sentences"], "--hidden", "-", "-o", "w.npy", stdin=b"")
     assert status == 1
