@@ -1,4 +1,4 @@
-"""What single hidden units do while a network reads a text (Karpathy, Johnson & Fei-Fei 2015).
+"""Single hidden units: what they do while a network reads a text (Karpathy, Johnson & Fei-Fei 2015).
 
 Dimension letters: N tokens, H hidden units.
 """

@@ -1,4 +1,4 @@
-"""What separates words: ASCII white space, as SRILM, KenLM and Mikolov's RNNLM have it.
+"""White space: ASCII characters separate words, as in SRILM, KenLM and Mikolov's RNNLM.
 
 Other white space is part of a word: "10 000" with a no-break space U+00A0 is one word, in a text, a vocabulary, an ARPA
 file and a list of hypotheses alike, so that all programs count the same words.
