@@ -138,8 +138,11 @@ def prepare(settings: Config, start: bool = True, words: Any = None, ranks: Rank
 def odd(experiment: Experiment) -> Iterator[str]:
     """Notes and warnings of texts, a vocabulary or a model that would spoil the figures."""
     words, train, valid = experiment.vocab, experiment.train, experiment.valid
-    for corpus in (train,) if valid is None else (train, valid):
-        yield from corpus.markers.notes
+    corpora = (train,) if valid is None else (train, valid)
+    yield from dict.fromkeys(
+        note for corpus in corpora for note in corpus.markers.notes
+    )  # of a text that is shared once
+    for corpus in corpora:
         if many := unknown.warning(corpus.oovs, corpus.words, corpus.name):
             yield many
     if experiment.unk_share:

@@ -20,6 +20,7 @@ from rnnlm.errors import DataError, UsageError
 
 Name = str | os.PathLike[str]
 STDIN = "-"
+OF_A_RUN = {"last.npz", "previous.npz", "best.npz", "env.json"}  # one of them at least is in every run directory
 KEPT = 1 << 32  # bytes of a pipe, at most, that are kept to be read again
 PIECE = 1 << 20  # bytes copied at a time
 DESCRIPTOR = re.compile(r"/dev/(?:fd/(\d+)|(stdin|stdout|stderr))|/proc/self/fd/(\d+)")

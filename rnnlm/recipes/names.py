@@ -11,10 +11,9 @@ from pathlib import Path
 
 from rnnlm import config
 from rnnlm.errors import UsageError
-from rnnlm.files import STDIN, is_stream, keep, one_line, read_text
+from rnnlm.files import OF_A_RUN, STDIN, is_stream, keep, one_line, read_text
 
 SUFFIXES = (".yaml", ".yml")
-OF_A_RUN = {"log.jsonl", "best.npz", "last.npz", "previous.npz"}  # even without config.yaml
 KEYS = {"data", "model", "optimizer", "schedule", "training", "seed", "dtype"}  # sections of a configuration
 
 
@@ -36,7 +35,10 @@ def config_file(path: str | Path) -> Path:
     path = Path(path)
     if path.is_dir():
         if not (path / "config.yaml").exists():
-            raise UsageError(f"{path}: no config.yaml in this directory", "expected a YAML file, or a run directory")
+            raise UsageError(
+                f"{path}: no config.yaml in this directory",
+                "expected a YAML file, or a run directory; to train on the texts in a folder: --train FOLDER",
+            )
         return path / "config.yaml"
     if path.exists():
         return path
@@ -70,7 +72,8 @@ def is_text(path: Path) -> bool:
     path = path.expanduser()
     if path.is_dir():
         files = list(path.iterdir())
-        return bool(files) and not any(file.name in OF_A_RUN or file.suffix in SUFFIXES for file in files)
+        others = any(file.name in OF_A_RUN or file.suffix in SUFFIXES for file in files)
+        return bool(files) and not others and path != Path()  # which is what an unset variable of the shell comes to
     if not path.exists():
         return glob.has_magic(str(path))
     if path.suffix in SUFFIXES:

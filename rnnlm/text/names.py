@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 
 from rnnlm.errors import DataError, TextWarning
-from rnnlm.files import STDIN, is_stream, one_line
+from rnnlm.files import OF_A_RUN, STDIN, is_stream, one_line
 from rnnlm.text.sources import TextPath, other_than_text, text_name
 
 LISTED = 3  # names in a message, at most
@@ -19,8 +19,8 @@ def texts(names: Iterable[str]) -> list[str]:
 
     `~` and `~name` are home folders. A name with `*`, `?` or `[...]`, of which there is no file, is a pattern: it
     stands for the files that it matches, sorted by path; `**` is folders of any depth. A folder stands for the texts in
-    it and in its folders, sorted by path, without hidden ones; a TextWarning says which files are left out, because
-    their first bytes are no text's. A file that is missing is left to whoever reads it.
+    it and in its folders, sorted by path, without hidden ones and run directories; a TextWarning says which files are
+    left out, because their first bytes are no text's. A file that is missing is left to whoever reads it.
 
     Raises DataError for a pattern that matches no file, and for a folder without texts.
     """
@@ -62,9 +62,12 @@ def _texts_in(folder: str) -> list[str]:
 
 
 def _files_in(folder: str) -> list[str]:
-    """Files in a folder and its folders that are not hidden, sorted by path."""
+    """Files in a folder and its folders, sorted by path; neither hidden ones nor those of run directories."""
     found = []
     for place, folders, files in os.walk(folder):
+        if not OF_A_RUN.isdisjoint(files):
+            folders[:] = []
+            continue
         folders[:] = [name for name in folders if not name.startswith(".")]
         found += [os.path.join(place, name) for name in files if not name.startswith(".")]
     return sorted(path for path in found if os.path.isfile(path))

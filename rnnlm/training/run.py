@@ -17,7 +17,7 @@ from typing import Any
 
 from rnnlm import __version__, config
 from rnnlm.errors import DataError, UsageError
-from rnnlm.files import write_whole
+from rnnlm.files import OF_A_RUN, write_whole
 from rnnlm.nn.heads.loss import figure, finite
 from rnnlm.training import checkpoint, progress
 from rnnlm.training.checkpoint import Checkpoint, load_weights, read_figures
@@ -28,7 +28,6 @@ from rnnlm.training.resume import Experiment, compare, fingerprints, note_rate
 from rnnlm.training.trainer import Trainer, Update, Validation
 
 LOGS = ("log.jsonl", "samples.txt")  # a resumed run removes from them the validations that it will repeat
-MARKS = ("last.npz", "previous.npz", "best.npz", "env.json")  # one of them at least is in every run
 HALF = ".*.tmp"  # files that are being written
 WRITTEN = (
     "command.txt", "best.npz", "last.npz", "previous.npz", "log.jsonl", "train.log", "samples.txt", "report.html",
@@ -77,7 +76,7 @@ class Run:
             raise UsageError(
                 f"{self.path}: exists already", "go on with --resume, overwrite with --force, or choose another with -o"
             )
-        if force and self.exists() and not any((self.path / name).exists() for name in MARKS):
+        if force and self.exists() and not any((self.path / name).exists() for name in OF_A_RUN):
             raise UsageError(
                 f"{self.path}: holds other files and no run, which --force does not overwrite", "choose another with -o"
             )

@@ -81,11 +81,13 @@ def test_whether_a_file_is_a_text(tmp_path, name, content, text):
     assert is_text(tmp_path / name) == text
 
 
-def test_folders_and_patterns(tmp_path):
+def test_folders_and_patterns(tmp_path, monkeypatch):
     assert not is_text(tmp_path)
     (tmp_path / "a.txt").write_text("a b\n")
     assert is_text(tmp_path)
     assert is_text(tmp_path / "*.txt")
+    monkeypatch.chdir(tmp_path)
+    assert not is_text(Path(""))  # rnnlm train "$unset"
     assert not is_text(Path("char"))
     for name in ("config.yaml", "last.npz"):  # even half a run
         (tmp_path / name).touch()

@@ -41,6 +41,9 @@ def test_a_file_goes_before_a_pattern(books):
 
 def test_other_files_in_a_folder_are_left_out_and_said(books):
     (books / "cover.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    (books / "runs" / "a").mkdir(parents=True)
+    for name in ("env.json", "vocab.txt"):
+        (books / "runs" / "a" / name).write_text("of a run\n")
     with pytest.warns(TextWarning, match=r"books: 3 texts in this folder; left out: cover.png \(a picture"):
         assert len(texts(["books"])) == 3
 
