@@ -130,7 +130,13 @@ class Task:
     def notes(self, words: Any) -> list[str]:
         """Notes and warnings of what is odd about the vocabulary of a training text."""
         inputs = getattr(words, "inputs", words)
-        return white.note(inputs.words) if inputs.level == "word" else []
+        notes = white.note(inputs.words) if inputs.level == "word" else []
+        if never := inputs.capitals:
+            notes.append(
+                f"warning: {len(never):,} words of the vocabulary have capitals, such as {never[0]!r}: "
+                "no text has them, as it is lowercased (data.lower)"
+            )
+        return notes
 
     def rare(self, data: Data, words: Any) -> np.ndarray | None:
         """Probability of each word of the training text to be read there as `<unk>`, (K,); None: none is.

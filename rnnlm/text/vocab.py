@@ -159,6 +159,11 @@ class Vocabulary:
     outputs = inputs
 
     @property
+    def capitals(self) -> list[str]:
+        """Words that no text has, because texts are lowercased."""
+        return [word for word in self.words if word != word.lower()] if self.lower else []
+
+    @property
     def even(self) -> bool:
         """Whether all words, of several, occur equally often: as in a list of words, but in no text."""
         counts = self.counts[len(SPECIALS) :]

@@ -158,3 +158,15 @@ def test_even_counts_are_warned_of_wherever_a_vocabulary_is_made(rnnlm, tmp_path
         assert "equally often" in said
     with library.train("tiny.yaml") as training:
         assert any("equally often" in note for note in training.notes)
+
+
+def test_words_that_no_text_can_have_are_said(rnnlm, tmp_path):
+    (tmp_path / "text.txt").write_text("the\u00a0cat sat\nthe dog sat\n" * 20)
+    (tmp_path / "v.txt").write_text("<s>\t0\tlevel=word lower\n</s>\t1\n<unk>\t1\nThe\t3\ndog\t2\nsat\t2\n")
+    (tmp_path / "tiny.yaml").write_text(TINY.replace("train.txt", "text.txt").replace("valid.txt", "0.1"))
+    said = rnnlm("train", "tiny.yaml", "--dry-run", "--set", "data.vocab=v.txt", "--set", "data.lower=true")[2]
+    assert "1 words of the vocabulary have capitals, such as 'The'" in said
+    assert "beyond ASCII" not in said
+    said = rnnlm("train", "tiny.yaml", "--dry-run")[2]
+    assert r"a word contains white space beyond ASCII, such as 'the\xa0cat'" in said
+    assert r"such as 'the\xa0cat'" in rnnlm("vocab", "text.txt", "-o", "w.txt")[2]
