@@ -230,7 +230,7 @@ def test_ten_updates(name, dtype, tolerance):
         grad = rng.standard_normal(50).astype(dtype)
         parameter.grad = torch.from_numpy(grad.copy())
         rule.step()
-        optimizer.step(theta, grad, optimizer.lr, t, **slots)
+        optimizer.step(theta, grad, optimizer.lr, t, matrices=[slice(0, len(theta))], **slots)
         np.testing.assert_allclose(theta, parameter.detach().numpy(), rtol=0, atol=tolerance)
 
 
