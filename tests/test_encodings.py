@@ -95,7 +95,7 @@ def tar():
     (gzip.compress(b"x"), "gzip", "zcat"),
     (b"\x28\xb5\x2f\xfd\x04", "zstd", "zstdcat 'my file'"),
     (b"\x89PNG\r\n\x1a\n", "picture", "text"),
-])  # fmt: skip
+], ids=lambda value: "" if isinstance(value, bytes) else value)  # fmt: skip
 def test_other_kinds_of_files(data, what, command):
     kind = kind_of(data[:500], "my file")
     assert what in kind.what
