@@ -54,6 +54,8 @@ FORMATS = [  # how a file begins, what it is, what to do
     (rb"\x89PNG\r\n|\xff\xd8\xff|GIF8[79]a|II\*\0|MM\0\*", "a picture", NO_TEXT),
     (rb"RIFF(?s:....)(?:WAVE|AVI )|ID3[\x02-\x04]|OggS\0|fLaC\0", "a sound or film", NO_TEXT),
     (rb"RIFF(?s:....)WEBP", "a picture", NO_TEXT),
+    (rb"\xc3\xbf\xc3\xbe|\xc3\xbe\xc3\xbf", "UTF-16 that was converted as if it were ISO-8859-1",
+     "convert it back: iconv -f UTF-8 -t ISO-8859-1 {0} | iconv -f UTF-16 -t UTF-8"),
 ]  # fmt: skip
 
 

@@ -95,6 +95,7 @@ def tar():
     (gzip.compress(b"x"), "gzip", "zcat"),
     (b"\x28\xb5\x2f\xfd\x04", "zstd", "zstdcat 'my file'"),
     (b"\x89PNG\r\n\x1a\n", "picture", "text"),
+    ("the cat".encode("utf-16").decode("latin-1").encode(), "ISO-8859-1", "-t ISO-8859-1 'my file' | iconv -f UTF-16"),
 ], ids=lambda value: "" if isinstance(value, bytes) else value)  # fmt: skip
 def test_other_kinds_of_files(data, what, command):
     kind = kind_of(data[:500], "my file")
