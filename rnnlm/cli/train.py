@@ -141,10 +141,13 @@ def resumable(path: Path) -> bool:
 
 
 def threads_of(path: Path, ranks: int) -> int | None:
-    """The number of threads of an earlier run of as many ranks: with another one, sums differ in their last digits."""
+    """The number of threads of an earlier run of as many ranks: with another one, sums differ in their last digits.
+
+    With training.shares they are the same for any number of ranks, and so each goes on with as many threads.
+    """
     try:
         earlier = json.loads((path / "env.json").read_text())
-        return earlier["threads"] if earlier.get("ranks", 1) == ranks else None
+        return earlier["threads"] if "shares" in earlier or earlier.get("ranks", 1) == ranks else None
     except (OSError, ValueError, LookupError, TypeError):
         return None
 
@@ -194,9 +197,10 @@ def introduce(experiment: Experiment, say: Screen) -> None:
 
         places = f" on {ranks.nodes} machines" if ranks.nodes > 1 else ""
         say.line(f"processes: {ranks.size}{places}, {threads()} threads each")
-        if ranks.size > trainer.reading.batch:
-            idle, B = ranks.size - trainer.reading.batch, trainer.reading.batch
-            say.line(f"warning: {idle} of them have nothing to do: a batch has {B} sequences (training.batch)")
+        B, shares = trainer.reading.batch, trainer.settings.shares or ranks.size
+        if ranks.size > min(B, shares):
+            why = f"{B} sequences (training.batch)" if shares >= B else f"{shares} shares (training.shares)"
+            say.line(f"warning: {ranks.size - min(B, shares)} of them have nothing to do: a batch has {why}")
     for note in params.notes:
         say.line(note)
     if trainer.progress.step:
@@ -210,7 +214,8 @@ def introduce(experiment: Experiment, say: Screen) -> None:
 def megabytes(trainer: Trainer) -> float:
     """Memory for weights, gradient and optimizer, for averaged weights, and for the best if the schedule needs them."""
     vectors = 2 + len(trainer.slots) + trainer.schedule.rolls_back + (trainer.mean is not None)
-    return vectors * trainer.network.params.flat.nbytes / 1e6
+    sums = 8 * len(trainer.network.params.trainable) if trainer.settings.shares else 0
+    return (vectors * trainer.network.params.flat.nbytes + sums) / 1e6
 
 
 def estimate(experiment: Experiment, say: Screen) -> None:
@@ -227,7 +232,8 @@ def estimate(experiment: Experiment, say: Screen) -> None:
     step, steps = statistics.median(times[1:] or times), len(trainer.reading)
     say.line(f"time: {1000 * step:.1f} ms a step, {steps:,} steps and about {duration(step * steps)} an epoch")
     longest = next(trainer.reading.batches())
-    network.loss(trainer.ranks.share(longest, trainer.dropout)[0], trainer.state)
+    share = longest.share([*trainer.shares.of(longest.sequences), slice(0, 1)][0])
+    network.loss(share, network.initial_state(share.sequences))
     weights, activations = megabytes(trainer), network.workspace_bytes / 1e6
     say.line(
         f"memory: {weights + activations:.1f} MB: {weights:.1f} for weights, gradient and optimizer, "

@@ -122,23 +122,7 @@ class Processes(Ranks):
     def threads(self):
         return max(1, len(_cores()) // self._cores.count(_cores()))
 
-    def share(self, batch, rng):
-        n = batch.sequences
-        part, lanes = self.part(n), self.lanes(n)
-        rng.rows = batch.rows(lanes)
-        return batch.share(lanes), float(part == lanes)
-
-    def own(self, state, n):
-        from rnnlm.nn.state import taken
-
-        return taken(state, self.lanes(n))
-
-    def backward(self, network, batch, factor):
-        network.backward_in_parts(batch, factor, lambda part: self.add(network.grads.trainable[part]))
-
-    def add(self, vector: Any) -> None:
-        """Begin to sum a vector over the ranks, in place. The sum is there after the next `total`."""
-
+    def add(self, vector):
         def job() -> None:
             for start in range(0, len(vector), CHUNK):
                 self._world.Allreduce(self._MPI.IN_PLACE, vector[start : start + CHUNK])
@@ -186,9 +170,8 @@ class Processes(Ranks):
     def largest(self, number):
         return self._do(lambda: self._world.allreduce(number, self._MPI.MAX))
 
-    def gathered(self, rows, n):
-        part = self.part(n)
-        found = self._do(lambda: self._world.gather(rows[: part.stop - part.start].copy()))
+    def gathered(self, rows):
+        found = self._do(lambda: self._world.gather(rows.copy()))
         if found is None:
             return rows
         import numpy as np

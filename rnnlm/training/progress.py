@@ -121,7 +121,7 @@ def save(trainer: Trainer) -> dict[str, Any]:
     }  # fmt: skip
     here = trainer.best is None or np.array_equal(trainer.best, trainer.network.params.flat)
     best = {} if here else {"flat": trainer.best}
-    state = [trainer.ranks.gathered(array, trainer.sequences) for array in arrays(trainer.state)]
+    state = [trainer.shares.gathered(array, trainer.sequences) for array in arrays(trainer.state)]
     return {"slots": _slots(trainer), "best": best, "state": state, "progress": progress}
 
 
@@ -175,7 +175,7 @@ def _fitting(trainer: Trainer, saved: list[np.ndarray]) -> State:
     if [(a.shape, a.dtype) for a in saved] != [(a.shape, a.dtype) for a in arrays(state)]:
         raise ValueError("state")
     trainer.sequences = B
-    return trainer.ranks.own(rebuilt(state, iter(saved)), B)
+    return trainer.shares.own(rebuilt(state, iter(saved)), B)
 
 
 def _copy(into: dict[str, np.ndarray], found: dict[str, np.ndarray]) -> None:

@@ -1,6 +1,6 @@
 """Processes that train one network together, on MPI (`rnnlm train` under mpirun or srun), or one process alone.
 
-    rank 0 ... N - 1    each reads the same batches and computes its share of their sequences
+    rank 0 ... N - 1    each reads the same batches and computes its shares of them (`rnnlm.training.shares`)
     gradient            summed over the ranks; then every rank makes the same update of the same weights
     random numbers      drawn by every rank for the whole batch, from the same stream: each takes its rows
     files               written by rank 0 alone
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from rnnlm.nn.heads import Loss
-    from rnnlm.nn.network import Network
-    from rnnlm.nn.state import State
 
 
 class Ranks:
@@ -44,35 +42,11 @@ class Ranks:
         """Threads for each rank, so that the ranks of a machine take all of its cores; None: as for one process."""
         return None
 
-    def part(self, n: int) -> slice:
-        """Which of n sequences are this rank's: shares differ by one at most, and may be empty."""
-        return slice(n * self.rank // self.size, n * (self.rank + 1) // self.size)
-
-    def lanes(self, n: int) -> slice:
-        """Which of n sequences this rank computes: its part, or the first one, without weight, if that is empty."""
-        part = self.part(n)
-        return part if part.stop > part.start else slice(0, 1)
-
-    def share(self, batch: Any, rng: Any) -> tuple[Any, float]:
-        """Return this rank's share of a batch, and its weight in the sum: 0 if it has no sequences of its own.
-
-        rng: the stream of masks, which is told the rows of the whole batch that are computed here.
-        """
-        return batch, 1.0
-
-    def own(self, state: State, n: int) -> State:
-        """Return this rank's `lanes` of the state of n sequences."""
-        return state
-
-    def backward(self, network: Network, batch: Any, factor: float) -> None:
-        """Set `network.grads` to the gradient of a batch (see `Network.backward`), and begin to sum it over the ranks.
-
-        The output layer's is summed while the recurrence runs backwards. The sum is there after the next `total`.
-        """
-        network.backward(batch, factor)
+    def add(self, vector: np.ndarray) -> None:
+        """Begin to sum a vector over the ranks, in place. The sum is there after the next `total`."""
 
     def total(self, loss: Loss, weight: float = 1.0, patient: bool = False) -> Loss:
-        """Return the sum of all ranks' losses. What `backward` began has ended then, and wishes are known to all.
+        """Return the sum of all ranks' losses. What `add` began has ended then, and wishes are known to all.
 
         patient: some ranks may have to wait long for others.
         """
@@ -90,8 +64,8 @@ class Ranks:
         """Return the largest of all ranks' numbers."""
         return number
 
-    def gathered(self, rows: np.ndarray, n: int) -> np.ndarray:
-        """Return to rank 0 the rows of all ranks, in order, (n, ...); `rows` are those of this rank's `lanes`."""
+    def gathered(self, rows: np.ndarray) -> np.ndarray:
+        """Return to rank 0 the rows of all ranks, in order."""
         return rows
 
     def shared_out(self, items: Iterable[Any], work: Callable[[Any], Iterable[Any]]) -> Iterator[Any]:

@@ -141,7 +141,8 @@ class Run:
     def describe(self, experiment: Experiment, command: list[str]) -> None:
         """Write configuration, vocabulary and environment; command.txt gets a line for every continuation."""
         ranks = {"ranks": self.ranks.size} if self.ranks.size > 1 else {}
-        env = json.dumps(environment() | ranks | fingerprints(experiment), indent=1) + "\n"
+        shares = {"shares": experiment.trainer.settings.shares} if experiment.trainer.settings.shares else {}
+        env = json.dumps(environment() | ranks | shares | fingerprints(experiment), indent=1) + "\n"
         write_whole(self.path / "config.yaml", config.dump(experiment.config).encode())
         write_whole(self.path / "env.json", env.encode())
         experiment.vocab.save(self.path / "vocab.txt")

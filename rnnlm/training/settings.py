@@ -18,6 +18,11 @@ class Training:
     batches: list[int] = option(
         default_factory=list, doc="B in each of the first epochs, such as [16, 32]; `batch` in those after them", low=1
     )
+    shares: int | None = option(
+        None,
+        "shares of a batch, so that any number of ranks computes the same numbers (null: one for each rank)",
+        low=1,
+    )
     window: int = option(35, "T, steps of a window of the stream, through which errors are followed back", low=1)
     jitter: int = option(0, "steps by which the end of a window is moved at random, at most", low=0)
     clip_norm: float | None = option(1.0, "longest gradient, by Euclidean norm (null: no limit)", above=0)

@@ -24,6 +24,7 @@ from rnnlm.training.progress import Diverged, Divergence, Progress
 from rnnlm.training.ranks import ALONE, Ranks
 from rnnlm.training.schedule import Schedule
 from rnnlm.training.settings import Training
+from rnnlm.training.shares import Shares
 
 
 class Trainer:
@@ -57,7 +58,8 @@ class Trainer:
         self.mean = None if settings.average is None else Mean(settings.average, network.params.trainable)
         self.dropout = Masks(np.random.PCG64([seed, 1]))
         self.sequences = self.reading.batch  # B of the last batch, of which `state` has this rank's lanes
-        self.state = ranks.own(network.initial_state(self.sequences), self.sequences)
+        self.shares = Shares(ranks, settings.shares)
+        self.state = self.shares.own(network.initial_state(self.sequences), self.sequences)
         self.best: np.ndarray | None = None  # weights of the best validation, kept for a schedule that rolls back
 
     def run(self) -> Iterator[Update | Validation]:
@@ -84,13 +86,11 @@ class Trainer:
         """One update of truncated backpropagation through time: the hidden state goes on, the gradient stops here."""
         progress, settings, params, lr = self.progress, self.settings, self.network.params, self.lr
         self.dropout.strength = min(self.done / settings.dropout_warmup, 1.0) if settings.dropout_warmup else 1.0
-        grad, ranks, self.sequences = self.network.grads.trainable, self.ranks, batch.sequences
+        grad, self.sequences = self.network.grads.trainable, batch.sequences
         tokens = self.tokens / len(self.reading) if self.tokens else max(batch.tokens, 1)
-        batch, weight = ranks.share(batch, self.dropout)
-        loss, self.state = self.network.loss(batch, self.state, self.dropout)
-        ranks.backward(self.network, batch, weight / tokens)
-        loss = ranks.total(loss, weight)
-        norm = ranks.agreed(gradient_norm(grad))
+        # network.loss forwards, network.backward backwards; of many processes, each with its share of the batch
+        loss, self.state = self.shares.gradient(self.network, batch, self.state, self.dropout, tokens)
+        norm = self.ranks.agreed(gradient_norm(grad))
         if not (math.isfinite(loss.nats) and math.isfinite(norm)):
             raise self._diverged(f"loss {loss.mean:.4g}, norm of the gradient {norm:.4g}", lr)
         factor, clipped = clip(grad, norm, settings.clip_norm, settings.clip_value)

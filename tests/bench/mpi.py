@@ -69,8 +69,8 @@ def steps(settings: Settings, shapes: list[Shape], alpha: float, beta: float) ->
     table = Table(
         "mpi: the step of 1 process x 2 threads, and of 2 processes x 1 thread", "model: the step of half the batch on "
         "one core, and the sum.",
-        {"network": 29, "1 x 2, ms": 19, "2 x 1, ms": 19, "no overlap, ms": 19, "speed of 2 x 1": 17, "model, ms": 9,
-         "measured/model": 14},
+        {"network": 29, "1 x 2, ms": 19, "2 x 1, ms": 19, "no overlap, ms": 19, "2 shares, ms": 19, "8 shares, ms": 19,
+         "speed of 2 x 1": 17, "model, ms": 9, "measured/model": 14},
     )  # fmt: skip
     found = {}
     for shape in shapes:
@@ -79,17 +79,18 @@ def steps(settings: Settings, shapes: list[Shape], alpha: float, beta: float) ->
         plain = json.dumps(fields)
         ways = {
             "threads": (1, CORES, plain, "overlap"), "both": (2, 1, plain, "overlap"), "late": (2, 1, plain, "late"),
+            "two": (2, 1, plain, "2"), "eight": (2, 1, plain, "8"),
             "one": (1, 1, plain, "overlap"), "half": (1, 1, half, "overlap"),
         }  # fmt: skip
         times: dict[str, list[float]] = {way: [] for way in ways}
         for _ in range(settings.repeats):
-            for way, (processes, threads, text, overlap) in ways.items():
-                times[way].append(measured(processes, threads, 4 * settings.seconds, "steps", text, overlap))
+            for way, (processes, threads, text, how) in ways.items():
+                times[way].append(measured(processes, threads, 4 * settings.seconds, "steps", text, how))
         middle = {way: spread(values).median for way, values in times.items()}
         n = parameters(shape)
         predicted = middle["half"] + 2 * alpha + alpha + n * beta
         table.row(
-            name(shape), *(spread(1e3 * t for t in times[way]) for way in ("threads", "both", "late")),
+            name(shape), *(spread(1e3 * t for t in times[way]) for way in ("threads", "both", "late", "two", "eight")),
             ratio(times["threads"], times["both"]), f"{1e3 * predicted:.3g}", f"{middle['both'] / predicted:.2f}",
         )  # fmt: skip
         each = (middle["one"] - middle["half"]) / (shape.B - shape.B // 2)

@@ -55,10 +55,10 @@ def corpus_of(ids: np.ndarray) -> Corpus:
 class Step(Work):
     """The trainer's step on windows of a stream."""
 
-    def __init__(self, shape: Shape, optimizer: str = "SGD", ranks: Ranks = ALONE):
+    def __init__(self, shape: Shape, optimizer: str = "SGD", ranks: Ranks = ALONE, shares: int | None = None):
         network = Network(model_of(shape), synthetic_vocab(shape.K), np.float32, np.random.default_rng(1))
         reading = Stream(corpus_of(zipf_ids(shape.K, WINDOWS * shape.tokens)), shape.B, shape.T)
-        settings = Training(batch=shape.B, window=shape.T, clip_norm=CLIP)
+        settings = Training(batch=shape.B, shares=shares, window=shape.T, clip_norm=CLIP)
         self.trainer = Trainer(network, [reading], OPTIMIZERS[optimizer], Constant(), settings, None, 1, ranks=ranks)
         self.batches = itertools.cycle(list(reading.batches()))
 

@@ -12,7 +12,7 @@ def main(task, threads, seconds, *options):
     own_threads()
     set_threads(int(threads))
     ranks = ranks_of()
-    work = steps(ranks, json.loads(options[0]), options[1] == "overlap") if task == "steps" else sums(ranks, options[0])
+    work = steps(ranks, json.loads(options[0]), options[1]) if task == "steps" else sums(ranks, options[0])
     work()
     times = []
     while sum(times) < float(seconds) or len(times) < 3:
@@ -23,21 +23,21 @@ def main(task, threads, seconds, *options):
         print(json.dumps(times))
 
 
-def steps(ranks, shape, overlap):
-    """The trainer's step; without overlap no sum begins before the whole gradient is there."""
+def steps(ranks, shape, way):
+    """The trainer's step; way "late": no sum begins before the whole gradient is there; a number: in so many shares."""
     import itertools
 
     from tests.bench.ours import Step
     from tests.bench.shapes import Shape
 
-    trainer = Step(Shape(**shape), "SGD", ranks).trainer
-    if not overlap and ranks.size > 1:
+    trainer = Step(Shape(**shape), "SGD", ranks, int(way) if way.isdigit() else None).trainer
+    if way == "late" and ranks.size > 1:
 
-        def backward(network, batch, factor):
-            network.backward(batch, factor)
+        def backward(network, share, factor):
+            network.backward(share, factor)
             ranks.add(network.grads.trainable)
 
-        ranks.backward = backward
+        trainer.shares.backward = backward
     batches = itertools.cycle(list(trainer.reading.batches()))
     return lambda: trainer.step(next(batches))
 
