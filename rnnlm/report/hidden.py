@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from rnnlm.report.source import Source
 from rnnlm.report.text import cut
 from rnnlm.show.units import Unit
-from rnnlm.tasks.unrolled import Chain, Prediction, Side
+from rnnlm.tasks.unrolled import Chain, Side
 
 LIKELIEST = 5  # predictions at each step
 MOST_STEPS = 60  # of a sentence that is shown
@@ -22,145 +22,68 @@ LEVELS = (0.15, 0.45, 0.75)  # shares of a unit's largest activation at which it
 # --- a sentence unrolled ---
 
 
-@dataclass(frozen=True)
-class Vector:
-    """A hidden vector: SVG paths of its positive and negative parts, its norm, and the norm of the error there."""
-
-    above: str
-    below: str
-    norm: float
-    error: float
-    share: float  # of the largest error of the side
-
-
-@dataclass(frozen=True)
-class Step:
-    """A step: what is read, the hidden vectors of the layers (None where one has none), and what is predicted."""
-
-    word: str
-    known: bool
-    depth: int  # in a tree
-    vectors: list[Vector | None]
-    prediction: Prediction | None
-
-
-@dataclass(frozen=True)
-class Steps:
-    """One side of an unrolled network. bars: how many a strip has for its units."""
-
-    name: str
-    layers: list[str]
-    backwards: list[bool]
-    steps: list[Step]
-    left_out: int
-    units: int
-    bars: int
-    tree: bool
-
-
-@dataclass(frozen=True)
-class Sentence:
-    """A sentence unrolled: `loss` says what L is, `note` which words are unknown."""
-
-    text: str
-    loss: str
-    bits: float
-    note: str
-    sides: list[Steps]
-
-
-def sentence(source: Source) -> Sentence:
-    """The network unrolled over a sentence."""
+def sentence(source: Source) -> dict[str, Any]:
+    """The network unrolled over a sentence: the fields of `Unrolled`, with the steps of each side."""
     found = source.unrolled(LIKELIEST)
-    return Sentence(found.text, found.loss, found.bits, found.note, [steps(side) for side in found.sides])
+    return vars(found) | {"sides": [vars(side) | steps(side) for side in found.sides]}
 
 
-def steps(side: Side) -> Steps:
-    """The steps of one side, the first MOST_STEPS of them."""
+def steps(side: Side) -> dict[str, Any]:
+    """The first MOST_STEPS steps of one side. bars: how many a strip has for its units. depth: in a tree."""
     n = min(len(side.words), MOST_STEPS)
-    largest = max((float(chain.errors.max(initial=0)) for chain in side.chains), default=0.0) or 1.0
+    error = max((float(chain.errors.max(initial=0)) for chain in side.chains), default=0.0) or 1.0
     scales = [float(abs(chain.h).max(initial=0)) or 1.0 for chain in side.chains]
     depths: list[int] = []
-    for i in range(n):
-        parent = side.parents[i] if side.parents else None
+    for parent in (side.parents or [None] * n)[:n]:
         depths.append(0 if parent is None else depths[parent] + 1)
     every = [
-        Step(
-            side.words[i], side.known[i], depths[i],
-            [vector(chain, i, largest, scale) for chain, scale in zip(side.chains, scales)],
-            side.predictions[i],
-        ) for i in range(n)
+        {
+            "word": side.words[i], "known": side.known[i], "depth": depths[i], "prediction": side.predictions[i],
+            "vectors": [vector(chain, i - chain.first, error, scale) for chain, scale in zip(side.chains, scales)],
+        } for i in range(n)
     ]  # fmt: skip
     units = max((chain.h.shape[1] for chain in side.chains), default=0)
-    return Steps(
-        side.name, [chain.name for chain in side.chains], [chain.backwards for chain in side.chains], every,
-        len(side.words) - n, units, min(units, STRIP), side.parents is not None,
-    )  # fmt: skip
+    return {"steps": every, "left_out": len(side.words) - n, "units": units, "bars": min(units, STRIP)}
 
 
-def vector(chain: Chain, column: int, largest: float, scale: float) -> Vector | None:
-    """The hidden vector of a chain in a column, None where it has none. scale: the largest |h| of the chain."""
-    t = column - chain.first
+def vector(chain: Chain, t: int, largest: float, scale: float) -> dict[str, Any] | None:
+    """The hidden vector h_t of a chain, None where it has none: SVG paths of its positive and negative parts.
+
+    largest: the largest norm of an error of the side. scale: the largest |h| of the chain.
+    """
     if not 0 <= t < len(chain.h):
         return None
     bars = [part.mean() / scale for part in np.array_split(chain.h[t], min(STRIP, chain.h.shape[1]))]
     above = "".join(f"M{i} 0v{-10 * x:.1f}h1v{10 * x:.1f}Z" for i, x in enumerate(bars) if x > 0.005)
     below = "".join(f"M{i} 0v{-10 * x:.1f}h1v{10 * x:.1f}Z" for i, x in enumerate(bars) if x < -0.005)
     error = float(chain.errors[t])
-    return Vector(above, below, float(chain.norms[t]), error, error / largest)
+    return {"above": above, "below": below, "norm": chain.norms[t], "error": error, "share": error / largest}
 
 
 # --- units ---
 
 
-@dataclass(frozen=True)
-class Shown:
-    """A unit over the text. levels: of each token -3 to 3, by its share of the largest activation."""
+def units(source: Source) -> dict[str, Any]:
+    """Units that position, quotation marks, brackets or word length explain best, over the beginning of the text.
 
-    name: str
-    feature: str
-    explained: float
-    largest: float
-    levels: list[int]
-
-
-@dataclass(frozen=True)
-class Read:
-    """A text as one side of a network reads it. tokens: (text, whether a line begins with it)."""
-
-    side: str
-    tokens: list[tuple[str, bool]]
-    units: list[Shown]
-    absent: list[str]
-
-
-@dataclass(frozen=True)
-class Units:
-    """Units that a feature of the text explains best, over the beginning of the text."""
-
-    text: str
-    level: str
-    counted: int  # tokens over which the shares were computed
-    sides: list[Read]
-
-
-def units(source: Source) -> Units:
-    """Units that position, quotation marks, brackets or word length explain best."""
+    counted: tokens over which the shares were computed. tokens: (text, whether a line begins with it).
+    """
     level = source.loaded.vocab.inputs.level
-    found = source.readings(READ)
+    found, n = source.readings(READ), SHOWN[level]
     sides = []
-    n = SHOWN[level]
     for reading in found:
         begins = set(reading.lines)
         tokens = [(cut(word), i in begins) for i, word in enumerate(reading.words[:n])]
-        sides.append(Read(reading.side, tokens, [shown(unit, n) for unit in reading.units], reading.absent))
-    return Units(source.corpus.name, level, max(len(reading.words) for reading in found), sides)
+        shown_units = [shown(unit, n) for unit in reading.units]
+        sides.append({"side": reading.side, "tokens": tokens, "units": shown_units, "absent": reading.absent})
+    counted = max(len(reading.words) for reading in found)
+    return {"text": source.corpus.name, "level": level, "counted": counted, "sides": sides}
 
 
-def shown(unit: Unit, n: int) -> Shown:
-    """A unit over the first n tokens."""
-    largest = float(abs(unit.values).max())
-    shares = unit.values[:n] / (largest or 1.0)
+def shown(unit: Unit, n: int) -> dict[str, Any]:
+    """A unit over the first n tokens. levels: of each token -3 to 3, by its share of the largest activation."""
+    shares = unit.values[:n] / (abs(unit.values).max() or 1.0)
     levels = np.sign(shares).astype(int) * (abs(shares)[:, None] >= LEVELS).sum(axis=1)
     name = f"unit {unit.number} of {unit.layer if unit.part == 'h' else f'{unit.layer}, {unit.part}'}"
-    return Shown(name, unit.feature, unit.explained[unit.feature], largest, levels.tolist())
+    explained = unit.explained[unit.feature]
+    return {"name": name, "feature": unit.feature, "explained": explained, "levels": levels.tolist()}

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from rnnlm.errors import DataError
-from rnnlm.report.charts import Chart, Series, chart
+from rnnlm.report.charts import Series, chart
 from rnnlm.report.source import Source
 from rnnlm.report.text import cut
 from rnnlm.show.gradients import of_network
-from rnnlm.show.surprise import Surprise
 from rnnlm.show.words import WordVectors
 from rnnlm.text.vocab import BOS, SPECIALS, readable
 
@@ -23,105 +21,62 @@ LAGS = 20
 READ = 2000  # tokens of the text through which errors are sent back
 SEARCHED, NEAREST = 8000, 8  # words that can be looked up, and how many of these are shown as nearest
 SHOWN = 12  # words whose nearest words are shown at first
+AT_ONCE = 1000  # words whose cosines are computed together
 
 
-# --- how good it is ---
+def largest(values: np.ndarray, k: int) -> np.ndarray:
+    """Places of the k largest of some values (n,), the largest first."""
+    best = np.argpartition(-values, min(k, len(values) - 1))[:k]
+    return best[np.argsort(-values[best], kind="stable")]
 
 
-@dataclass(frozen=True)
-class Quality:
-    """Figures on a text: of a language model `surprise`, of another the lines and tables of its task."""
+def quality(source: Source) -> dict[str, Any]:
+    """Figures on the text: of a language model its surprise, of another the lines and tables of its task.
 
-    text: str
-    surprise: Surprise | None
-    lines: list[Any]
-
-
-def quality(source: Source) -> Quality:
-    """Figures of a model on the text. Raises DataError without a text."""
+    Raises DataError without a text.
+    """
     corpus, loaded = source.corpus, source.loaded
     if source.writes:
-        return Quality(corpus.name, source.surprise, [])
+        return {"text": corpus.name, "surprise": source.surprise}
     figures = loaded.task.evaluate(loaded.network, corpus, loaded.config.training.batch)
-    return Quality(corpus.name, None, loaded.task.report(figures))
+    return {"text": corpus.name, "surprise": None, "lines": loaded.task.report(figures)}
 
 
-# --- what surprises it ---
+def surprising(source: Source) -> dict[str, Any]:
+    """The beginning of the text, with the surprise at each token, and what was expected there, as the script reads it.
 
-
-@dataclass(frozen=True)
-class Token:
-    """A token of the text: `level` is 0 to 5 by its surprise, `known` whether it is in the vocabulary."""
-
-    text: str
-    level: int
-    known: bool
-    last: bool  # of its sentence
-
-
-@dataclass(frozen=True)
-class Surprising:
-    """A text word by word. expected: for each token its bits and its likeliest, as the script reads them."""
-
-    text: str
-    level: str
-    tokens: list[Token]
-    steps: tuple[float, ...]
-    costly: list[Any]
-    expected: dict[str, Any]
-
-
-def surprising(source: Source) -> Surprising:
-    """The beginning of the text, with the surprise at each token, and what was expected there."""
+    level: 0 to 5, by the surprise. last: whether a token is the last of its sentence.
+    """
     found, vocab = source.surprise, source.scorer.vocab
-    most = TOKENS[vocab.level]
-    each = [
-        (word, bits, known, i == len(sentence.words) - 1)
+    tokens: list[dict[str, Any]] = [
+        {
+            "text": cut(word), "bits": bits, "known": known, "last": i == len(sentence.words) - 1,
+            "level": len(STEPS) if bits is None else sum(bits >= step for step in STEPS),
+        }
         for sentence in found.sentences
         for i, (word, bits, known) in enumerate(zip(sentence.words, sentence.bits, sentence.known))
-    ][:most]
-    tokens = [
-        Token(cut(word), sum(bits >= step for step in STEPS) if bits is not None else len(STEPS), known, last)
-        for word, bits, known, last in each
-    ]
+    ][: TOKENS[vocab.level]]  # fmt: skip
     names: dict[str, int] = {}  # words and their numbers on the page
     rows = []
     distributions = source.scorer.distributions(sentence.words[:-1] for sentence in found.sentences)
-    for (_, bits, _, _), log_p in zip(each, distributions):
-        best = likeliest(log_p)
-        pairs = [[names.setdefault(cut(vocab.words[i]), len(names)), round(float(np.exp(log_p[i])), 4)] for i in best]
+    for token, log_p in zip(tokens, distributions):
+        bits, log_p = token["bits"], log_p.copy()
+        log_p[BOS] = -np.inf
+        best = [(cut(vocab.words[i]), log_p[i]) for i in largest(log_p, LIKELIEST) if log_p[i] > -np.inf]
+        pairs = [[names.setdefault(word, len(names)), round(float(np.exp(x)), 4)] for word, x in best]
         rows.append([None if bits is None else round(bits, 2), pairs])
-    return Surprising(found.text, vocab.level, tokens, STEPS, found.words, {"words": list(names), "rows": rows})
+    return {
+        "text": found.text, "level": vocab.level, "tokens": tokens, "steps": STEPS, "costly": found.words,
+        "expected": {"words": list(names), "rows": rows},
+    }  # fmt: skip
 
 
-def likeliest(log_p: np.ndarray) -> list[int]:
-    """Ids of the likeliest words of a distribution (K,), the likeliest first; `<s>` is none of them."""
-    log_p = log_p.copy()
-    log_p[BOS] = -np.inf
-    best = np.argpartition(-log_p, min(LIKELIEST, len(log_p) - 1))[:LIKELIEST]
-    return [int(i) for i in best[np.argsort(-log_p[best], kind="stable")] if log_p[i] > -np.inf]
-
-
-# --- how an error fades ---
-
-
-@dataclass(frozen=True)
-class Fades:
-    """The chart of the share of an error that is left over the lag, its figures, and sentences about W."""
-
-    text: str
-    chart: Chart | None
-    head: list[str]
-    rows: list[list[str]]
-    about: list[str]
-
-
-def gradients(source: Source) -> Fades:
-    """How the error of an output fades, at the start and after training."""
+def gradients(source: Source) -> dict[str, Any]:
+    """The share of an error that is left over the lag, at the start and after training, and sentences about W."""
     scorer, loaded = source.scorer, source.loaded
     ids = readable(np.asarray(source.corpus.ids[:READ]))
     lags = min(LAGS, len(ids) - 1)
-    series, bounds, head, columns, about, top = [], [], ["lag"], [[str(k) for k in range(lags + 1)]], [], 0.0
+    head, columns, series, bounds, about, top = ["lag"], [[str(k) for k in range(lags + 1)]], [], [], [], 0.0
     for when, network in (("at the start", loaded.start()), ("trained", loaded.network)):
         fading = of_network(network, ids, scorer.start, lags)
         low, median, high = fading.quartiles.T.tolist()
@@ -137,42 +92,31 @@ def gradients(source: Source) -> Fades:
             )
     said = "; ".join(f"{one.name}: {one.y[-1]:.2g} is left after {lags} steps" for one in series)
     for name, bound in bounds:
-        seen = [y if y <= top else None for y in bound]
-        series.append(Series(name, range(lags + 1), seen, dotted=True))
-    drawn = chart("Share of an error that is left", "lag k (steps)", "share", series, f"{said}.", log=True)
-    return Fades(source.corpus.name, drawn, head, [list(row) for row in zip(*columns)], about)
+        series.append(Series(name, range(lags + 1), [y if y <= top else None for y in bound], dotted=True))
+    return {
+        "chart": chart("Share of an error that is left", "lag k (steps)", "share", series, f"{said}.", log=True),
+        "text": source.corpus.name, "head": head, "rows": list(zip(*columns)), "about": about,
+    }  # fmt: skip
 
 
-# --- nearest words ---
+def nearest(source: Source) -> dict[str, Any]:
+    """Nearest words of the most frequent words, by the cosine of their vectors.
 
-
-@dataclass(frozen=True)
-class Near:
-    """Nearest words: of some in a table, of more as the script reads them: (number, cosine in %) for each word."""
-
-    matrix: str
-    table: list[tuple[str, list[str]]]
-    searched: int
-    neighbours: dict[str, Any]
-
-
-def nearest(source: Source) -> Near:
-    """Nearest words of the most frequent words, by the cosine of their vectors."""
+    Of some in a table, of more as the script reads them: (number, cosine in %) for each word.
+    """
     vectors = WordVectors.of(source.loaded)
     order = np.argsort(-vectors.counts, kind="stable")
     chosen = [int(i) for i in order if vectors.words[i] not in SPECIALS][:SEARCHED]
     rows, k = vectors.rows[chosen].astype(np.float32), min(NEAREST, len(chosen) - 1)
     if k < 1:
         raise DataError("the vocabulary has fewer than two words", "train on a longer text")
-    near = []
-    for first in range(0, len(rows), 1000):
-        cosine = rows[first : first + 1000] @ rows.T
-        cosine[np.arange(len(cosine)), np.arange(first, first + len(cosine))] = -np.inf
-        best = np.argpartition(-cosine, k - 1, axis=1)[:, :k]
-        values = np.take_along_axis(cosine, best, axis=1)
-        by = np.argsort(-values, axis=1, kind="stable")
-        for ids, cosines in zip(np.take_along_axis(best, by, 1).tolist(), np.take_along_axis(values, by, 1)):
-            near.append([[i, round(100 * float(c))] for i, c in zip(ids, cosines)])
+    near: list[list[list[int]]] = []
+    for first in range(0, len(rows), AT_ONCE):
+        for cosines in rows[first : first + AT_ONCE] @ rows.T:
+            cosines[len(near)] = -np.inf
+            near.append([[int(j), round(100 * float(cosines[j]))] for j in largest(cosines, k)])
     words = [cut(vectors.words[i]) for i in chosen]
-    table = [(words[i], [words[j] for j, _ in near[i]]) for i in range(min(SHOWN, len(words)))]
-    return Near(vectors.name, table, len(words), {"words": words, "near": near})
+    table = [(word, [words[j] for j, _ in others]) for word, others in zip(words[:SHOWN], near)]
+    return {
+        "matrix": vectors.name, "table": table, "searched": len(words), "neighbours": {"words": words, "near": near},
+    }  # fmt: skip

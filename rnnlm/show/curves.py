@@ -48,6 +48,12 @@ class Course:
         """Whether nothing has been logged yet."""
         return not (self.validations["epoch"] or self.updates["epoch"] or self.divergences["epoch"])
 
+    @property
+    def best(self) -> int | None:
+        """Number of the validation with the lowest loss, from 0; None without any."""
+        losses = [(nats, i) for i, nats in enumerate(self.validations["valid_nats"]) if nats is not None]
+        return min(losses)[1] if losses else None
+
 
 def courses(paths: Sequence[str | Path]) -> list[Course]:
     """The courses of the trainings in run directories, of finished and of running ones.

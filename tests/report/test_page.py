@@ -94,11 +94,11 @@ def test_figures_are_those_of_the_log(run):
     log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     best = min((record for record in log if "valid_nats" in record), key=lambda record: record["valid_nats"])
     found = {section.id: section.data for section in report.sections}
-    assert found["quality"].surprise.perplexity == pytest.approx(best["valid_ppl"], rel=1e-5)
+    assert found["quality"]["surprise"].perplexity == pytest.approx(best["valid_ppl"], rel=1e-5)
     assert dict(report.key)["validation perplexity"] == f"{best['valid_ppl']:.4g}"
-    row = found["curves"].rows[found["curves"].best]
+    row = found["curves"]["rows"][found["curves"]["best"]]
     assert row[-1] == f"{best['valid_ppl']:.2f}"
-    training, validation = found["trained"].texts
+    training, validation = found["trained"]["texts"]
     lines = (run.parent / "train.txt").read_text().splitlines()
     assert (training.sentences, training.words) == (len(lines), sum(len(line.split()) for line in lines))
     assert (validation.sentences, validation.state) == (20, "as at training")
@@ -107,8 +107,8 @@ def test_figures_are_those_of_the_log(run):
 def test_samples_are_those_of_the_run(run):
     report, page = page_of(run)
     (data,) = (section.data for section in report.sections if section.id == "samples")
-    assert len(data.validations) == data.all == 3
-    lines = [line for one in data.validations for line in one.lines]
+    assert len(data["validations"]) == data["all"] == 3
+    lines = [line for one in data["validations"] for line in one["lines"]]
     assert lines == [line for line in (run / "samples.txt").read_text().splitlines() if not line.startswith("# ")]
     assert page.by_id("validation")["max"] == "3"
 
@@ -117,15 +117,15 @@ def test_likeliest_words(run):
     report, page = page_of(run)
     expected = json.loads(page.by_id("expected")["text"])
     (data,) = (section.data for section in report.sections if section.id == "surprise")
-    assert len(expected["rows"]) == len(data.tokens)
-    for (bits, likely), token in zip(expected["rows"], data.tokens):
+    assert len(expected["rows"]) == len(data["tokens"])
+    for (bits, likely), token in zip(expected["rows"], data["tokens"]):
         p = [p for _, p in likely]
         assert len(p) == 5
         assert p == sorted(p, reverse=True)
         assert sum(p) <= 1.001
         names = [expected["words"][i] for i, _ in likely]
-        if token.known and token.text in names:  # what came is among them with the probability that its bits say
-            assert p[names.index(token.text)] == pytest.approx(2**-bits, rel=0.01, abs=1e-4)
+        if token["known"] and token["text"] in names:  # what came is among them with the probability that its bits say
+            assert p[names.index(token["text"])] == pytest.approx(2**-bits, rel=0.01, abs=1e-4)
 
 
 def test_nearest_words(run):
@@ -142,31 +142,31 @@ def test_text_that_has_changed_or_is_gone(tmp_path):
     run = runs.train(tmp_path)
     (tmp_path / "valid.txt").write_text("the cat sees a dog now\n" * 30)
     report, _ = page_of(run)
-    states = [text.state for text in report.sections[0].data.texts]
+    states = [text.state for text in report.sections[0].data["texts"]]
     assert states == ["as at training", "has changed since training"]
     (tmp_path / "valid.txt").unlink()
     report, _ = page_of(run)
     missing = {section.id: section.missing for section in report.sections if section.data is None}
     assert "valid.txt" in missing["surprise"]
     assert {"trained", "curves", "samples", "words", "again"}.isdisjoint(missing)
-    assert report.sections[0].data.texts[1].state == "not there now"
+    assert report.sections[0].data["texts"][1].state == "not there now"
 
 
 def test_share_of_the_training_text(tmp_path):
     run = runs.train(tmp_path, valid=0.2)
     report, _ = page_of(run)
     found = {section.id: section.data for section in report.sections}
-    training, validation = found["trained"].texts
+    training, validation = found["trained"]["texts"]
     assert training.sentences + validation.sentences == 150
     last = (tmp_path / "train.txt").read_text().splitlines()[training.sentences].split()
-    assert [token.text for token in found["surprise"].tokens[: len(last)]] == last
+    assert [token["text"] for token in found["surprise"]["tokens"][: len(last)]] == last
 
 
 def test_another_text(run, tmp_path):
     (tmp_path / "other.txt").write_text("the fish finds a quagga now\n" * 8)
     report, _ = page_of(run, text=str(tmp_path / "other.txt"))
     (data,) = (section.data for section in report.sections if section.id == "surprise")
-    assert [(token.text, token.known) for token in data.tokens[4:6]] == [("quagga", False), ("now", True)]
+    assert [(token["text"], token["known"]) for token in data["tokens"][4:6]] == [("quagga", False), ("now", True)]
     with pytest.raises(DataError):
         contents(run, text=str(tmp_path / "nowhere.txt"))
 
