@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, TypeGuard
 
 from rnnlm.show.curves import ticks
 
@@ -34,8 +35,7 @@ class Series:
     dotted: bool = False
 
 
-@dataclass(frozen=True)
-class Curve:
+class Curve(NamedTuple):
     """A series as it is drawn: SVG paths of line and band, and the places of its symbols."""
 
     name: str
@@ -45,8 +45,7 @@ class Curve:
     dotted: bool
 
 
-@dataclass(frozen=True)
-class Chart:
+class Chart(NamedTuple):
     """A chart as it is drawn. Ticks and rules are (place, label); rules are vertical lines."""
 
     title: str
@@ -56,11 +55,10 @@ class Chart:
     x_ticks: list[tuple[float, str]]
     y_ticks: list[tuple[float, str]]
     curves: list[Curve]
-    rules: list[tuple[float, str]] = field(default_factory=list)
+    rules: list[tuple[float, str]]
 
 
-@dataclass(frozen=True)
-class Axis:
+class Axis(NamedTuple):
     """Values low ... high on the coordinates first ... last, on a logarithmic scale if `log`."""
 
     low: float
@@ -94,7 +92,7 @@ def chart(
     """
     series = [thinned(one) for one in series]
     xs = [x for one in series for x, y in zip(one.x, one.y) if visible(y, log)]
-    ys = [y for one in series for part in (one.y, one.low, one.high) for y in part if y is not None and visible(y, log)]
+    ys = [y for one in series for part in (one.y, one.low, one.high) for y in part if visible(y, log)]
     if not xs:
         return None
     low, high = (min(ys), max(ys)) if log else (min(0.0, *ys), max(ys))
@@ -114,10 +112,7 @@ def curve(series: Series, x_axis: Axis, y_axis: Axis) -> Curve:
     """A series in the coordinates of its axes."""
 
     def places(ys: Sequence[float | None]) -> list[tuple[float, float] | None]:
-        return [
-            (x_axis.place(x), y_axis.place(y)) if y is not None and visible(y, y_axis.log) else None
-            for x, y in zip(series.x, ys)
-        ]
+        return [(x_axis.place(x), y_axis.place(y)) if visible(y, y_axis.log) else None for x, y in zip(series.x, ys)]
 
     points = places(series.y)
     edges = [pair for pair in zip(places(series.low), places(series.high)) if None not in pair]
@@ -142,19 +137,14 @@ def thinned(series: Series) -> Series:
     if n <= 1:
         return series
 
-    def mean(values: Sequence[float | None]) -> list[float | None]:
-        groups = (
-            [v for v in values[i : i + n] if v is not None and math.isfinite(v)] for i in range(0, len(values), n)
-        )
+    def mean(values: Sequence[float | None]) -> list[Any]:
+        groups = ([v for v in values[i : i + n] if visible(v)] for i in range(0, len(values), n))
         return [sum(group) / len(group) if group else None for group in groups]
 
-    return Series(
-        series.name, [x for x in mean(series.x) if x is not None], mean(series.y), mean(series.low), mean(series.high),
-        series.marked, series.dotted,
-    )  # fmt: skip
+    return replace(series, x=mean(series.x), y=mean(series.y), low=mean(series.low), high=mean(series.high))
 
 
-def visible(y: float | None, log: bool) -> bool:
+def visible(y: float | None, log: bool = False) -> TypeGuard[float]:
     """Whether a value has a place on an axis."""
     return y is not None and math.isfinite(y) and (y > 0 or not log)
 
