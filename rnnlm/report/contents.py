@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rnnlm.errors import RnnlmError
 from rnnlm.report import hidden, model, training
 from rnnlm.report.source import Source
 from rnnlm.show.curves import PERPLEXITY
 
-SECTIONS: dict[str, tuple[str, Callable[[Source], Any]]] = {  # by the name of the macro that shows it
+SECTIONS: dict[str, tuple[str, Callable[[Source], dict[str, Any]]]] = {  # by the name of the macro that shows it
     "trained": ("What was trained", training.trained),
     "curves": ("How it went", training.curves),
     "samples": ("Samples over time", training.samples),
@@ -27,18 +27,16 @@ SECTIONS: dict[str, tuple[str, Callable[[Source], Any]]] = {  # by the name of t
 }
 
 
-@dataclass(frozen=True)
-class Section:
-    """A section of the page: the data that its macro shows, or None and the reason."""
+class Section(NamedTuple):
+    """A section of the page: the data that its macro shows, by name, or None and the reason."""
 
     id: str
     title: str
-    data: Any
+    data: dict[str, Any] | None
     missing: str = ""
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(NamedTuple):
     """Contents of a page. key: the figures at its head, (name, value)."""
 
     name: str
@@ -54,26 +52,21 @@ def contents(path: Path, text: str | None = None, sentence: str | None = None) -
     text: file to read instead of the validation text. sentence: to unroll, instead of one of the text. Raises DataError
     for a model or a text that is missing or broken; what else is missing leaves out its section alone.
     """
-    source = Source.of(path, text, sentence)
-    sections = [section(name, title, build, source) for name, (title, build) in SECTIONS.items()]
+    source, sections = Source(path, text, sentence), []
+    for name, (title, build) in SECTIONS.items():
+        try:
+            sections.append(Section(name, title, build(source)))
+        except RnnlmError as error:
+            sections.append(Section(name, title, None, f"{error.message}."))
     written = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
-    return Report(source.name, summary(source), key(source), sections, written)
-
-
-def section(name: str, title: str, build: Callable[[Source], Any], source: Source) -> Section:
-    """A section, or the reason why it is left out."""
-    try:
-        return Section(name, title, build(source))
-    except RnnlmError as error:
-        return Section(name, title, None, f"{error.message}.")
+    return Report(path.resolve().name, summary(source), key(source), sections, written)
 
 
 def summary(source: Source) -> str:
     """The network and its training in a sentence."""
-    settings = source.loaded.config
-    parts = [(each.name, getattr(settings.model, each.name)) for each in fields(settings.model)]  # type: ignore[arg-type]
+    settings, figures = source.loaded.config, source.loaded.figures
+    parts = ((each.name, getattr(settings.model, each.name)) for each in fields(settings.model))  # type: ignore[arg-type]
     made = [f"{name} {part.kind} of {part.n_out}" for name, part in parts if hasattr(part, "n_out")]
-    figures = source.loaded.figures
     epochs = f"{figures['epoch']} epoch{'s' if figures['epoch'] != 1 else ''}"
     return (
         f"A network of kind {settings.model.kind} ({', '.join(made)}) after {figures['step']:,} updates in {epochs} on "
@@ -92,8 +85,8 @@ def key(source: Source) -> list[tuple[str, str]]:
         found.insert(0, (f"{of} {PERPLEXITY[name]}", f"{best:,.4g}"))
     if source.course and (seconds := [s for s in source.course.validations["seconds"] if s is not None]):
         found.append(("time", duration(seconds[-1])))
-    if source.state:
-        found.append(("training", source.state))
+    if run := facts["run"]:
+        found.append(("training", "finished" if run["finished"] else "unfinished"))
     return found
 
 

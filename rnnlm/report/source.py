@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
@@ -11,8 +9,8 @@ from typing import Any
 
 from rnnlm.errors import DataError
 from rnnlm.lm.network import NetworkScorer
-from rnnlm.loading import EVERY_MODEL, Loaded, load_model
-from rnnlm.show.curves import Course, courses
+from rnnlm.loading import EVERY_MODEL, load_model
+from rnnlm.show.curves import courses
 from rnnlm.show.facts import describe
 from rnnlm.show.sentence import unrolled
 from rnnlm.show.surprise import Surprise, surprise
@@ -25,43 +23,23 @@ SENTENCES = 100  # the first of the text that are looked at one by one
 LENGTHS = {"word": (5, 12), "char": (15, 40)}  # tokens of a sentence that is good to look at
 
 
-@dataclass
 class Source:
-    """A model, and the run that it comes from.
+    """A model, the run that it comes from, and the text that is read.
 
     path      as it was named: a run directory, or a model file
     text      file to read instead of the validation text
     sentence  sentence to unroll, instead of one of the text
     course    log of the run; None for a model file alone
+
+    Raises DataError for a model, a log, or a text that is named and missing or broken.
     """
 
-    path: Path
-    loaded: Loaded
-    text: str | None
-    sentence: str | None
-    course: Course | None
-
-    @classmethod
-    def of(cls, path: Path, text: str | None, sentence: str | None) -> Source:
-        """Read a model, its log, and the text if one is named. Raises DataError for what is missing or broken."""
-        loaded = load_model(path, EVERY_MODEL)
-        course = courses([path])[0] if (path / "config.yaml").is_file() else None
-        source = cls(path, loaded, text, sentence, course)
+    def __init__(self, path: Path, text: str | None = None, sentence: str | None = None):
+        self.path, self.text, self.sentence = path, text, sentence
+        self.loaded = load_model(path, EVERY_MODEL)
+        self.course = courses([path])[0] if (path / "config.yaml").is_file() else None
         if text is not None:
-            source.read(text)  # one that the user has named must be there
-        return source
-
-    @property
-    def name(self) -> str:
-        """Name of the run, or of the file."""
-        return self.path.resolve().name
-
-    @property
-    def run(self) -> Path:
-        """The run directory. Raises DataError for a model file alone."""
-        if not self.path.is_dir():
-            raise DataError(f"{self.path} is a model file, and no run directory with a log", "give the run directory")
-        return self.path
+            self.read(text)
 
     @cached_property
     def facts(self) -> dict[str, Any]:
@@ -69,22 +47,9 @@ class Source:
         return describe(self.loaded, self.path)
 
     @property
-    def state(self) -> str:
-        """Whether training is over; "" for a model file alone."""
-        run = self.facts["run"]
-        return "" if run is None else "finished" if run["finished"] else "unfinished"
-
-    @property
     def corpus(self) -> Any:
         """The text that is read, encoded: the one that was named, or else what validated, or else the training text."""
         return self._chosen[2]
-
-    def lines(self) -> Iterator[str]:
-        """Lines of the text of `corpus`, a sentence each."""
-        paths, first, _ = self._chosen
-        words, kept = self.loaded.vocab, self.loaded.config.data.blank_lines
-        every = chain.from_iterable(map(lines, paths))
-        yield from islice((line for line in every if kept or words.split(line)), first, None)
 
     def unrolled(self, k: int) -> Unrolled:
         """The network unrolled over the sentence that was named, or over a short one of the text."""
@@ -141,5 +106,8 @@ class Source:
     @cached_property
     def surprise(self) -> Surprise:
         """Surprise of the language model at the text."""
-        kept = self.loaded.config.data.blank_lines
-        return surprise(self.scorer, self.lines(), sentences=SENTENCES, blank_lines=kept, name=self.corpus.name)
+        scorer, kept = self.scorer, self.loaded.config.data.blank_lines
+        paths, first, corpus = self._chosen
+        every = (line for path in paths for line in lines(path) if kept or scorer.vocab.split(line))
+        text = islice(every, first, None)
+        return surprise(scorer, text, sentences=SENTENCES, blank_lines=kept, name=corpus.name)
