@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from typing import Any
 
 VALUES = {"true": True, "false": False, "p": True, "q": False, "r": True, "s": False, "u": False, "v": True}
+OPERATIONS = ("not", "and", "or")
 DEPTH = 4  # of the deepest formulas in training; those of test are twice as deep
 SIZES = {"train": (20_000, (1, DEPTH)), "valid": (1_000, (1, DEPTH)), "test": (1_000, (2 * DEPTH, 2 * DEPTH))}
 
@@ -30,8 +30,8 @@ def logic() -> dict[str, list[str] | bytes]:
                 seen.add(found)
                 formulas.append(found)
         rng.shuffle(formulas)
-        parts[part] = ["".join(tree(one)) for one in formulas]
-        sequences = (f"{value(one):d}\t{' '.join(sequence(one))}\n" for one in formulas)
+        parts[part] = list(map(tree, formulas))
+        sequences = (f"{value(one):d}\t{sequence(one)}\n" for one in formulas)
         parts[f"sequence-{part}.txt"] = "".join(sequences).encode()
     return parts
 
@@ -57,25 +57,12 @@ def value(one: Formula) -> bool:
     return value(left) and value(right) if operation == "and" else value(left) or value(right)
 
 
-def tree(one: Formula) -> Iterator[str]:
+def tree(one: Formula) -> str:
     """A formula as a bracketed tree with its truth value, and that of each part, as label."""
-    parts = (one,) if isinstance(one, str) else one
-    yield f"({value(one):d}"
-    for part in parts:
-        yield " "
-        if isinstance(part, str) and (part not in VALUES or isinstance(one, str)):
-            yield part  # an operation, or the word of a leaf
-        else:
-            yield from tree(part)
-    yield ")"
+    parts = [one] if isinstance(one, str) else [part if part in OPERATIONS else tree(part) for part in one]
+    return f"({value(one):d} {' '.join(parts)})"
 
 
-def sequence(one: Formula) -> Iterator[str]:
+def sequence(one: Formula) -> str:
     """A formula as words and brackets, without truth values."""
-    if isinstance(one, str):
-        yield one
-        return
-    yield "("
-    for part in one:
-        yield from sequence(part)
-    yield ")"
+    return one if isinstance(one, str) else f"( {' '.join(map(sequence, one))} )"
