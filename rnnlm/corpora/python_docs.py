@@ -118,9 +118,12 @@ def read(library: str | Path | None, progress: Progress) -> tuple[dict[str, list
     for done, file in enumerate(files, 1):
         name = file.relative_to(library).with_suffix("").as_posix()
         try:
-            tree = parse(file)
-            if name == TOPICS:
-                documents |= {f"{TOPICS_OF}/{topic}": [text] for topic, text in topics(tree).items()}
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # old escapes like "\d": a warning turned error would drop the file
+                tree = ast.parse(file.read_bytes())
+            if name == TOPICS:  # the topics of `help()`, in one dict
+                values = (ast.literal_eval(one.value) for one in tree.body if isinstance(one, ast.Assign))
+                documents |= {f"{TOPICS_OF}/{topic}": [text] for topic, text in next(values, {}).items()}
             else:
                 documents[name] = list(docstrings(tree))
         except (OSError, SyntaxError, ValueError) as error:
@@ -168,13 +171,6 @@ def source_files(library: Path) -> list[Path]:
     return sorted(files)
 
 
-def parse(file: Path) -> ast.Module:
-    """Syntax tree of a file. Raises SyntaxError, ValueError or OSError when there is none."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # old escapes like "\d": a warning turned error would drop the file
-        return ast.parse(file.read_bytes())
-
-
 def docstrings(node: ast.AST) -> Iterator[str]:
     """The docstrings of a module, its classes and its functions in the order of the source."""
     if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
@@ -184,11 +180,6 @@ def docstrings(node: ast.AST) -> Iterator[str]:
     for field in ("body", "handlers", "orelse", "finalbody"):  # in the order of the source
         for child in getattr(node, field, ()):
             yield from docstrings(child)
-
-
-def topics(tree: ast.Module) -> dict[str, str]:
-    """The topics of `help()`: the one dict that `pydoc_data/topics.py` consists of."""
-    return next((ast.literal_eval(node.value) for node in tree.body if isinstance(node, ast.Assign)), {})
 
 
 def sentences(text: str) -> Iterator[list[str]]:
