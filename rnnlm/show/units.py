@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,29 +23,15 @@ QUOTES = {"“": "”", "„": "“", "«": "»", "``": "''", '"': '"', "「": "
 
 
 @dataclass(frozen=True, eq=False)
-class Activity:
-    """Activations of all units of one layer over a text.
-
-    name    of the layer, such as "h", "layer 2" or "encoder layer 1"
-    part    "h", or "tanh c" for the memory c of an LSTM
-    values  (N, H)
-    """
-
-    name: str
-    part: str
-    values: np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
 class Unit:
     """One unit over a text.
 
-    layer, part    as in `Activity`
-    number         from 0
-    values         its activations (N,)
-    feature       the feature of the text that it is shown for; empty if it was asked for by its number
-    explained      squared correlation with each feature by name: the share of the variance that a line explains
-    correlation    correlation with each feature by name
+    layer        such as "h", "layer 2" or "encoder layer 1"
+    part         "h", or "tanh c" for the memory c of an LSTM
+    number       from 0
+    values       its activations (N,)
+    feature      the feature of the text that it is shown for; empty if it was asked for by its number
+    correlation  correlation with each feature by name; 0 for a unit that does not vary
     """
 
     layer: str
@@ -68,7 +54,7 @@ class Reading:
     side        "encoder" or "decoder"; empty if there is but one
     words       what is read (N,), in lines; `<s>` or `</s>`, with which a line begins, included
     lines       number of the first word of each line
-    features  of each word by name, (N,) each; those that do not vary in this text are left out
+    features    of each word by name, (N,) each; those that do not vary in this text are left out
     absent      names of those
     units       the units that are explained best by each feature, or those that were asked for
     """
@@ -107,34 +93,29 @@ def _reading(sides: list[Side], tokens: int, characters: bool, best: int, chosen
     lengths = np.array([len(words) for words, _ in cropped])
     lines = (np.cumsum(lengths) - lengths).tolist()
     words = [word for line, _ in cropped for word in line][:tokens]
-    activities = [
-        Activity(name, part, np.concatenate([values[i].values for _, values in cropped])[:tokens])
-        for i, (name, part) in enumerate((one.name, one.part) for one in cropped[0][1])
-    ]
-    every = {name: np.concatenate(one)[:tokens] for name, one in _features([line for line, _ in cropped], characters)}
-    features = {name: values for name, values in every.items() if np.ptp(values)}
-    correlations = [_correlations(one.values, features) for one in activities]
+    found = {name: np.concatenate(one)[:tokens] for name, one in _features([line for line, _ in cropped], characters)}
+    features = {name: values for name, values in found.items() if np.ptp(values)}
+    every: list[Unit] = []
+    for parts in zip(*(activities for _, activities in cropped)):
+        layer, part, _ = parts[0]
+        every += _units(layer, part, np.concatenate([values for *_, values in parts])[:tokens], features)
     if chosen:
-        units = [_unit(*_named(name, activities), "", activities, correlations) for name in chosen]
+        units = [_named(name, every) for name in chosen]
     else:
-        units = [
-            _unit(i, number, name, activities, correlations)
-            for name in features
-            for i, number in _best(name, correlations, best)
-        ]
-    absent = [name for name in every if name not in features]
+        units = [replace(unit, feature=name) for name in features for unit in _explained(name, every)[:best]]
+    absent = [name for name in found if name not in features]
     return Reading(sides[0].name, words, [n for n in lines if n < len(words)], features, absent, units)
 
 
-def _common(side: Side) -> tuple[list[str], list[Activity]]:
-    """The columns of a side in which every layer has a vector: their words, and the activity of each layer there."""
+def _common(side: Side) -> tuple[list[str], list[tuple[str, str, np.ndarray]]]:
+    """The columns of a side in which every layer has a vector: their words, and (layer, part, values (N, H)) there."""
     first = max(chain.first for chain in side.chains)
     end = max(first, min(chain.first + len(chain.h) for chain in side.chains))
     found = []
     for chain in side.chains:
-        part = slice(first - chain.first, end - chain.first)
-        found.append(Activity(chain.name, "h", chain.h[part]))
-        found += [Activity(chain.name, f"tanh {name}", np.tanh(a[part])) for name, a in chain.memory.items()]
+        columns = slice(first - chain.first, end - chain.first)
+        found.append((chain.name, "h", chain.h[columns]))
+        found += [(chain.name, f"tanh {name}", np.tanh(a[columns])) for name, a in chain.memory.items()]
     return side.words[first:end], found
 
 
@@ -177,41 +158,38 @@ def letters(line: Sequence[str]) -> np.ndarray:
     return counts
 
 
-def _correlations(values: np.ndarray, features: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Correlation of each unit (N, H) with each feature: (H,) by name; 0 for a unit that does not vary."""
+def _units(layer: str, part: str, values: np.ndarray, features: dict[str, np.ndarray]) -> list[Unit]:
+    """All units of a layer, from their activations (N, H)."""
     centred = values - values.mean(axis=0)
     norms = np.linalg.norm(centred, axis=0)
     norms[norms < 1e-9 * np.sqrt(len(values))] = np.inf
-    found = {}
+    correlations = {}
     for name, p in features.items():
         p = p - p.mean()
-        found[name] = p @ centred / (norms * np.linalg.norm(p))
-    return found
+        correlations[name] = (p @ centred / (norms * np.linalg.norm(p))).tolist()
+    return [
+        Unit(layer, part, n, values[:, n], "", {name: r[n] for name, r in correlations.items()})
+        for n in range(values.shape[1])
+    ]
 
 
-def _best(name: str, correlations: list[dict[str, np.ndarray]], best: int) -> list[tuple[int, int]]:
-    """The units (activity, number) that a feature explains best, the best first."""
-    ranked = [(-abs(r), i, n) for i, one in enumerate(correlations) for n, r in enumerate(one[name].tolist())]
-    return [(i, n) for _, i, n in sorted(ranked)[:best]]
+def _explained(feature: str, units: list[Unit]) -> list[Unit]:
+    """Units in the order of how well a feature explains them, the best first."""
+    return sorted(units, key=lambda unit: -abs(unit.correlation[feature]))
 
 
-def _unit(i: int, number: int, name: str, activities: list[Activity], correlations: list[dict[str, np.ndarray]]):
-    one = activities[i]
-    r = {feature: float(values[number]) for feature, values in correlations[i].items()}
-    return Unit(one.name, one.part, number, one.values[:, number], name, r)
-
-
-def _named(name: str, activities: list[Activity]) -> tuple[int, int]:
-    """Activity and number of a unit called "2:c17"."""
-    layers = list(dict.fromkeys(one.name for one in activities))
+def _named(name: str, units: list[Unit]) -> Unit:
+    """The unit called "2:c17"."""
+    layers = list(dict.fromkeys(unit.layer for unit in units))
     parts = re.fullmatch(r"(?:(\d{1,6}):)?([a-z]?)(\d{1,9})", name)
     hint = f"such as 17, c17 (memory of an LSTM), 2:17 (of layer 2); layers: {', '.join(layers)}"
     if not parts:
         raise UsageError(f"--unit {shortened(name)}: expected the number of a unit", hint)
-    layer, part, number = int(parts[1] or 1), parts[2] or "h", int(parts[3])
-    for i, one in enumerate(activities):
-        if layers.index(one.name) == layer - 1 and one.part in (part, f"tanh {part}"):
-            if number < one.values.shape[1]:
-                return i, number
-            raise UsageError(f"--unit {name}: the layer has units 0 to {one.values.shape[1] - 1}", hint)
-    raise UsageError(f"--unit {name}: there is no such layer, or it has no {part}", hint)
+    number, part, number_of_layer = int(parts[3]), parts[2] or "h", int(parts[1] or 1)
+    layer = layers[number_of_layer - 1 : number_of_layer]
+    found = [unit for unit in units if unit.layer in layer and unit.part in (part, f"tanh {part}")]
+    if not found:
+        raise UsageError(f"--unit {name}: there is no such layer, or it has no {part}", hint)
+    if number >= len(found):
+        raise UsageError(f"--unit {name}: the layer has units 0 to {len(found) - 1}", hint)
+    return found[number]
