@@ -13,11 +13,10 @@ import functools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from rnnlm.lm.perplexity import ScoredSentence, perplexity
 from rnnlm.lm.scorer import Scorer
-from rnnlm.nn.heads.loss import Loss, exp_mean
+from rnnlm.nn.heads.loss import Loss
 from rnnlm.text.vocab import EOS, OOV, SPECIALS, UNK
 
 LN2 = math.log(2)
@@ -96,14 +95,6 @@ class Surprise:
     sentences: list[SurprisingSentence]  # the first of the text
 
 
-class _Class(NamedTuple):
-    """Name and range of a frequency class."""
-
-    name: str
-    low: int | None = None
-    high: int | None = None
-
-
 @dataclass
 class _Cost:
     """Sums over the tokens of a class, or over those that are one word, whose count in the training text is known."""
@@ -116,6 +107,10 @@ class _Cost:
     def add(self, nats: float) -> None:
         self.tokens += 1
         self.nats += nats
+
+    @property
+    def loss(self) -> Loss:
+        return Loss(self.nats, self.tokens)
 
 
 def surprise(
@@ -135,17 +130,17 @@ def surprise(
     """
     vocab, first, total = scorer.vocab, list[SurprisingSentence](), _Cost()
     counted = bool(vocab.counts.any())  # an ARPA file has no counts
-    classes: dict[_Class, _Cost] = {}
+    classes: dict[tuple[str, int | None, int | None], _Cost] = {}  # by name and range
     zeroprobs = 0
 
     @functools.cache
-    def class_of(i: int) -> _Class:
+    def class_of(i: int) -> tuple[str, int | None, int | None]:
         if i in (EOS, UNK) or not counted:
-            return _Class(SPECIALS[i] if i in (EOS, UNK) else "all words")
+            return SPECIALS[i] if i in (EOS, UNK) else "all words", None, None
         count = int(vocab.counts[i])
         low = 10 ** (len(str(count)) - 1) if count else 0
         high = max(10 * low - 1, 0)
-        return _Class(f"{low:,} to {high:,}" if high else "0", low, high)
+        return f"{low:,} to {high:,}" if high else "0", low, high
 
     def see(sentence: ScoredSentence) -> None:
         nonlocal zeroprobs
@@ -165,31 +160,24 @@ def surprise(
 
     perplexity(scorer, text, blank_lines=blank_lines, name=name, seen=see)
     every = [pair for cost in classes.values() for pair in cost.words.items()]
-    return Surprise(
-        name, total.tokens, zeroprobs, _mean(total) / LN2, exp_mean(total.nats, total.tokens),
-        [_summary(each, classes[each], total, costly) for each in sorted(classes, key=_rank)],
-        [
-            CostlyWord(word, cost.tokens, cost.training, _mean(cost) / LN2, cost.nats / total.nats)
-            for word, cost in _most(every, words)
-        ],
-        first,
-    )  # fmt: skip
+    rows = [
+        FrequencyClass(
+            *each, cost.tokens, cost.tokens / total.tokens, cost.loss.bits, cost.loss.perplexity,
+            cost.nats / total.nats, [word for word, _ in _most(cost.words.items(), costly)],
+        )
+        for each, cost in classes.items()
+    ]  # fmt: skip
+    most = [
+        CostlyWord(word, cost.tokens, cost.training, cost.loss.bits, cost.nats / total.nats)
+        for word, cost in _most(every, words)
+    ]
+    figures = total.tokens, zeroprobs, total.loss.bits, total.loss.perplexity
+    return Surprise(name, *figures, sorted(rows, key=_rank), most, first)
 
 
-def _summary(each: _Class, cost: _Cost, total: _Cost, costly: int) -> FrequencyClass:
-    return FrequencyClass(
-        *each, cost.tokens, cost.tokens / total.tokens, _mean(cost) / LN2, exp_mean(cost.nats, cost.tokens),
-        cost.nats / total.nats, [word for word, _ in _most(cost.words.items(), costly)],
-    )  # fmt: skip
-
-
-def _rank(each: _Class) -> tuple[int, int]:
+def _rank(each: FrequencyClass) -> tuple[int, int]:
     """Order of the classes: sentence ends, the most frequent words, the rarest, those out of the vocabulary."""
     return (each.name == SPECIALS[UNK]) - (each.name == SPECIALS[EOS]), -(each.low or 0)
-
-
-def _mean(cost: _Cost) -> float:
-    return Loss(cost.nats, cost.tokens).mean
 
 
 def _most(pairs: Iterable[tuple[str, _Cost]], n: int) -> Sequence[tuple[str, _Cost]]:
