@@ -17,6 +17,7 @@ from rnnlm.show.runs import names_of, summarize
 
 X = {"steps": "step", "epochs": "epoch", "seconds": "seconds"}  # the axis, and its column in the log
 PERPLEXITY = {"ppl": "perplexity", "pppl": "pseudo-perplexity"}  # by the name that a model gives it
+LOSSES = ("loss", "train_nats", "valid_nats")  # columns in nats
 Column = list[Any]
 
 
@@ -70,17 +71,12 @@ def courses(paths: Sequence[str | Path]) -> list[Course]:
         if settings.data.valid is None:
             validations = [{**record, "valid_nats": None} for record in validations]
         clock = _clock([*validations, *updates])
-        found.append(
-            Course(
-                str(run.path),
-                name,
-                settings.task.unit,
-                PERPLEXITY[settings.model.perplexity],
-                _columns(validations, clock, "lr", "clipped", "train_nats", "valid_nats", "best"),
-                _columns(updates, clock, "lr", "clipped", "loss", "norm"),
-                _columns(divergences, clock, "lr", "diverged", "back"),
-            )
+        tables = (
+            _columns(validations, clock, "lr", "clipped", "train_nats", "valid_nats", "best"),
+            _columns(updates, clock, "lr", "clipped", "loss", "norm"),
+            _columns(divergences, clock, "lr", "diverged", "back"),
         )
+        found.append(Course(str(run.path), name, settings.task.unit, PERPLEXITY[settings.model.perplexity], *tables))
     return found
 
 
@@ -175,22 +171,20 @@ def panels(found: Sequence[Course], x: str = "epochs", perplexity: bool = True) 
 
     x: steps, epochs or seconds. perplexity: the exponential of the loss, on a logarithmic axis; otherwise nats.
     """
-    at = X[x]
 
-    def line(run: int, kind: Any, table: dict[str, Column], key: str, change: Any = None) -> list[Line]:
-        pairs = [(a, change(b) if change and b is not None else b) for a, b in zip(table[at], table[key])]
-        pairs = [(a, b) for a, b in pairs if a is not None and b is not None and math.isfinite(b)]
+    def line(run: int, kind: Any, table: dict[str, Column], key: str) -> list[Line]:
+        ys = table[key]
+        if perplexity and key in LOSSES:
+            ys = [nats if nats is None else exp_mean(nats, 1) for nats in ys]
+        pairs = [(a, b) for a, b in zip(table[X[x]], ys) if a is not None and b is not None and math.isfinite(b)]
         return [Line(run, kind, *map(list, zip(*pairs)))] if pairs else []  # type: ignore[arg-type]
-
-    def exp(nats: float) -> float:
-        return exp_mean(nats, 1)
 
     drawn: dict[str, list[Line]] = {"loss": [], "lr": [], "norm": [], "clipped": []}
     for run, course in enumerate(found):
-        often, change = bool(course.updates["epoch"]), exp if perplexity else None
+        often = bool(course.updates["epoch"])
         table = course.updates if often else course.validations
-        drawn["loss"] += line(run, "train", table, "loss" if often else "train_nats", change)
-        drawn["loss"] += line(run, "valid", course.validations, "valid_nats", change)
+        drawn["loss"] += line(run, "train", table, "loss" if often else "train_nats")
+        drawn["loss"] += line(run, "valid", course.validations, "valid_nats")
         drawn["lr"] += line(run, "", table, "lr")
         drawn["norm"] += line(run, "", course.updates, "norm")
         drawn["clipped"] += line(run, "", table, "clipped")
