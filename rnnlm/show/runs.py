@@ -70,16 +70,14 @@ def summarize(path: Path) -> RunSummary:
             "epochs": last["epoch"], "seconds": last["seconds"],
         }  # fmt: skip
     results["diverged"] = sum("diverged" in record for record in records)
-    found = RunSummary(path, config.plain(settings), results, records)
-    if records and "diverged" in records[-1] and records[-1].get("back") is None:
-        found = found._replace(state="diverged")
-    elif saved and saved.progress.get("finished"):
-        found = found._replace(state="finished")
+    state, learnt, texts = "unfinished", True, None
     if saved:
         history, texts = saved.progress.get("history"), (saved.figures["valid_sha256"], saved.figures["vocab_sha256"])
         learnt = not (log and isinstance(history, list) and history) or history[0] == log[0]["valid_nats"]
-        found = found._replace(unk_learnt=learnt, texts=texts)
-    return found
+        state = "finished" if saved.progress.get("finished") else state
+    if records and "diverged" in records[-1] and records[-1].get("back") is None:
+        state = "diverged"
+    return RunSummary(path, config.plain(settings), results, records, state, learnt, texts)
 
 
 def _last_checkpoint(path: Path) -> Checkpoint | None:

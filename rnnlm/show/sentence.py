@@ -30,18 +30,16 @@ def unrolled(loaded: Loaded, text: str, k: int = 5, line: int | None = None) -> 
         raise UsageError(f"--line {line}: the text has {number} lines", "the first line has number 1")
 
 
-def facts(one: Unrolled) -> dict[str, Any]:
-    """The figures of an unrolled sentence as plain data for JSON."""
-    return _plain(dataclasses.asdict(one))
-
-
-def _plain(value: Any) -> Any:
+def facts(value: Any) -> Any:
+    """The figures of an unrolled sentence, or of a part of it, as plain data for JSON."""
+    if dataclasses.is_dataclass(value):
+        value = vars(value)
+    elif isinstance(value, tuple) and hasattr(value, "_asdict"):
+        value = value._asdict()
     if isinstance(value, dict):
-        return {key: _plain(one) for key, one in value.items()}
-    if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        return _plain(value._asdict())
-    if isinstance(value, list):
-        return [_plain(one) for one in value]
+        return {key: facts(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [facts(one) for one in value]
     if isinstance(value, np.ndarray):
         return np.round(value, DECIMALS).tolist()
     return round(value, DECIMALS) if isinstance(value, float) else value

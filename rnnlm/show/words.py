@@ -80,8 +80,7 @@ class WordVectors:
         if name is None:
             name = next((each for last in FIRST for each in known if each.split(".")[-1] == last), None)
         name, words, array = word_vectors(loaded, name)
-        inputs, outputs = (getattr(loaded.vocab, part, loaded.vocab) for part in ("inputs", "outputs"))
-        vocab = outputs if words is outputs.words else inputs
+        vocab = loaded.vocab.outputs if words is loaded.vocab.outputs.words else loaded.vocab.inputs
         rows = array.astype(np.float64)
         rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-300)
         return cls(str(loaded.path), name, words, vocab.counts, rows, vocab.level, getattr(vocab, "lower", False))
