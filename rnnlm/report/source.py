@@ -58,16 +58,15 @@ class Source:
             return next(unrolled(self.loaded, self.sentence, k))
         paths, first, _ = self._chosen
         every = chain.from_iterable(task.examples_in(network, path) for path in paths)
-        return task.unroll(network, self._short(list(islice(every, first, first + SENTENCES))), k)
+        return task.unroll(network, min(islice(every, first, first + SENTENCES), key=self._unfit), k)
 
-    def _short(self, examples: list[Any]) -> Any:
-        """The first example of a length that is good to look at and without unknown words, or else the shortest."""
+    def _unfit(self, example: Any) -> tuple[bool, int]:
+        """Least for an example of a length that is good to look at and without unknown words, then for the shortest."""
         words = self.loaded.vocab.inputs
-        split = [words.split(one) if isinstance(one, str) else [] for one in examples]
         low, high = LENGTHS[words.level]
-        fitting = [one for one, tokens in zip(examples, split) if low <= len(tokens) <= high]
-        known = [one for one in fitting if isinstance(one, str) and OOV not in words.ids(words.split(one))]
-        return (known or fitting or [examples[min(range(len(split)), key=lambda i: len(split[i]))]])[0]
+        tokens = words.split(example) if isinstance(example, str) else []
+        fits = low <= len(tokens) <= high
+        return not fits, OOV in words.ids(tokens) if fits else len(tokens)
 
     def readings(self, tokens: int) -> list[Reading]:
         """Units that stand out while the network reads the beginning of the text."""
