@@ -33,10 +33,10 @@ class RunSummary(NamedTuple):
     path: Path
     config: dict[str, Any]
     results: dict[str, float | None]
-    log: list[dict[str, Any]] = []  # the objects of log.jsonl: see `read_log`
-    state: str = "unfinished"
-    unk_learnt: bool = True
-    texts: tuple[str, str] | None = None
+    log: list[dict[str, Any]]  # the objects of log.jsonl: see `read_log`
+    state: str
+    unk_learnt: bool
+    texts: tuple[str, str] | None
 
 
 def summarize(path: Path) -> RunSummary:
@@ -70,13 +70,13 @@ def summarize(path: Path) -> RunSummary:
             "epochs": last["epoch"], "seconds": last["seconds"],
         }  # fmt: skip
     results["diverged"] = sum("diverged" in record for record in records)
-    state, learnt, texts = "unfinished", True, None
+    state = "finished" if saved and saved.progress.get("finished") else "unfinished"
+    if records and "diverged" in records[-1] and records[-1].get("back") is None:
+        state = "diverged"
+    learnt, texts = True, None
     if saved:
         history, texts = saved.progress.get("history"), (saved.figures["valid_sha256"], saved.figures["vocab_sha256"])
         learnt = not (log and isinstance(history, list) and history) or history[0] == log[0]["valid_nats"]
-        state = "finished" if saved.progress.get("finished") else state
-    if records and "diverged" in records[-1] and records[-1].get("back") is None:
-        state = "diverged"
     return RunSummary(path, config.plain(settings), results, records, state, learnt, texts)
 
 

@@ -190,6 +190,7 @@ def _named(name: str, units: list[Unit]) -> Unit:
     found = [unit for unit in units if unit.layer in layer and unit.part in (part, f"tanh {part}")]
     if not found:
         raise UsageError(f"--unit {name}: there is no such layer, or it has no {part}", hint)
-    if number >= len(found):
-        raise UsageError(f"--unit {name}: the layer has units 0 to {len(found) - 1}", hint)
-    return found[number]
+    for unit in found:
+        if unit.number == number:
+            return unit
+    raise UsageError(f"--unit {name}: the layer has units 0 to {found[-1].number}", hint)
