@@ -20,8 +20,7 @@ from functools import total_ordering
 from typing import Any, NamedTuple
 
 import rnnlm
-from rnnlm.lm.scorer import Scorer, Walk
-from rnnlm.lm.strings import LN10, go_on, look, split, text, unknown
+from rnnlm.lm.scorer import LN10, Scorer, Walk, go_on, look, split, text, unknown
 
 ZERO = -100.0  # log10 of the probability zero
 
@@ -112,7 +111,7 @@ class Model:
         return self.scorer.order
 
     def score(self, sentence: str | bytes, bos: bool = True, eos: bool = True) -> float:
-        """Log10 probability of a sentence, without `<s>` and `</s>`: see `rnnlm.lm.strings.Strings.score`."""
+        """Log10 probability of a sentence, without `<s>` and `</s>`: see `rnnlm.lm.scorer.Scorer.score`."""
         with self._lock:
             total = self.scorer.score(sentence, bos, eos)
         return total if total > -math.inf else math.fsum(log_p for log_p, _, _ in self.full_scores(sentence, bos, eos))

@@ -13,14 +13,13 @@ import numpy as np
 
 from rnnlm.errors import DataError, UsageError
 from rnnlm.lm.scorer import Scorer, Walk
-from rnnlm.lm.strings import Strings
 from rnnlm.text.vocab import SPECIALS, Vocabulary, listed
 
 ITERATIONS = 10_000  # of EM, at most; a few dozen are usual
 PRECISION = 1e-8  # EM ends when no weight moves by more
 
 
-class Mixture(Strings):
+class Mixture(Scorer):
     """Mixture of language models, itself a `rnnlm.lm.scorer.Scorer`.
 
     The vocabulary is the union of the models' vocabularies. A model gives words that it lacks, but that another knows,

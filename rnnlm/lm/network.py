@@ -19,8 +19,7 @@ from typing import NamedTuple, NoReturn, TypeVar
 import numpy as np
 
 from rnnlm.errors import UsageError
-from rnnlm.lm.scorer import token
-from rnnlm.lm.strings import Strings
+from rnnlm.lm.scorer import Scorer, token
 from rnnlm.nn.network import Network
 from rnnlm.nn.ops import check_numbers
 from rnnlm.nn.state import State, joined, taken
@@ -34,7 +33,7 @@ BLOCK = 8  # sentences are taken in, and sorted by length, BLOCK * TOKENS tokens
 Item = TypeVar("Item")
 
 
-class _Base(Strings):
+class _Base(Scorer):
     """Common part of both scorers: the network, the start symbol, text as token ids and as batches."""
 
     kind = "rnn"

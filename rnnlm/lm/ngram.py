@@ -17,8 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnnlm.lm.scorer import token
-from rnnlm.lm.strings import Strings
+from rnnlm.lm.scorer import Scorer, token
 from rnnlm.text.vocab import BOS, EOS, Vocabulary, readable
 
 BLOCK = 1 << 14  # tokens looked up at once
@@ -33,7 +32,7 @@ class Order(NamedTuple):
 
 
 @dataclass
-class Ngram(Strings):
+class Ngram(Scorer):
     """Backoff n-gram model, a `rnnlm.lm.scorer.Scorer`. Every sentence is independent and begins with `<s>`.
 
     orders     one `Order` per length; the first lists every word of the vocabulary. `<s>` has probability zero, and so

@@ -7,7 +7,7 @@ import pytest
 
 import rnnlm as library
 from rnnlm.compat import kenlm
-from rnnlm.lm.strings import Heard
+from rnnlm.lm.scorer import Heard
 from tests.conftest import TINY, sentence
 
 STRANGE = ["der hund sieht the", "eine katze findet the vogel", "the fisch"]

@@ -8,7 +8,7 @@ import pytest
 from rnnlm.errors import DataError
 from rnnlm.lm.kneser_ney import estimate, read
 from rnnlm.lm.perplexity import perplexity
-from rnnlm.lm.strings import Strings
+from rnnlm.lm.scorer import Scorer
 from rnnlm.loading import load_scorer
 from rnnlm.show.surprise import surprise
 from rnnlm.text.vocab import Vocabulary
@@ -17,7 +17,7 @@ WORDS = ["<s>", "</s>", "<unk>", "the", "cat", "dog", "never"]
 BITS = {"the": 1.0, "cat": 3.0, "dog": 5.0, "never": 20.0, "</s>": 2.0}
 
 
-class Fixed(Strings):
+class Fixed(Scorer):
     """A model in which every word has its own probability, and every other one that of `<unk>`."""
 
     kind, start, carried, order = "ngram", 0, False, 1
