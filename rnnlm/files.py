@@ -11,7 +11,8 @@ import stat
 import sys
 import tempfile
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
@@ -111,58 +112,32 @@ def refuse_irregular(path: Path) -> None:
 # --- reading -------------------------------------------------------------------------------------------------------
 
 
-class _Pipes:
-    """Contents of pipes that are read more than once, in temporary files without a name."""
-
-    def __init__(self) -> None:
-        self.stdin: weakref.WeakKeyDictionary[Any, IO[bytes]] = weakref.WeakKeyDictionary()
-        self.others: dict[tuple[int, int], IO[bytes]] = {}  # by device and inode
-
-    def place(self, path: Name) -> tuple[Any, Any]:
-        """Where the content of a pipe is kept, or will be: a dictionary and the key in it."""
-        if str(path) == STDIN:
-            return self.stdin, sys.stdin
-        about = os.stat(path)
-        return self.others, (about.st_dev, about.st_ino)
-
-    def get(self, path: Name) -> IO[bytes] | None:
-        """The kept content of a pipe, if it has been kept."""
-        files, key = self.place(path)
-        return files.get(key)
+_KEPT: dict[Any, IO[bytes]] = {}  # contents of pipes that are read more than once, in temporary files without a name
 
 
-_PIPES = _Pipes()
+def _identity(path: Name) -> Any:
+    """Key of a pipe in _KEPT: the object that is standard input now, or device and inode."""
+    if str(path) == STDIN:
+        return id(sys.stdin)
+    about = os.stat(path)
+    return about.st_dev, about.st_ino
 
 
-class _Again(io.RawIOBase):
-    """Reads a file from its beginning, wherever others stand in it."""
+class Blocks(io.RawIOBase):
+    """Stream of the bytes in an iterator's blocks, as they come."""
 
-    def __init__(self, file: IO[bytes]):
-        self.file, self.at = file, 0
+    def __init__(self, blocks: Iterable[bytes]):
+        self._blocks, self._ready = filter(None, blocks), memoryview(b"")
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        data = os.pread(self.file.fileno(), len(buffer), self.at)
-        buffer[: len(data)] = data
-        self.at += len(data)
-        return len(data)
-
-
-class _Input(io.RawIOBase):
-    """Reads standard input, as much as there is, whatever kind of stream it is."""
-
-    def __init__(self, stream: Any):
-        self.stream = stream
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        data = self.stream.read1(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
+        if not self._ready:
+            self._ready = memoryview(next(self._blocks, b""))
+        n = min(len(buffer), len(self._ready))
+        buffer[:n], self._ready = self._ready[:n], self._ready[n:]
+        return n
 
 
 def opened(path: Name) -> io.RawIOBase:
@@ -174,11 +149,12 @@ def opened(path: Name) -> io.RawIOBase:
     if str(path) == STDIN and sys.stdin is None:
         raise DataError("<stdin>: is closed", "pipe a text in, or name a file")
     if str(path) == STDIN or is_stream(path):
-        kept = _PIPES.get(path)
-        if kept is not None:
-            return _Again(kept)
+        if (kept := _KEPT.get(_identity(path))) is not None:
+            number, size = kept.fileno(), os.fstat(kept.fileno()).st_size
+            return Blocks(os.pread(number, PIECE, at) for at in range(0, size, PIECE))
         if str(path) == STDIN:
-            return _Input(sys.stdin.buffer)
+            stdin: Any = sys.stdin.buffer
+            return Blocks(iter(partial(stdin.read1, PIECE), b""))
     return io.FileIO(os.fspath(path))
 
 
@@ -192,7 +168,7 @@ def keep(path: Name) -> None:
         return
     name = "<stdin>" if str(path) == STDIN else path
     try:
-        if _PIPES.get(path) is not None:
+        if (key := _identity(path)) in _KEPT:
             return
         with opened(path) as stream, contextlib.ExitStack() as undo:
             file = undo.enter_context(tempfile.TemporaryFile())
@@ -209,9 +185,8 @@ def keep(path: Name) -> None:
         raise DataError(
             f"{name}: cannot be kept to be read again: {error.strerror}", "point TMPDIR to a folder with space"
         ) from None
-    files, key = _PIPES.place(path)
-    files[key] = file
-    weakref.finalize(key if str(path) == STDIN else _PIPES, file.close)
+    _KEPT[key] = file
+    weakref.finalize(sys.stdin if str(path) == STDIN else keep, lambda: _KEPT.pop(key).close())
 
 
 def read_text(path: Path, longest: int, wanted: str) -> str:

@@ -12,12 +12,15 @@ import contextlib
 import gzip
 import importlib
 import io
+import itertools
 import lzma
 import os
 import re
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
+from operator import methodcaller
 from typing import Any
 
 from rnnlm import files
@@ -45,31 +48,13 @@ def text_name(path: TextPath) -> str:
     return "<stdin>" if str(path) == STDIN else str(path) or "''"
 
 
-class _Rest(io.RawIOBase):
-    """Bytes of a stream of which the head has been read, each block of them converted."""
-
-    def __init__(self, head: bytes, stream: Any, convert: Callable[[bytes], bytes] | None = None):
-        self._stream, self._convert = stream, convert or (lambda block: block)
-        self._ready, self._over = memoryview(self._convert(head) if head else b""), not head
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        while not self._ready and not self._over:
-            block = self._stream.read1(len(buffer))
-            self._ready, self._over = memoryview(self._convert(block)), not block
-        n = min(len(buffer), len(self._ready))
-        buffer[:n] = self._ready[:n]
-        self._ready = self._ready[n:]
-        return n
+def _whole(head: bytes, stream: Any, convert: Callable[[bytes], bytes] = bytes) -> io.BufferedReader:
+    """A stream of which the head has been read, from its beginning, each block of it converted, and b"" at the end."""
+    blocks = itertools.chain([head], iter(partial(stream.read1, BLOCK), b""), [b""])
+    return io.BufferedReader(files.Blocks(map(convert, blocks)), BLOCK)
 
 
-def _buffered(raw: io.RawIOBase) -> io.BufferedReader:
-    return io.BufferedReader(raw, BLOCK)
-
-
-def _head(stream: io.BufferedReader, least: int) -> bytes:
+def _head(stream: Any, least: int) -> bytes:
     """The first bytes of a stream: up to the first line feed, or `least` of them, or all; as they come, and read."""
     head = b""
     while len(head) < least and b"\n" not in head:
@@ -89,9 +74,9 @@ def opened(path: TextPath) -> Iterator[Any]:
     name, compression = text_name(path), ""
     try:
         with contextlib.ExitStack() as stack:
-            stream = stack.enter_context(_buffered(files.opened(path)))
+            stream: Any = stack.enter_context(io.BufferedReader(files.opened(path), BLOCK))
             head = _head(stream, LONGEST)
-            stream = _buffered(_Rest(head, stream))
+            stream = _whole(head, stream)
             for begins, kind, decompressed in COMPRESSED:
                 if re.match(begins, head):
                     compression, stream = kind, stack.enter_context(decompressed(stream))
@@ -134,9 +119,9 @@ def opened_text(path: TextPath) -> Iterator[io.BufferedReader]:
                 f"convert it: iconv -f {found.upper().replace('16-', '16')} -t UTF-8 {quoted(name)}",
             )
         if encoding:
-            stream = _buffered(_Rest(head, stream, _recoder(encoding, name)))
+            stream = _whole(head, stream, _recoder(encoding, name))
             head = _head(stream, HEAD)
-        convert = None
+        convert: Callable[[bytes], bytes] = bytes
         if b"\n" not in head and (number := head[:-1].count(b"\r")):
             warnings.warn(
                 TextWarning(
@@ -145,8 +130,8 @@ def opened_text(path: TextPath) -> Iterator[io.BufferedReader]:
                 ),
                 stacklevel=2,
             )
-            convert = _lines_of_macintosh
-        yield _buffered(_Rest(head, stream, convert))
+            convert = methodcaller("replace", b"\r", b"\n")
+        yield _whole(head, stream, convert)
 
 
 def other_than_text(path: TextPath) -> str | None:
@@ -159,10 +144,6 @@ def other_than_text(path: TextPath) -> str | None:
     if kind := kind_of(head, text_name(path)):
         return kind.what
     return "no text" if b"\0" in head and not marked(head) and not unmarked(head) else None
-
-
-def _lines_of_macintosh(block: bytes) -> bytes:
-    return block.replace(b"\r", b"\n")
 
 
 def _recoder(encoding: str, name: str) -> Callable[[bytes], bytes]:
