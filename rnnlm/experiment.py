@@ -140,11 +140,8 @@ def odd(experiment: Experiment) -> Iterator[str]:
     words, train, valid = experiment.vocab, experiment.train, experiment.valid
     corpora = (train,) if valid is None else (train, valid)
     yield from dict.fromkeys(
-        note for corpus in corpora for note in corpus.markers.notes
+        note for corpus in corpora for note in unknown.notes(corpus)
     )  # of a text that is shared once
-    for corpus in corpora:
-        if many := unknown.warning(corpus.oovs, corpus.words, corpus.name):
-            yield many
     if experiment.unk_share:
         yield (
             f"note: rare words are read as <unk> at random, {experiment.unk_share:.2%} of the training text, because "

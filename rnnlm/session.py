@@ -141,17 +141,11 @@ def settings_of(
 
     resumed: it is that of the run that goes on, whose texts stay.
     """
+    changed = [f"{path}={json.dumps(value, default=str)}" for path, value in overrides.items()]
     if isinstance(config, (str, Path)):
-        changed = [f"{path}={json.dumps(value)}" for path, value in overrides.items()]
         return settings(config_file(config), changed, resumed)[0]
     plain = json.loads(json.dumps(config if isinstance(config, Mapping) else configuration.plain(config), default=str))
-    for path, value in overrides.items():
-        *sections, key = path.split(".")
-        section = plain
-        for name in sections:
-            section = section.setdefault(name, {})
-        section[key] = value
-    return configuration.build(Config, plain)
+    return configuration.build(Config, plain, overrides=changed)
 
 
 def train(

@@ -13,12 +13,12 @@ def evaluate(loaded, paths, as_json):
     """Print the figures of a model on each text."""
     from rnnlm.nn.heads.loss import finite
     from rnnlm.text.lines import text_name
-    from rnnlm.text.unknown import warning
+    from rnnlm.text.unknown import notes
 
     settings, task = loaded.config, loaded.task
     for path in paths:
         corpus = task.encode([path], loaded.vocab, settings.data, settings.model)
-        for note in filter(None, [*corpus.markers.notes, warning(corpus.oovs, corpus.words, corpus.name)]):
+        for note in notes(corpus):
             click.echo(note, err=True)
         figures = task.evaluate(loaded.network, corpus, settings.training.batch)
         sizes = {"sentences": corpus.sentences, "words": corpus.words, "oovs": corpus.oovs}

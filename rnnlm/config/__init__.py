@@ -173,17 +173,19 @@ def sections(text: str) -> list[str]:
     return [str(key.value) for key, _ in root.value] if isinstance(root, yaml.MappingNode) else []
 
 
-def build(cls: type[T], plain: Mapping[str, Any], source: str = "<config>") -> T:
-    """The instance of the dataclass `cls` that plain data (dicts, lists, scalars) describes, by the rules of `load`.
+def build(cls: type[T], plain: Mapping[str, Any], source: str = "<config>", overrides: Iterable[str] = ()) -> T:
+    """The instance of the dataclass `cls` that plain data (dicts, lists, scalars) describes, by the rules of `parse`.
 
-    The data may come from anywhere, such as a model file; `source` names it in messages.
-    Raises UsageError with all mistakes, one per line.
+    The data may come from anywhere, such as a model file.
     """
     try:
         root = yaml.representer.SafeRepresenter(sort_keys=False).represent_data(plain)
     except (RecursionError, ValueError, yaml.YAMLError):  # too deep, more digits than Python writes, other objects
         raise UsageError(f"{source}: nested too deeply, or no plain data", HINT) from None
-    return _Reader(source).read(cls, root)
+    reader = _Reader(source)
+    for override in overrides:
+        reader.override(override)
+    return reader.read(cls, root)
 
 
 def plain(instance: Any) -> Any:

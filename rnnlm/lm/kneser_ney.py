@@ -11,9 +11,9 @@ import numpy as np
 
 from rnnlm.errors import UsageError
 from rnnlm.lm.ngram import Ngram, Order
+from rnnlm.text import unknown
 from rnnlm.text.corpus import encode
 from rnnlm.text.lines import TextPath
-from rnnlm.text.unknown import warning
 from rnnlm.text.vocab import BOS, EOS, OpenVocabulary, Vocabulary, build, readable
 
 FALLBACK = (0.5, 1.0, 1.5)  # discounts for a text too small to estimate them from
@@ -31,7 +31,7 @@ def read(
     every = vocab or OpenVocabulary()  # a text is read once, because it may be standard input
     text = encode(paths, every)
     if notes is not None:
-        notes += filter(None, [*text.markers.notes, warning(text.oovs, text.words, text.name)])
+        notes += unknown.notes(text)
     if vocab is not None:
         return readable(text.ids), vocab
     vocab = build(text.counts(every))

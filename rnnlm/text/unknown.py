@@ -6,6 +6,7 @@ A text of which half or more is unknown is warned of: its figures say little, an
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from rnnlm.files import shortened
 from rnnlm.text.markers import Markers
@@ -25,6 +26,11 @@ def warning(oovs: int, words: int, name: str) -> str:
     if not oovs or oovs < MANY * words:
         return ""
     return f"warning: {name}: {oovs / words:.2%} OOV: {OTHER}"
+
+
+def notes(corpus: Any) -> list[str]:
+    """Lines for the user about an encoded text: notes of sentence markers, a warning of many unknown words."""
+    return [*filter(None, [*corpus.markers.notes, warning(corpus.oovs, corpus.words, corpus.name)])]
 
 
 class UnknownWords:

@@ -22,7 +22,7 @@ from rnnlm.lm.adaptive.dynamic import WINDOW, Anchored, Descent, DynamicScorer, 
 from rnnlm.lm.network import NetworkScorer, SequentialScorer
 from rnnlm.nn.heads.loss import exp_mean
 from rnnlm.text.corpus import Corpus, encode
-from rnnlm.text.unknown import warning
+from rnnlm.text.unknown import notes
 from rnnlm.text.windows import Documents, Sentences, Stream
 
 TOKENS = 10_000  # of the development text, on which each setting of dynamic evaluation is tried
@@ -87,7 +87,7 @@ def adapt(
 
     def read(paths: Sequence[str]) -> Corpus:
         corpus = encode(paths, scorer.vocab, blank_lines, documents=documents)
-        for note in filter(None, [*corpus.markers.notes, warning(corpus.oovs, corpus.words, corpus.name)]):
+        for note in notes(corpus):
             report(note)
         return corpus
 
