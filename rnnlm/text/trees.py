@@ -47,12 +47,12 @@ class BinaryTree:
 
 @dataclass
 class _Bracket:
-    """A bracket that is still open."""
+    """A bracket of a line: its column, its label, its children's nodes and, once it is closed, its own."""
 
-    number: int  # in the order of opening
     column: int
     label: str | None = None
-    children: list[int] = field(default_factory=list)  # a leaf i as i, an inner node j as -1 - j: L is not yet known
+    children: list[int] = field(default_factory=list)
+    node: int = -1
 
 
 def parse(line: str, name: str = "tree", number: int = 1) -> BinaryTree:
@@ -65,60 +65,44 @@ def parse(line: str, name: str = "tree", number: int = 1) -> BinaryTree:
     def broken(column: int, what: str) -> DataError:
         return DataError(f"{name}:{number}:{column}: {what}", "a tree looks like (3 (2 It) (4 (2 works) (2 well)))")
 
-    tree, open_brackets = BinaryTree([]), list[_Bracket]()
-    where, labels = dict[int, int](), dict[int, str]()  # of each bracket by its number: its node, its label
-    done, after_bracket = False, False
-    for match in TOKEN.finditer(line):
+    matches = list(TOKEN.finditer(line))
+    after_bracket = [False, *(match[0] == "(" for match in matches)]
+    bare = [match[0] for match, label in zip(matches, after_bracket) if match[0] not in ("(", ")") and not label]
+    tree, leaves, L = BinaryTree(list(map(unescaped, bare))), iter(range(len(bare))), len(bare)
+    brackets, open_brackets = list[_Bracket](), list[_Bracket]()  # in the order in which they open
+    for match, label in zip(matches, after_bracket):
         token, column = match[0], match.start() + 1
-        if done:
+        if brackets and not open_brackets:
             raise broken(column, f"{shortened(token)} behind the end of the tree")
         if token == "(":
-            open_brackets.append(_Bracket(len(where) + len(open_brackets), column))
+            brackets.append(_Bracket(column))
+            open_brackets.append(brackets[-1])
         elif not open_brackets:
             raise broken(column, f"{shortened(token)} before any opening bracket")
-        elif token != ")":
-            bracket = open_brackets[-1]
-            if after_bracket:
-                labels[bracket.number] = unescaped(token)
-            else:
-                tree.words.append(unescaped(token))
-                bracket.children.append(len(tree.words) - 1)
-        else:
+        elif token == ")":
             bracket = open_brackets.pop()
             if not bracket.children:
-                what = f"only the label {shortened(labels[bracket.number])}" if bracket.number in labels else "nothing"
+                what = "nothing" if bracket.label is None else f"only the label {shortened(bracket.label)}"
                 raise broken(bracket.column, f"a node with {what} in it, expected a word or a node")
-            node, *rest = bracket.children
+            bracket.node, *rest = bracket.children
             for child in rest:
-                node = _joined(tree, node, child)
-            where[bracket.number] = node
+                tree.heights.append(1 + max(tree.heights[i - L] if i >= L else 0 for i in (bracket.node, child)))
+                tree.left.append(bracket.node)
+                tree.right.append(child)
+                bracket.node = tree.root
             if open_brackets:
-                open_brackets[-1].children.append(node)
-            else:
-                done = True
-        after_bracket = token == "("
+                open_brackets[-1].children.append(bracket.node)
+        elif label:
+            open_brackets[-1].label = unescaped(token)
+        else:
+            open_brackets[-1].children.append(next(leaves))
     if open_brackets:
         raise broken(open_brackets[-1].column, "the bracket that opens here is never closed")
-    if not done:
+    if not brackets:
         raise broken(1, "no tree in this line")
-    L = len(tree.words)
-    tree.left, tree.right = ([_final(node, L) for node in side] for side in (tree.left, tree.right))
-    tree.nodes = [_final(where[i], L) for i in range(len(where))]
-    tree.labels = [(tree.nodes[i], labels[i]) for i in sorted(labels)]
+    tree.nodes = [bracket.node for bracket in brackets]
+    tree.labels = [(bracket.node, bracket.label) for bracket in brackets if bracket.label is not None]
     return tree
-
-
-def _joined(tree: BinaryTree, left: int, right: int) -> int:
-    """A new inner node."""
-    heights = (0 if child >= 0 else tree.heights[-1 - child] for child in (left, right))
-    tree.left.append(left)
-    tree.right.append(right)
-    tree.heights.append(1 + max(heights))
-    return -len(tree.left)
-
-
-def _final(node: int, L: int) -> int:
-    return node if node >= 0 else L - 1 - node
 
 
 def labelled(line: str, labels: Iterable[str]) -> str:
