@@ -8,7 +8,6 @@ copy of them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Protocol
 
 import numpy as np
 
@@ -22,33 +21,36 @@ WINDOW = 20  # tokens between updates
 EPS = 1.0
 
 
-class Rule(Protocol):
+class Rule:
     """Update rule of dynamic evaluation."""
 
     lr: float
 
     def step(self, theta: np.ndarray, grad: np.ndarray) -> None:
         """Update theta (n,) in place by the gradient (n,) of the sum of -log p over the tokens of a window."""
-        ...
+
+        def step(part):
+            for b in blocks(part, width=2):
+                self._update(b, theta[b], grad[b])
+
+        in_parallel(step, len(theta))
+
+    def _update(self, b: slice, theta: np.ndarray, grad: np.ndarray) -> None:
+        """Update the part b of the weights."""
+        raise NotImplementedError
 
 
-class Descent:
+class Descent(Rule):
     """Stochastic gradient descent, theta <- theta - lr g (Mikolov et al. 2010)."""
 
     def __init__(self, lr: float):
         self.lr = lr
 
-    def step(self, theta: np.ndarray, grad: np.ndarray) -> None:
-        """Update theta (n,) in place: see `Rule`."""
-
-        def step(part):
-            for b in blocks(part, width=2):
-                theta[b] -= self.lr * grad[b]
-
-        in_parallel(step, len(theta))
+    def _update(self, b: slice, theta: np.ndarray, grad: np.ndarray) -> None:
+        theta -= self.lr * grad
 
 
-class Anchored:
+class Anchored(Rule):
     """Scaled gradient descent with decay towards the trained weights (Krause et al. 2018).
 
         theta <- theta - lr g / (s + eps) + min(decay s / mean(s), 1) (theta_0 - theta)
@@ -60,21 +62,14 @@ class Anchored:
 
     def __init__(self, trained: np.ndarray, s: np.ndarray, lr: float, decay: float):
         self.trained, self.lr, self.decay = trained, lr, decay
-        mean = s.mean()
-        self.scale = lr / (s + EPS * mean)
-        self.pull = np.minimum(s * (decay / mean), 1)
+        self.scale = lr / (s + EPS * s.mean())
+        self.pull = np.minimum(s * (decay / s.mean()), 1)
 
-    def step(self, theta: np.ndarray, grad: np.ndarray) -> None:
-        """Update theta (n,) in place: see `Rule`."""
-
-        def step(part):
-            for b in blocks(part, width=2):
-                change = self.trained[b] - theta[b]
-                change *= self.pull[b]
-                change -= self.scale[b] * grad[b]
-                theta[b] += change
-
-        in_parallel(step, len(theta))
+    def _update(self, b: slice, theta: np.ndarray, grad: np.ndarray) -> None:
+        change = self.trained[b] - theta
+        change *= self.pull[b]
+        change -= self.scale[b] * grad
+        theta += change
 
 
 def gradient_rms(network: Network, batches: Iterable[Batch]) -> np.ndarray:
