@@ -14,12 +14,12 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import NamedTuple, NoReturn, TypeVar
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 
 from rnnlm.errors import UsageError
-from rnnlm.lm.scorer import Scorer, token
+from rnnlm.lm.scorer import Scorer, in_blocks, token
 from rnnlm.nn.network import Network
 from rnnlm.nn.ops import check_numbers
 from rnnlm.nn.state import State, joined, taken
@@ -30,7 +30,6 @@ TOKENS = 4096  # predicted at once: wide enough for fast products, also through 
 WINDOW = 256  # predicted at once by a network that reads in order
 LOGITS = 10 << 20  # the most logits at once, so that memory is bounded for any vocabulary
 BLOCK = 8  # sentences are taken in, and sorted by length, BLOCK * TOKENS tokens at a time
-Item = TypeVar("Item")
 
 
 class _Base(Scorer):
@@ -38,11 +37,12 @@ class _Base(Scorer):
 
     kind = "rnn"
     order = math.inf
+    at_once = TOKENS  # predicted at once, if no other number is wanted
 
-    def __init__(self, network: Network, stream: bool, carried: bool, tokens: int):
+    def __init__(self, network: Network, stream: bool, carried: bool = False, tokens: int | None = None):
         self.network, self.vocab, self.stream, self.carried = network, network.vocab, stream, carried
         self.start = EOS if stream else BOS
-        self.tokens = max(1, min(tokens, LOGITS // len(network.vocab)))
+        self.tokens = max(1, min(tokens or self.at_once, LOGITS // len(network.vocab)))
 
     def ids(self, words: Sequence[str]) -> np.ndarray:
         """Token ids of a sentence with its end, (n + 1,) int32; OOV for words out of the vocabulary."""
@@ -63,9 +63,6 @@ class NetworkScorer(_Base):
     carried: the hidden state is carried on from sentence to sentence; otherwise each begins from the initial state.
     """
 
-    def __init__(self, network: Network, stream: bool, carried: bool = False):
-        super().__init__(network, stream, carried, TOKENS)
-
     def log_probs(self, sentences: Iterable[Sequence[str]]) -> Iterator[np.ndarray]:
         """Log-probabilities of the words of sentences: see `rnnlm.lm.scorer.Scorer`."""
         for nats in self.nats(map(self.ids, sentences)):
@@ -78,9 +75,8 @@ class NetworkScorer(_Base):
         Common beginnings of sentences are computed once: see `_tree`.
         """
         encoded = ([self.ids(words) for words in sentences] for sentences in lists)
-        groups = ([ids] for ids in encoded) if self.carried else _blocks(encoded, _tokens, BLOCK * self.tokens)
-        state = None
-        for group in groups:
+        state, limit = None, 0 if self.carried else BLOCK * self.tokens  # 0: one list at a time
+        for group in in_blocks(encoded, lambda sentences: sum(map(len, sentences)), limit):
             nats, after = self._tree([ids for sentences in group for ids in sentences], state)
             state = after if self.carried else None
             for found in nats:
@@ -91,7 +87,7 @@ class NetworkScorer(_Base):
     def nats(self, sentences: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """-log p of each token of sentences of ids, (n + 1,) each, EOS at the end."""
         state = None
-        for block in _blocks(sentences, len, BLOCK * self.tokens):
+        for block in in_blocks(sentences, len, BLOCK * self.tokens):
             if self.carried:
                 nats, state = self._columns(np.concatenate(block)[:, None], state)
                 yield from np.split(nats[:, 0], np.cumsum([len(ids) for ids in block[:-1]]))
@@ -236,12 +232,17 @@ class SequentialScorer(_Base):
     `rnnlm.lm.scorer.Scorer`, except for `alternatives` and `walk`, which raise UsageError.
     """
 
-    def __init__(self, network: Network, stream: bool, carried: bool = False, tokens: int = WINDOW):
-        super().__init__(network, stream, carried, tokens)
+    at_once = WINDOW
 
     def log_probs(self, sentences: Iterable[Sequence[str]]) -> Iterator[np.ndarray]:
         """Log-probabilities of the words of sentences: see `rnnlm.lm.scorer.Scorer`."""
-        return _by_sentence((window.targets, -window.nats) for window in self.windows(map(self.ids, sentences)))
+        begun: list[np.ndarray] = []
+        for window in self.windows(map(self.ids, sentences)):
+            *ended, rest = np.split(-window.nats, np.flatnonzero(window.targets == EOS) + 1)
+            for end in ended:
+                yield np.concatenate([*begun, end])
+                begun = []
+            begun.append(rest)
 
     def distributions(self, sentences: Iterable[Sequence[str]]) -> Iterator[np.ndarray]:
         """Log-probabilities of the whole vocabulary: see `rnnlm.lm.scorer.Scorer`."""
@@ -298,32 +299,3 @@ def read_window(network: Network, batch: Batch, state: State | None) -> tuple[Wi
         return network.log_probs(batch.inputs, before)[0][:, 0]
 
     return Window(batch.targets[:, 0], nats[:, 0], network.hidden(batch)[:, 0], log_p), after
-
-
-def _blocks(items: Iterable[Item], size: Callable[[Item], int], limit: int) -> Iterator[list[Item]]:
-    """Lists of items of `limit` tokens, or as many more as the last item has."""
-    block: list[Item] = []
-    total = 0
-    for item in items:
-        block.append(item)
-        total += size(item)
-        if total >= limit:
-            yield block
-            block, total = [], 0
-    if block:
-        yield block
-
-
-def _tokens(sentences: Sequence[np.ndarray]) -> int:
-    return sum(map(len, sentences))
-
-
-def _by_sentence(windows: Iterable[tuple[np.ndarray, np.ndarray]]) -> Iterator[np.ndarray]:
-    """The values of each sentence, (n + 1,), from the (targets, values) of consecutive windows, both (T,)."""
-    begun: list[np.ndarray] = []
-    for targets, values in windows:
-        *ended, rest = np.split(values, np.flatnonzero(targets == EOS) + 1)
-        for end in ended:
-            yield np.concatenate([*begun, end])
-            begun = []
-        begun.append(rest.copy())

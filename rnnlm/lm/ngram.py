@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnnlm.lm.scorer import Scorer, token
+from rnnlm.lm.scorer import Scorer, in_blocks, token
 from rnnlm.text.vocab import BOS, EOS, Vocabulary, readable
 
 BLOCK = 1 << 14  # tokens looked up at once
@@ -108,14 +108,8 @@ class Ngram(Scorer):
 
     def _blocks(self, sentences: Iterable[Sequence[str]]) -> Iterator[np.ndarray]:
         """Ids of concatenated sentences (BOS, words, EOS of each), about BLOCK tokens at a time."""
-        ids: list[int] = []
-        for words in sentences:
-            ids += [BOS, *self.vocab.ids(words), EOS]
-            if len(ids) >= BLOCK:
-                yield readable(np.array(ids))
-                ids = []
-        if ids:
-            yield readable(np.array(ids))
+        for block in in_blocks(sentences, len, BLOCK):
+            yield readable(np.array([i for words in block for i in (BOS, *self.vocab.ids(words), EOS)]))
 
 
 @dataclass(frozen=True)

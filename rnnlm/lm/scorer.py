@@ -27,6 +27,7 @@ from rnnlm.text.vocab import EOS, UNK, Vocabulary, cut
 LN10 = math.log(10)
 Sentence = TypeVar("Sentence")
 Found = TypeVar("Found")
+Item = TypeVar("Item")
 
 
 class Walk(Protocol):
@@ -150,6 +151,20 @@ class Scorer(Protocol):
 def token(vocab: Vocabulary, word: str | None) -> int:
     """Token id of a word in a walk: EOS for None, UNK for a word out of the vocabulary."""
     return EOS if word is None else vocab.index.get(word, UNK)
+
+
+def in_blocks(items: Iterable[Item], size: Callable[[Item], int], limit: int) -> Iterator[list[Item]]:
+    """Lists of items of `limit` tokens, or as many more as the last item has."""
+    block: list[Item] = []
+    total = 0
+    for item in items:
+        block.append(item)
+        total += size(item)
+        if total >= limit:
+            yield block
+            block, total = [], 0
+    if block:
+        yield block
 
 
 def by_document(

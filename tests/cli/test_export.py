@@ -85,7 +85,7 @@ def test_all_weights_as_safetensors(rnnlm, trained, tmp_path):
 @pytest.mark.parametrize("name", ["stream", "sentences"])
 def test_a_hidden_vector_per_word_predicts_the_next(rnnlm, trained, tmp_path, name, way, monkeypatch):
     """Through the output layer, each row gives the distribution that the model has after that word."""
-    monkeypatch.setattr("rnnlm.lm.network.TOKENS", 4)
+    monkeypatch.setattr("rnnlm.lm.network.NetworkScorer.at_once", 4)
     (tmp_path / "text").write_bytes(TEXT)
     status, _, err = rnnlm("export", trained[name], "--hidden", "text", way, "-o", "h.npy")
     assert status == 0
