@@ -139,9 +139,8 @@ def odd(experiment: Experiment) -> Iterator[str]:
     """Notes and warnings of texts, a vocabulary or a model that would spoil the figures."""
     words, train, valid = experiment.vocab, experiment.train, experiment.valid
     corpora = (train,) if valid is None else (train, valid)
-    yield from dict.fromkeys(
-        note for corpus in corpora for note in unknown.notes(corpus)
-    )  # of a text that is shared once
+    # Of a text that is shared once.
+    yield from dict.fromkeys(note for corpus in corpora for note in unknown.notes(corpus))
     if experiment.unk_share:
         yield (
             f"note: rare words are read as <unk> at random, {experiment.unk_share:.2%} of the training text, because "

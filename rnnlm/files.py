@@ -67,9 +67,15 @@ def write_whole(path: Name, content: bytes | Callable[[BinaryIO], Any], previous
 
 
 def _send(path: Path, content: bytes | Callable[[BinaryIO], Any]) -> None:
-    """Write to a pipe or a device. What is written comes from a temporary file, in which its writer can go back."""
+    """Write to a pipe or a device, or to a descriptor of this process where it stands in its file.
+
+    What is written comes from a temporary file, in which its writer can go back.
+    """
+    number = descriptor(path)
+    if number == 1:
+        sys.stdout.flush()
     try:
-        with tempfile.TemporaryFile() as whole, _stream(path) as file:
+        with tempfile.TemporaryFile() as whole, open(path if number is None else os.dup(number), "wb") as file:
             whole.write(content) if isinstance(content, bytes) else content(whole)  # type: ignore[arg-type]
             whole.seek(0)
             shutil.copyfileobj(whole, file, PIECE)
@@ -77,14 +83,6 @@ def _send(path: Path, content: bytes | Callable[[BinaryIO], Any]) -> None:
         raise
     except OSError as error:
         raise DataError(f"{path}: cannot be written: {error.strerror or error}", "choose another place") from None
-
-
-def _stream(path: Path) -> IO[bytes]:
-    """A pipe or a device to write to; a descriptor of this process as it is, where it stands in its file."""
-    number = descriptor(path)
-    if number == 1:
-        sys.stdout.flush()
-    return open(path if number is None else os.dup(number), "wb")
 
 
 def descriptor(path: Name) -> int | None:

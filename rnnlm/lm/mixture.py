@@ -162,8 +162,6 @@ def _union(vocabularies: Sequence[Vocabulary]) -> Vocabulary:
                 f"a model of {first.level}s and one of {other.level}s cannot be mixed",
                 "mix models that predict the same things",
             )
-    words = {word: int(n) for word, n in zip(first.words, first.counts)}
-    for other in vocabularies[1:]:
-        for word in other.words:
-            words.setdefault(word, 0)
+    words = dict.fromkeys((word for each in vocabularies for word in each.words), 0)
+    words |= zip(first.words, first.counts.tolist())
     return Vocabulary(list(words), list(words.values()), first.level, any(v.lower for v in vocabularies))

@@ -13,7 +13,7 @@ import numpy as np
 from rnnlm.nn.network import Network
 from rnnlm.nn.ops import check_numbers
 from rnnlm.nn.parallel import blocks, in_parallel
-from rnnlm.nn.state import State, taken
+from rnnlm.nn.state import taken
 from rnnlm.text.vocab import BOS, EOS, UNK, listed, readable
 
 BATCH = 256  # samples side by side
@@ -134,11 +134,13 @@ def sample(
     choosing = choosing or Choosing()
     start = EOS if stream else BOS
     ids = readable(np.array([EOS, *listed(prompt, "token ids")]))
-    log_p, after = _read(network, np.where(ids == EOS, np.int32(start), ids))
+    ids, after = np.where(ids == EOS, np.int32(start), ids), network.initial_state(1)
+    for first in range(0, len(ids), PROMPT):
+        log_p, after = network.log_probs(ids[first : first + PROMPT, None], after)
     batch = max(1, min(BATCH, LOGITS // len(network.vocab)))
     for first in range(0, number, batch):
         n = min(batch, number - first)
-        p, state = np.repeat(log_p, n, axis=0), taken(after, np.zeros(n, int))
+        p, state = np.repeat(log_p[-1], n, axis=0), taken(after, np.zeros(n, int))
         drawn, total = np.empty((max_tokens, n), int), np.zeros(n)  # ids, and their log p
         lengths = np.full(n, max_tokens)  # where </s> was drawn, if that ends a sample
         for t in range(max_tokens):
@@ -152,11 +154,3 @@ def sample(
             (p,), state = network.log_probs(inputs[None], state)
         for i in range(n):
             yield Sample(drawn[: lengths[i], i].tolist(), float(total[i]), bool(lengths[i] < max_tokens))
-
-
-def _read(network: Network, ids: np.ndarray) -> tuple[np.ndarray, State]:
-    """Log-probabilities of the word after ids (T,), (1, K), and the state there."""
-    state = network.initial_state(1)
-    for first in range(0, len(ids), PROMPT):
-        log_p, state = network.log_probs(ids[first : first + PROMPT, None], state)
-    return log_p[-1], state

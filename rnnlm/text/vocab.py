@@ -129,10 +129,7 @@ def build(counts: Counts, max_size: int | None = None, min_count: int = 1, keep:
     if max_size is not None:
         rest = rest[: max_size - len(SPECIALS) - len(kept)]
     words = sorted(kept.union(rest), key=lambda word: (-counts.tokens[word], word))
-    seen = [counts.tokens[word] for word in words]
-    return Vocabulary(
-        [*SPECIALS, *words], [0, counts.sentences, counts.total - sum(seen), *seen], counts.level, counts.lower
-    )
+    return Vocabulary([*SPECIALS, *words], [], counts.level, counts.lower).counted(counts)
 
 
 class Vocabulary:
