@@ -75,21 +75,25 @@ class Format(NamedTuple):
     hint: str
     parse: Callable[[Line], Parsed | None]  # None for a line of another form
 
+    def read(self, line: Line) -> Parsed:
+        """Parts of a line. Raises DataError for one of another form."""
+        if (parsed := self.parse(line)) is None:
+            raise line.error(f"'{self.line}'", self.hint)
+        return parsed
+
 
 def parser(form: str, first: Line) -> tuple[Callable[[Line], Parsed], bool]:
     """Parser of the lines of a file, and whether its first line is a heading. Raises DataError as the parser does.
 
     form: the format that is expected, a key of FORMATS. A first line of another format is refused by name.
     """
-    hint, heading = FORMATS[form].hint, re.fullmatch(r"NBestList([12])\.0\s*", first.text)
-    if form == "srilm" and heading:
-        name = f"NBestList{heading[1]}.0"
-        return _strict(_backtraced if heading[1] == "2" else _composite, DECIPHERS[name], hint), True
+    if form == "srilm" and (decipher := DECIPHERS.get(first.text.rstrip())):
+        return decipher.read, True
     found = recognised(first.text)
     if found and form not in found:
         what = f"a list in the format {found[0]}, {shortened(first.text, 60)}"
         raise first.error(f"{form}, '{FORMATS[form].line}'", f"try --format {found[0]}", what)
-    return _strict(FORMATS[form].parse, FORMATS[form].line, hint), False
+    return FORMATS[form].read, False
 
 
 def recognised(text: str, exact: bool = True) -> list[str]:
@@ -119,10 +123,8 @@ def guess(lines: Sequence[Line]) -> str:
     """
     texts = [line.text for line in lines if line.text]
     found = recognised(texts[0]) or recognised(texts[0], exact=False)
-    for text in texts[1:]:
-        found = [
-            form for form in found if form in recognised(text)
-        ] or found  # what is wrong with a line, is said later
+    for text in texts[1:]:  # what is wrong with a line, is said later
+        found = [form for form in found if form in recognised(text)] or found
     if not found:
         keys = [white.split(text, 1)[0] for text in texts]
         if any(map(str.__eq__, keys, keys[1:])):
@@ -142,16 +144,6 @@ def guess(lines: Sequence[Line]) -> str:
             f"name it: --format {found[0]}; the formats are {', '.join(FORMATS)}",
         )
     return found[0]
-
-
-def _strict(parse: Callable[[Line], Parsed | None], line: str, hint: str) -> Callable[[Line], Parsed]:
-    def strict(text: Line) -> Parsed:
-        parsed = parse(text)
-        if parsed is None:
-            raise text.error(f"'{line}'", hint)
-        return parsed
-
-    return strict
 
 
 def _mikolov(line: Line) -> Parsed | None:
@@ -230,7 +222,11 @@ SCORES = "scores are numbers, -inf among them"
 LABELS = ["(", "st:", "et:", "g:", "a:", ")"]
 UNCOUNTED = {"<s>", "</s>", "-pau-"}  # SRILM writes them between words and does not count them
 _SRILM = "ac and lm are log scores, nwords the number of words"
-DECIPHERS = {"NBestList1.0": "(score) words...", "NBestList2.0": "(score) word ( st: x et: x g: x a: x ) ..."}
+_WORDS = "(score) word ( st: x et: x g: x a: x ) ..."
+DECIPHERS = {
+    "NBestList1.0": Format("(score) words...", "bytelog", True, _SRILM, _composite),
+    "NBestList2.0": Format(_WORDS, "bytelog", True, _SRILM, _backtraced),
+}
 FORMATS = {
     "mikolov": Format("ID words...", "log10", False, "ID is the same for all of a list", _mikolov),
     "kaldi": Format("ID-N words...", "cost", False, "N numbers the hypotheses of ID", _kaldi),
