@@ -32,10 +32,10 @@ from rnnlm.errors import DataError, UsageError
 from rnnlm.files import keep, shortened, write_whole
 from rnnlm.lm import foreign
 from rnnlm.lm.ngram import Ngram, Order, find
+from rnnlm.lm.scorer import LN10
 from rnnlm.text.lines import STDIN, TextPath, blocks, text_name
 from rnnlm.text.vocab import BOS, SPECIALS, Vocabulary
 
-LN10 = math.log(10)
 ZERO = -99  # log10 of a probability that counts as zero
 SLACK = 1e-6  # rounding may lift a log10 probability above 0 by so much
 LINES = 1 << 16  # written at a time

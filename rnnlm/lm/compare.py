@@ -95,9 +95,7 @@ def compare(
     rows = (by_document(scorer.log_probs, text) for scorer, text in zip(scorers, columns))
     for (_, sentences), *row in zip(own, *rows):
         log_p = np.array(row, float)
-        known = np.array(
-            [[*map(scorer.vocab.index.__contains__, sentence), True] for scorer, sentence in zip(scorers, sentences)]
-        )
+        known = np.array([scorer.vocab.known(sentence) for scorer, sentence in zip(scorers, sentences)])
         possible = log_p > -np.inf
         oovs += (~known).sum(axis=1)
         zeroprobs += (known & ~possible).sum(axis=1)

@@ -135,11 +135,8 @@ def fit(mixture: Mixture, sentences: Iterable[Sequence[str]], name: str = "text"
     no weight moves by more than PRECISION. The likelihood has one maximum, so the start makes no difference. Memory: M
     numbers per token. Raises DataError, with the `name` of the text, if it has no sentences.
     """
-    texts = itertools.tee(sentences)
-    index = mixture.vocab.index
-    columns = [
-        parts[:, [*(word in index for word in words), True]] for words, parts in zip(texts[0], mixture.parts(texts[1]))
-    ]
+    own, ahead = itertools.tee(sentences)
+    columns = [parts[:, mixture.vocab.known(words)] for words, parts in zip(own, mixture.parts(ahead))]
     if not columns:
         raise DataError(f"{name}: no sentences", "a sentence is a line with at least one word")
     M, parts = len(mixture.scorers), np.concatenate(columns, axis=1)

@@ -28,10 +28,6 @@ class Oov(NamedTuple):
     how: Literal["unk", "exclude", "fixed"] = "unk"
     penalty: float = 0.0
 
-    def known(self, words: Sequence[str], vocab: Vocabulary) -> list[bool]:
-        """For each of n words and for `</s>`, n + 1 in all: whether it is in the vocabulary."""
-        return [*(word in vocab.index for word in words), True]
-
     def counted(self, words: Sequence[str], log_p: np.ndarray, vocab: Vocabulary) -> list[float]:
         """Natural log-probabilities of n words and `</s>` as they count, n + 1 in all; nan for what does not count.
 
@@ -40,5 +36,5 @@ class Oov(NamedTuple):
         less = math.nan if self.how == "exclude" else self.penalty * math.log(10)
         return [
             float(x) if known else (0.0 if self.how == "fixed" else float(x)) - less
-            for x, known in zip(log_p, self.known(words, vocab))
+            for x, known in zip(log_p, vocab.known(words))
         ]

@@ -106,13 +106,9 @@ class Sample:
 
     def text(self, network: Network) -> str:
         """The sampled words as text; a sentence end within it is a line end."""
-        sentences: list[list[str]] = [[]]
-        for i in self.ids:
-            if i == EOS:
-                sentences.append([])
-            else:
-                sentences[-1].append(network.vocab.words[i])
-        return "\n".join(network.vocab.join(words) for words in sentences)
+        vocab, ids = network.vocab, np.array([EOS, *self.ids])
+        sentences = np.split(ids, np.flatnonzero(ids == EOS)[1:])
+        return "\n".join(vocab.join(vocab.words[i] for i in sentence[1:]) for sentence in sentences)
 
 
 def sample(

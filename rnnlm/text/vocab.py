@@ -183,6 +183,10 @@ class Vocabulary:
         """Ids of tokens, OOV (-1) for one that is not in the vocabulary. Raises UsageError for a string."""
         return [self.index.get(token, OOV) for token in listed(tokens)]
 
+    def known(self, tokens: Iterable[str]) -> list[bool]:
+        """Whether each token of a sentence is in the vocabulary; `</s>` behind them is."""
+        return [*(token in self.index for token in tokens), True]
+
     def read(self, tokens: Iterable[str]) -> np.ndarray:
         """Token ids as a network reads them, (n,) int32: words out of the vocabulary as `<unk>`."""
         return readable(np.array(self.ids(tokens), np.int32))

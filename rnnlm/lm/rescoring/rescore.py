@@ -15,17 +15,14 @@ Letters: N hypotheses of an utterance.
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from rnnlm.lm.oov import Oov
 from rnnlm.lm.rescoring.nbest import NBest, write
-from rnnlm.lm.scorer import Scorer
+from rnnlm.lm.scorer import LN10, Scorer
 
-LN10 = math.log(10)
 LOG_ZERO = -99 * LN10  # score of a word of probability zero, as in ARPA files
 
 
@@ -82,13 +79,12 @@ def rescore(
 
     split: from a line to the model's tokens. how: what words out of the vocabulary count, see `rnnlm.lm.oov.Oov`.
     """
-    rule = Oov(how)  # type: ignore[arg-type]
     lists, ahead = itertools.tee(lists)
     tokens, own = itertools.tee([split(" ".join(h.words)) for h in nbest.hypotheses] for nbest in ahead)
     for nbest, sentences, log_probs in zip(lists, own, scorer.alternatives(tokens)):
         rows = []
         for h, words, log_p in zip(nbest.hypotheses, sentences, log_probs):
-            known = rule.known(words, scorer.vocab)
+            known = scorer.vocab.known(words)
             lm = np.maximum(log_p if how == "unk" else log_p[known], LOG_ZERO).sum(dtype=float)
             oovs = 0 if how == "exclude" else known.count(False)
             rows.append((h.ac, lm, h.old, -len(h.words), -oovs))

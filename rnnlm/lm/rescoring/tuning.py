@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from rnnlm.lm.rescoring.formats import IMPOSSIBLE
-from rnnlm.lm.rescoring.rescore import LN10, Scored, Weights, combined
+from rnnlm.lm.rescoring.rescore import Scored, Weights, combined
+from rnnlm.lm.scorer import LN10
 
 LM_OOV = np.array([0, 1, 0, 0, 0])  # the column of the model's score
 STARTS = 8  # points of the coarse grid from which searches start
