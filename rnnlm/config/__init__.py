@@ -13,6 +13,7 @@ import dataclasses
 import difflib
 import functools
 import math
+import operator
 import re
 import types
 from collections.abc import Iterable, Mapping
@@ -37,7 +38,10 @@ MAX_DEPTH = 50
 
 _NUMBERS = {int: "an integer", float: "a number", Duration: "a duration (90s, 5m, 1h30m or seconds)"}
 _OTHERS = {str: "text", bool: "true or false", types.NoneType: "null"}
-_BOUNDS = {"low": "at least", "above": "above", "high": "at most", "below": "below"}
+_BOUNDS = {
+    "low": ("at least", operator.ge), "above": ("above", operator.gt), "high": ("at most", operator.le),
+    "below": ("below", operator.lt),
+}  # fmt: skip
 
 
 def option(default: Any = MISSING, doc: str = "", *, default_factory: Any = MISSING, **bounds: float) -> Any:
@@ -113,14 +117,12 @@ class Option(NamedTuple):
     @property
     def range(self) -> str:
         """The range of a number in words: "at least 0 and below 1"; empty if there is none."""
-        return " and ".join(f"{_BOUNDS[name]} {bound}" for name, bound in self.bounds.items())
+        return " and ".join(f"{_BOUNDS[name][0]} {bound}" for name, bound in self.bounds.items())
 
     def holds(self, value: Any) -> bool:
         """Whether a value, if it is a number, is in the range."""
-        if not isinstance(value, (int, float)):
-            return True
-        low, above, high, below = (self.bounds.get(name, math.nan) for name in _BOUNDS)  # beyond nan is nothing
-        return not (value < low or value <= above or value > high or value >= below)
+        within = (_BOUNDS[name][1](value, bound) for name, bound in self.bounds.items())
+        return not isinstance(value, (int, float)) or all(within)
 
 
 @functools.cache
