@@ -107,11 +107,8 @@ def unmarked(begins: bytes) -> str | None:
         return None
     encoding = "utf-16-le" if second else "utf-16-be"
     text = _decoded(begins, encoding) or ""
-    return encoding if sum(map(_printed, text)) >= 0.95 * len(text) and text.strip() else None
-
-
-def _printed(character: str) -> bool:
-    return character in "\n\r\t\f" or unicodedata.category(character)[0] in "LMNPSZ"
+    printed = sum(c in "\n\r\t\f" or unicodedata.category(c)[0] in "LMNPSZ" for c in text)
+    return encoding if printed >= 0.95 * len(text) and text.strip() else None
 
 
 # --- other encodings -----------------------------------------------------------------------------------------------

@@ -55,9 +55,8 @@ class Loaded:
 
     def start(self) -> Network:
         """A network with the weights that were drawn before the first update; those of --init-from are not known."""
-        settings = self.config
-        rng = np.random.default_rng([settings.seed, 0])
-        return Network(settings.model, self.vocab, np.dtype(settings.dtype), rng)
+        rng = np.random.default_rng([self.config.seed, 0])
+        return Network(self.config.model, self.vocab, np.dtype(self.config.dtype), rng)
 
     def text_model(self, carried: bool | None = None) -> TextModel:
         """The network as a language model: see `load_text_model`."""

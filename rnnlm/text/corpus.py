@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import IO, Any, Protocol
+from typing import IO, Any
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from rnnlm.text.lines import BLOCK, TextPath, blocks, columns, text_name
 from rnnlm.text.markers import Markers
 from rnnlm.text.names import joined
 from rnnlm.text.sources import opened, opened_text
-from rnnlm.text.vocab import EOS, Counts, Vocabulary
+from rnnlm.text.vocab import EOS, Counts, Labels, Vocabulary
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,17 +140,9 @@ class Corpus:
         return head, tail
 
 
-class Encoder(Protocol):
-    """Protocol of what turns lines into token ids: a vocabulary, or the labels of a labelled text."""
-
-    level: str
-
-    def encode(self, lines: Sequence[str]) -> tuple[np.ndarray, np.ndarray]: ...
-
-
 def encode(
     paths: Sequence[TextPath],
-    vocab: Encoder,
+    vocab: Vocabulary | Labels,
     blank_lines: bool = False,
     column: int | None = None,
     documents: bool = False,

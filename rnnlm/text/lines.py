@@ -81,9 +81,6 @@ def part(line: str, column: int, path: TextPath, number: int) -> str:
         return ""
     if not (left.strip() and right.strip()):
         what = "an empty part beside the tab" if tab else "no tab"
-        found = shortened(line)
-        raise DataError(
-            f"{text_name(path)}:{number}: {what} in {found}",
-            "expected two parts with a tab between",
-        )
+        found = f"{text_name(path)}:{number}: {what} in {shortened(line)}"
+        raise DataError(found, "expected two parts with a tab between")
     return (right if column else left).strip()

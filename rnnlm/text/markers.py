@@ -34,29 +34,27 @@ class Markers:
         self.lines += sum(map(bool, lines))
         lines = list(map(str.lower, lines)) if self.lower else lines
         for number, line in enumerate(lines, before + 1):
-            if MARKED in line:
-                self._line(line, f"{name}:{number}")
+            if MARKED not in line:
+                continue
+            if self.level != "word":
+                self.begins += line.startswith(MARKERS[0])
+                self.ends += line.endswith(MARKERS[1])
+                continue
+            words = cut(line)
+            kept = unmarked(words)
+            first = words[0] == MARKERS[0]
+            self.begins += first
+            self.ends += len(words) - len(kept) - first
+            within = sum(map(kept.count, MARKERS))
+            if within and not self.within:
+                self.place = f"{name}:{number}"
+            self.within += within
 
     def watch(self, lines: Iterable[str], name: str) -> Iterator[str]:
         """The lines themselves, counted."""
         for number, line in enumerate(lines):
             self.block([line], name, number)
             yield line
-
-    def _line(self, line: str, place: str) -> None:
-        if self.level != "word":
-            self.begins += line.startswith(MARKERS[0])
-            self.ends += line.endswith(MARKERS[1])
-            return
-        words = cut(line)
-        kept = unmarked(words)
-        first = words[0] == MARKERS[0]
-        self.begins += first
-        self.ends += len(words) - len(kept) - first
-        within = sum(map(kept.count, MARKERS))
-        if within and not self.within:
-            self.place = place
-        self.within += within
 
     @property
     def notes(self) -> list[str]:

@@ -45,13 +45,9 @@ def _texts(name: str) -> Sequence[str]:
 
 
 def _texts_in(folder: str) -> list[str]:
-    found, others = [], []
-    for path in _files_in(folder):
-        what = other_than_text(path)
-        if what is None:
-            found.append(path)
-        else:
-            others.append(f"{os.path.relpath(path, folder)} ({what})")
+    kinds = {path: other_than_text(path) for path in _files_in(folder)}
+    found = [path for path, what in kinds.items() if what is None]
+    others = [f"{os.path.relpath(path, folder)} ({what})" for path, what in kinds.items() if what is not None]
     if not found:
         held = f"holds no text but {_some(others)}" if others else "is a folder without files"
         raise DataError(f"{folder}: {held}", "name a text, or a folder with texts in it; hidden files are not read")

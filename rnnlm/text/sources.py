@@ -88,16 +88,11 @@ def opened(path: TextPath) -> Iterator[Any]:
         raise DataError(f"{name}: no such file (tried {os.path.abspath(path)})", catalogue.hint(str(path))) from None
     except IsADirectoryError:
         raise DataError(f"{name}: is a directory", "name the text files in it") from None
-    except BROKEN as error:
-        raise _broken(name, compression or "compressed", error) from None
-    except OSError as error:
-        if compression and error.errno is None:  # of bz2
-            raise _broken(name, compression, error) from None
-        raise DataError(f"{name}: cannot be read: {error.strerror}", "check the file and its permissions") from None
-
-
-def _broken(name: str, compression: str, error: Exception) -> DataError:
-    return DataError(f"{name}: broken {compression} file: {error}", "copy or download it again")
+    except (*BROKEN, OSError) as error:  # what decompresses raises OSError without a number, if at all
+        if isinstance(error, OSError) and (error.errno is not None or not compression):
+            raise DataError(f"{name}: cannot be read: {error.strerror}", "check the file and its permissions") from None
+        what = f"broken {compression or 'compressed'} file: {error}"
+        raise DataError(f"{name}: {what}", "copy or download it again") from None
 
 
 @contextlib.contextmanager
