@@ -93,7 +93,7 @@ def mixture(models, weights=None, dev=None):
         if capitals:
             note = f"{len(capitals)} words with capitals, such as {capitals[0]!r}, which never occur: another model"
             click.echo(f"warning: {model.path}: {note} lowercases the text, and so the mixture does", err=True)
-    for model, missing in zip(models, scorer.differences):
+    for model, missing in zip(models, map(len, scorer.lacks)):
         if missing:
             click.echo(
                 f"{model.path}: lacks {missing} words that the others have, gives them probability zero", err=True

@@ -1,6 +1,6 @@
 """Comparison of models on a text: perplexities on the tokens they share, with bootstrap confidence intervals.
 
-Letters: M models, S sentences.
+Letters: M models, S sentences, R quantities.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnlm.errors import DataError, UsageError
-from rnnlm.lm.bootstrap import Interval, resampled
 from rnnlm.lm.scorer import Scorer, by_document
 from rnnlm.text.markers import Markers
 from rnnlm.text.vocab import listed
+
+GROUPS = 10_000  # units of resampling at most: sentences, or in a longer text runs of neighbouring sentences
+DRAWS = 64  # resampled texts at a time, to bound memory
 
 
 @dataclass
@@ -117,6 +119,38 @@ def _column(rows: Iterable[tuple[int, list[list[str]]]], m: int, documents: bool
     return ((number if documents else 0, row[m]) for number, row in rows)
 
 
+# --- the paired bootstrap: how far a figure of a text would change with other sentences of its kind ---
+
+
+class Interval(NamedTuple):
+    """Interval that holds 95 % of the resampled texts."""
+
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, x: np.ndarray) -> Interval:
+        """Interval of a figure of the resampled texts, which may be nan in some."""
+        return cls(*map(float, np.nanpercentile(x, [2.5, 97.5])))
+
+
+def resampled(rows: np.ndarray, resamples: int, seed: int) -> np.ndarray:
+    """Sums of each quantity, rows (R, S), over texts of S sentences drawn with replacement: (R, resamples).
+
+    The paired bootstrap (Efron 1979, Koehn 2004): all quantities are summed over the same draws. Sentences count as
+    independent; those of one article are not quite, so true intervals are wider.
+    """
+    S = rows.shape[1]
+    starts = np.unique(np.arange(min(S, GROUPS)) * S // min(S, GROUPS))
+    sums = np.add.reduceat(rows, starts, axis=1)
+    rng, n = np.random.default_rng(seed), len(starts)
+    drawn = [
+        rng.multinomial(n, np.full(n, 1 / n), size=min(DRAWS, resamples - done)) @ sums.T
+        for done in range(0, resamples, DRAWS)
+    ]
+    return np.concatenate(drawn).T
+
+
 class Bootstrap(NamedTuple):
     """Confidence intervals of each model's perplexity, and of its comparison with the first model."""
 
@@ -126,7 +160,7 @@ class Bootstrap(NamedTuple):
 
 
 def bootstrap(comparison: Comparison, resamples: int = 1000, seed: int = 1) -> Bootstrap:
-    """Confidence intervals by the paired bootstrap over sentences: see `rnnlm.lm.bootstrap.resampled`."""
+    """Confidence intervals by the paired bootstrap over sentences: see `resampled`."""
     *nats, tokens = resampled(np.vstack([comparison.nats, comparison.tokens]), resamples, seed)
     with np.errstate(invalid="ignore", divide="ignore"):  # a draw of sentences in which nothing was compared
         entropy = np.array(nats) / tokens

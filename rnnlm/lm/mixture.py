@@ -27,7 +27,8 @@ class Mixture(Scorer):
     the mixture add up to one if those of each model do. A model whose vocabulary lacks much gets little weight.
 
     weights: one per model, not negative, with sum 1; equal by default. If one model lowercases its text, all do.
-    Raises UsageError for other weights, and for models of characters mixed with models of words.
+    `lacks` is, of each model, the words that it lacks and another knows. Raises UsageError for other weights, and for
+    models of characters mixed with models of words.
     """
 
     kind = "mix"
@@ -51,11 +52,6 @@ class Mixture(Scorer):
     def order(self) -> float:
         """On how many words a probability depends at most: see `rnnlm.lm.scorer.Scorer`."""
         return max(scorer.order for scorer in self.scorers)
-
-    @property
-    def differences(self) -> list[int]:
-        """Number of words that each model lacks and another knows."""
-        return list(map(len, self.lacks))
 
     def log_probs(self, sentences: Iterable[Sequence[str]]) -> Iterator[np.ndarray]:
         """Log-probabilities of the words of sentences: see `rnnlm.lm.scorer.Scorer`."""

@@ -208,19 +208,16 @@ def perplexity(
     evaluation.markers = Markers(vocab.level, vocab.lower)
 
     def sentences() -> Iterator[tuple[int, list[str]]]:
-        """Each with the number of its document."""
-        new = True
+        """Each with the number of its document, which is that of the empty lines before it."""
         for line in evaluation.markers.watch(_lines(text), name):
             words = vocab.split(line)
             if words or blank_lines:
-                evaluation.documents += new
-                new = False
-                yield evaluation.documents, words
+                yield evaluation.blank_lines if documents else 0, words
             else:
                 evaluation.blank_lines += 1
-                new = new or documents
 
     def scored(document: Iterator[list[str]]) -> Iterator[tuple[ScoredSentence, Examined | None]]:
+        evaluation.documents += 1
         copies = itertools.tee(document, 2 if ranks else 1)  # a copy that nobody reads would hold the whole text
         examined = examine(scorer, copies[1]) if ranks else itertools.repeat(None)
         return zip(evaluate(scorer, copies[0], oov in ("unk", "spread")), examined)
@@ -276,8 +273,8 @@ def score(words: Sequence[str], log_p: np.ndarray, vocab: Vocabulary, as_unk: bo
     Raises NumericalError if they are not numbers.
     """
     check_numbers(log_p)
-    unk = np.array([vocab.index.get(word, UNK) == UNK for word in words] + [False])
-    known = np.array([as_unk or word in vocab.index for word in words] + [True])
+    unk = [vocab.index.get(word, UNK) == UNK for word in words]
+    known = np.array(vocab.known(words)) | as_unk
     zero = known & np.isneginf(log_p)
     figures = Figures(
         sentences=1,
@@ -287,7 +284,7 @@ def score(words: Sequence[str], log_p: np.ndarray, vocab: Vocabulary, as_unk: bo
         characters=len(vocab.join(words)) + 1,
         nats=-float(log_p.sum(dtype=float)),
         nats_known=-float(log_p[known & ~zero].sum(dtype=float)),
-        unks=int(unk.sum()),
+        unks=sum(unk),
     )
     return ScoredSentence(words, log_p, known, figures)
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from rnnlm.errors import DataError, UsageError
-from rnnlm.lm import bootstrap as resampling
 from rnnlm.lm import compare as module
 from rnnlm.lm.compare import Comparison, bootstrap, compare
 from rnnlm.lm.ngram import Ngram, Order
@@ -128,7 +127,7 @@ def test_bootstrap_depends_on_the_seed_alone():
 
 def test_of_a_long_text_neighbours_are_drawn_together(monkeypatch):
     found = sample(1000, np.random.default_rng(5))
-    monkeypatch.setattr(resampling, "GROUPS", 300)
+    monkeypatch.setattr(module, "GROUPS", 300)
     drawn = bootstrap(found, 500)
     monkeypatch.undo()
     np.testing.assert_allclose(drawn.ppl, bootstrap(found, 500).ppl, rtol=0.1)

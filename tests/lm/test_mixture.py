@@ -56,7 +56,7 @@ def test_p_is_the_weighted_sum(carried):
 def test_distributions_and_walks_agree_with_the_words():
     mixture = Mixture([network(), ngram(WORDS[2:] + ["extra"])], [0.3, 0.7])
     assert mixture.vocab.words == [*SPECIALS, *WORDS, "extra"]
-    assert mixture.differences == [1, 2]
+    assert list(map(len, mixture.lacks)) == [1, 2]
     sentences = [*SENTENCES, ["extra", WORDS[0], "extra", WORDS[5]]]
     rows = mixture.distributions(sentences)
     for words, log_p in zip(sentences, mixture.log_probs(sentences)):

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnlm.errors import DataError
-from rnnlm.lm.bootstrap import Interval, resampled
+from rnnlm.lm.compare import Interval, resampled
 from rnnlm.lm.rescoring.nbest import NBest, likeness, read_references
 from rnnlm.text.lines import TextPath
 
