@@ -44,12 +44,10 @@ class Session:
         if run is None:
             self._events = experiment.trainer.run()
         else:
-            warnings = self._opened.enter_context(run.lock())
-            try:
+            with contextlib.ExitStack() as opened:
+                warnings = opened.enter_context(run.lock())
                 warnings += run.begin(experiment, ["train", "(from Python)"], resume, force)
-            except BaseException:
-                self._opened.close()
-                raise
+                self._opened = opened.pop_all()
             self.notes += [f"warning: {warning}" for warning in warnings]
             self._events = run.train(experiment)
         self.notes += experiment.notes

@@ -259,8 +259,7 @@ class _Reader:
                 if line := self.lines[self.at].strip():
                     return line
                 self.at += 1
-            block = next(self.blocks, None)
-            if block is None:
+            if (block := next(self.blocks, None)) is None:
                 return None
             self.before, self.at, self.lines = self.before + len(self.lines), 0, block
 

@@ -1,9 +1,5 @@
 """Perplexity of a language model on text: the figures of `rnnlm eval`.
 
-    with open("test.txt", encoding="utf-8") as lines:
-        evaluation = perplexity(rnnlm.load("runs/demo"), lines)
-    print(evaluation.total.ppl, evaluation.total.ppl_unk)
-
 Dimension letters: n words of a sentence, K words of the vocabulary.
 """
 

@@ -1,9 +1,5 @@
 """Language models as evaluation, rescoring and mixtures see them: `Scorer`, the base of each, and `Walk`.
 
-    scorer = rnnlm.load("runs/demo")
-    for log_p in scorer.log_probs([["the", "cat", "sat"]]):
-        print(log_p)  # four numbers: one per word, and one for </s>
-
 Sentences are lists of words. A string in place of such a list is a `rnnlm.errors.UsageError`.
 
 Dimension letters: K words of the vocabulary, n words of a sentence.

@@ -57,10 +57,7 @@ def _whole(head: bytes, stream: Any, convert: Callable[[bytes], bytes] = bytes) 
 def _head(stream: Any, least: int) -> bytes:
     """The first bytes of a stream: up to the first line feed, or `least` of them, or all; as they come, and read."""
     head = b""
-    while len(head) < least and b"\n" not in head:
-        block = stream.read1(BLOCK)
-        if not block:
-            break
+    while len(head) < least and b"\n" not in head and (block := stream.read1(BLOCK)):
         head += block
     return head
 
