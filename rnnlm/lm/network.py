@@ -267,7 +267,8 @@ class SequentialScorer(_Base):
     def batches(self, sentences: Iterable[np.ndarray]) -> Iterator[Batch]:
         """The windows of sentences of token ids as the network takes them in, (T, 1)."""
         before, fresh = EOS, True
-        for targets in self._stretches(sentences) if self.carried else self._pieces(sentences):
+        pieces = (piece for ids in sentences for piece in np.array_split(ids, -(-len(ids) // self.tokens)))
+        for targets in self._stretches(sentences) if self.carried else pieces:
             batch = self._batch(targets[:, None], before, fresh)
             yield batch
             before = int(batch.targets[-1, 0])
@@ -283,11 +284,6 @@ class SequentialScorer(_Base):
                 rest = rest[self.tokens :]
         if len(rest):
             yield rest
-
-    def _pieces(self, sentences: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """Each sentence, cut into pieces of at most `tokens` tokens and equal length."""
-        for ids in sentences:
-            yield from np.array_split(ids, -(-len(ids) // self.tokens))
 
 
 def read_window(network: Network, batch: Batch, state: State | None) -> tuple[Window, State]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import partial
 from itertools import chain
 from typing import Any, BinaryIO, NoReturn
 
@@ -52,6 +53,7 @@ class _Reader:
 
     def __init__(self, stream: Any, name: str, D: int, words: Iterable[str]):
         self.stream, self.name, self.D = stream, name, D
+        self._line = partial(stream.readline, LONGEST)
         self.wanted = {word.encode() for word in words}
         self.found: dict[bytes, np.ndarray] = {}
 
@@ -111,9 +113,6 @@ class _Reader:
             if not np.isfinite(vector).all():
                 self._fail(line, f"the vector of {_shown(word)} has numbers that are not finite", DAMAGED)
             self.found[word] = vector
-
-    def _line(self) -> bytes:
-        return self.stream.readline(LONGEST)
 
     def _fail(self, line: int | None, what: str, hint: str) -> NoReturn:
         raise DataError(f"{self.name}{'' if line is None else f':{line}'}: {what}", hint)

@@ -18,6 +18,7 @@ import itertools
 import math
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from rnnlm.errors import DataError
@@ -157,17 +158,14 @@ def _kaldi(line: Line) -> Parsed | None:
     return Parsed(id, key, words) if id and COUNT.fullmatch(number) else None
 
 
-def _srilm(line: Line, id: str | None = None, skip: int = 0) -> Parsed | None:
-    fields = white.split(line.text)[skip:]
+def _srilm(line: Line, ids: int = 0) -> Parsed | None:
+    """A line that begins with this number of ids, 0 or 1."""
+    fields = white.split(line.text)
+    id, fields = fields[0] if ids and fields else None, fields[ids:]
     if len(fields) < 3 or not COUNT.fullmatch(fields[2]):
         return None
     ac, lm = (line.score(x, name, "log10", SCORES) for x, name in zip(fields, ("ac", "lm")))
     return Parsed(id, "", fields[3:], ac, lm, int(fields[2]))
-
-
-def _srilm_stream(line: Line) -> Parsed | None:
-    id = white.split(line.text, 1)
-    return _srilm(line, id[0], 1) if id else None
 
 
 def _composite(line: Line) -> Parsed | None:
@@ -231,7 +229,7 @@ FORMATS = {
     "mikolov": Format("ID words...", "log10", False, "ID is the same for all of a list", _mikolov),
     "kaldi": Format("ID-N words...", "cost", False, "N numbers the hypotheses of ID", _kaldi),
     "srilm": Format("ac lm nwords words...", "log10", True, _SRILM, _srilm),
-    "srilm-stream": Format("ID ac lm nwords words...", "log10", True, _SRILM, _srilm_stream),
+    "srilm-stream": Format("ID ac lm nwords words...", "log10", True, _SRILM, partial(_srilm, ids=1)),
     "moses": Format("ID ||| words ||| features ||| score", "ln", True, "ID numbers the sentences", _moses),
 }
 SCORED = [name for name, form in FORMATS.items() if form.scored]
