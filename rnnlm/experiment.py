@@ -139,7 +139,7 @@ def odd(experiment: Experiment) -> Iterator[str]:
     """Notes and warnings of texts, a vocabulary or a model that would spoil the figures."""
     words, train, valid = experiment.vocab, experiment.train, experiment.valid
     corpora = (train,) if valid is None else (train, valid)
-    # Of a text that is shared once.
+    # The two parts of one text have the same notes.
     yield from dict.fromkeys(note for corpus in corpora for note in unknown.notes(corpus))
     if experiment.unk_share:
         yield (

@@ -139,11 +139,16 @@ def settings_of(
 
     resumed: it is that of the run that goes on, whose texts stay.
     """
-    changed = [f"{path}={json.dumps(value, default=str)}" for path, value in overrides.items()]
+    changed = [f"{path}={configuration.in_one_line(_plain(value))}" for path, value in overrides.items()]
     if isinstance(config, (str, Path)):
         return settings(config_file(config), changed, resumed)[0]
-    plain = json.loads(json.dumps(config if isinstance(config, Mapping) else configuration.plain(config), default=str))
+    plain = _plain(config if isinstance(config, Mapping) else configuration.plain(config))
     return configuration.build(Config, plain, overrides=changed)
+
+
+def _plain(data: Any) -> Any:
+    """Nested data of a configuration, with the names of files as text."""
+    return json.loads(json.dumps(data, default=str))
 
 
 def train(

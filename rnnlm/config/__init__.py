@@ -178,7 +178,7 @@ def sections(text: str) -> list[str]:
 def build(cls: type[T], plain: Mapping[str, Any], source: str = "<config>", overrides: Iterable[str] = ()) -> T:
     """The instance of the dataclass `cls` that plain data (dicts, lists, scalars) describes, by the rules of `parse`.
 
-    The data may come from anywhere, such as a model file.
+    The data may come from anywhere, such as a model file. Raises UsageError as `parse` does.
     """
     try:
         root = yaml.representer.SafeRepresenter(sort_keys=False).represent_data(plain)
