@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rnnlm.cli.options import several
+from rnnlm.cli.output import tell
 from rnnlm.errors import UsageError
 from rnnlm.files import keep
 
 if TYPE_CHECKING:
     from rnnlm.lm.adaptive.adapt import Adaptation
 
-OPTIONS = [
+adaptation_options = several(
     click.option("--dynamic", metavar="LR|tune", help="Dynamic evaluation: learn from TEXT, once it is scored."),
     click.option("--dynamic-rule", type=click.Choice(["sgd", "rms"]), help="Update rule.  [default: sgd]"),
     click.option("--dynamic-decay", type=click.FloatRange(min=0), help="rms: pull towards the trained weights."),
@@ -24,25 +26,18 @@ OPTIONS = [
     ),
     click.option("--cache-theta", type=click.FloatRange(min=0), help="Weight of similar hidden states."),
     click.option("--cache-lambda", type=click.FloatRange(min=0, max=1, max_open=True), help="Weight of the cache."),
-]
-
-
-def adaptation_options(command):
-    """Options --dynamic, --cache and those that go with them."""
-    for option in reversed(OPTIONS):
-        command = option(command)
-    return command
+)
 
 
 def adaptation(dev: str | None, dynamic: str | None, cache: int | None, **options: Any) -> Adaptation | None:
     """The adaptation that --dynamic, --cache and their further options ask for, or None."""
     for name, value in options.items():
-        what = name.split("_")[0]
+        option, what = f"--{name.replace('_', '-')}", name.split("_")[0]
         if value is not None and not (dynamic if what == "dynamic" else cache):
             number = "learning rate" if what == "dynamic" else "number of positions"
-            raise UsageError(f"--{name.replace('_', '-')} without --{what}", f"give the {number} with --{what}")
+            raise UsageError(f"{option} without --{what}", f"give the {number} with --{what}")
         if isinstance(value, float) and not math.isfinite(value):
-            raise UsageError(f"--{name.replace('_', '-')} {value}: expected a finite number", "leave it out")
+            raise UsageError(f"{option} {value}: expected a finite number", "leave it out")
     if not dynamic and not cache:
         return None
     from rnnlm.lm.adaptive.adapt import Adaptation
@@ -51,9 +46,8 @@ def adaptation(dev: str | None, dynamic: str | None, cache: int | None, **option
     rule: Any = options["dynamic_rule"] or "sgd"
     for name in ("dynamic_decay", "dynamic_gradients"):
         if options[name] is not None and rule != "rms":
-            raise UsageError(
-                f"--{name.replace('_', '-')} with --dynamic-rule {rule}", "it goes with --dynamic-rule rms"
-            )
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{option} with --dynamic-rule {rule}", "it goes with --dynamic-rule rms")
     if dev is not None:
         keep(dev)
     return Adaptation(
@@ -86,4 +80,4 @@ def adapt_to_text(main, wanted):
             "leave out --dynamic and --cache, or name a network first",
         )
     data, documents = main.data, main.data.documents is not None
-    return adapt(main.scorer, data.train, data.blank_lines, wanted, lambda line: click.echo(line, err=True), documents)
+    return adapt(main.scorer, data.train, data.blank_lines, wanted, tell, documents)

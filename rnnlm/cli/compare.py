@@ -13,10 +13,16 @@ from typing import Any
 import click
 
 from rnnlm.cli.options import independent_option
-from rnnlm.cli.tables import decimal, table, terminal_width, width
+from rnnlm.cli.output import answer, tell
+from rnnlm.cli.tables import cell, decimal, table, terminal_width, width
 from rnnlm.errors import UsageError
+from rnnlm.text.lines import lines, text_name
 
 FIGURES = ("valid_nats", "valid_ppl", "valid_ppl_known")
+LAYOUTS: dict[str, Callable[[Any], str]] = {
+    **dict.fromkeys(FIGURES, decimal), "valid_nats": "{:.4f}".format, "best_epoch": decimal, "train_ppl": decimal,
+    "epochs": decimal, "seconds": "{:.0f}".format, "diverged": str, "state": str,
+}  # fmt: skip
 TITLES = {"valid_ppl_known": "no OOVs", "best_epoch": "best at", "epochs": "epoch"}  # of columns
 
 
@@ -29,7 +35,7 @@ TITLES = {"valid_ppl_known": "no OOVs", "best_epoch": "best at", "epochs": "epoc
 @independent_option()
 @click.option("--csv", "as_csv", is_flag=True, help="A row for each model or run, with commas.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, on one line: see docs/text.md, docs/runs.md.")
-def command(models, text, words, resamples, seed, independent, as_csv, as_json):
+def command(models, text, words, resamples, seed, carried, as_csv, as_json):
     """Compare two or more MODELs (run directories, model files, ARPA files) on a text, or runs without one.
 
     With --text: the perplexity of each model with its 95 % interval, and its ratio to the first model's with the
@@ -44,39 +50,33 @@ def command(models, text, words, resamples, seed, independent, as_csv, as_json):
         raise UsageError("one model: nothing to compare it with", "name two or more")
     if as_csv and as_json:
         raise UsageError("--csv and --json exclude each other", "give one of them")
-    facts = runs(models) if text is None else on_text(models, text, words, resamples, seed, independent)
-    if as_json:
-        facts = json.loads(json.dumps(facts), parse_constant=lambda name: None)  # JSON has no infinity
-        click.echo(json.dumps(facts, ensure_ascii=False))
-    elif as_csv:
+    facts = runs(models) if text is None else on_text(models, text, words, resamples, seed, carried)
+    if as_csv:
         rows = csv_of_runs(facts) if text is None else csv_of_models(facts)
         csv.writer(sys.stdout, lineterminator="\n").writerows(rows)
     else:
-        show = show_models if text is not None else show_runs if len(facts["runs"]) < 3 else show_many
-        for line in show(facts):
-            click.echo(line)
+        report = show_models if text is not None else show_runs if len(facts["runs"]) < 3 else show_many
+        answer(facts, report(facts), as_json)
 
 
-def on_text(models, text, words, resamples, seed, independent):
+def on_text(models, text, words, resamples, seed, carried):
     """Figures of models on a text, as --json prints them."""
     from rnnlm.lm.compare import bootstrap, compare
     from rnnlm.loading import load_text_model
-    from rnnlm.text.lines import lines, text_name
     from rnnlm.text.unknown import warning
 
-    loaded = [load_text_model(path, None if independent is None else not independent) for path in models]
+    loaded = [load_text_model(path, carried) for path in models]
     scorers = [model.scorer for model in loaded]
     lower, cased = ([str(m.path) for m in loaded if m.scorer.vocab.lower == is_lower] for is_lower in (True, False))
     if lower and cased:
         note = f"read in lower case for {' and '.join(lower)}, as it is for {' and '.join(cased)}: as in `rnnlm eval`"
-        click.echo(f"{text_name(text)}: {note}", err=True)
+        tell(f"{text_name(text)}: {note}")
     blank_lines = all(model.data is not None and model.data.blank_lines for model in loaded)
     documents = [model.data is not None and model.data.documents is not None for model in loaded]
     found = compare(scorers, lines(text), text_name(text), blank_lines, documents)
     size = int(found.tokens.sum()) + found.left_out - len(found.tokens)
     many = (warning(oovs, size, f"{text_name(text)}, by {model.path}") for model, oovs in zip(loaded, found.oovs))
-    for note in filter(None, [*found.markers.notes, *many]):
-        click.echo(note, err=True)
+    tell(*found.markers.notes, *many)
     drawn = bootstrap(found, resamples, seed)
     return {
         "text": text_name(text), "sentences": len(found.tokens), "tokens": int(found.tokens.sum()),
@@ -104,14 +104,8 @@ def show_models(facts):
     rows = [["", "model", "vocab", "OOVs", "ppl", "95 % interval", "against 1", "95 % interval", "better"]]
     for number, model in enumerate(facts["models"], 1):
         low, high = model["ppl_interval"]
-        row = [
-            number,
-            model["model"],
-            model["vocab_size"],
-            model["oovs"],
-            decimal(model["ppl"]),
-            f"{decimal(low)} {decimal(high)}",
-        ]
+        figures = decimal(model["ppl"]), f"{decimal(low)} {decimal(high)}"
+        row = [number, model["model"], model["vocab_size"], model["oovs"], *figures]
         if number > 1:
             low, high = (100 * (x - 1) for x in model["ratio_interval"])
             ratio = decimal(100 * (model["ratio"] - 1), "+")
@@ -147,16 +141,12 @@ def runs(paths):
 
     begun = [path for path in paths if not nothing_in(path)]
     if len(begun) > 1:
-        for path in paths:
-            if path not in begun:
-                click.echo(f"note: {path}: nothing in it yet, left out", err=True)
+        tell(*(f"note: {path}: nothing in it yet, left out" for path in paths if path not in begun))
         paths = begun
     found = [summarize(path) for path in paths]
     if not comparable(found):
         how = "rnnlm compare --text FILE compares them on one text, over the words that all of them know"
-        click.echo(
-            f"note: validation texts or vocabularies differ, and so what their perplexities mean; {how}", err=True
-        )
+        tell(f"note: validation texts or vocabularies differ, and so what their perplexities mean; {how}")
     found = best_first(found) if len(found) > 2 else found
     return {
         "runs": [str(run.path) for run in found],
@@ -180,23 +170,22 @@ def nothing_in(path):
     return path.is_dir() and all(file.name == ".lock" for file in path.iterdir())
 
 
+def worth_showing(results, *keys):
+    """Results of runs by these keys, and `diverged` and `state` where runs have diverged or are not finished."""
+    diverged = any(run["diverged"] for run in results)
+    unfinished = any(run["state"] != "finished" for run in results)
+    return [*keys, *["diverged"] * diverged, *["state"] * unfinished]
+
+
 def show_runs(facts):
     """Lines of a table with a column for each run."""
     results = facts["results"]
-    formats: dict[str, Callable[[float], str]] = {
-        "valid_nats": "{:.4f}".format, "valid_ppl": decimal, "best_epoch": decimal, "train_ppl": decimal,
-        "epochs": decimal, "seconds": "{:.0f}".format, "diverged": str, "state": str,
-    }  # fmt: skip
-    if all(run["valid_ppl"] is not None for run in results):  # valid_nats is its logarithm
-        del formats["valid_nats"]
-    if not any(run["diverged"] for run in results):
-        del formats["diverged"]
-    if all(run["state"] == "finished" for run in results):
-        del formats["state"]
+    lacking = any(run["valid_ppl"] is None for run in results)
+    figures = ["valid_nats", "valid_ppl"] if lacking else ["valid_ppl"]  # which has the other one as its logarithm
     rows = [["", *facts["runs"]]]
     rows += [[path, *map(json.dumps, values)] for path, values in facts["settings"].items()]
-    for key, layout in formats.items():
-        rows.append([key, *("-" if run[key] is None else layout(run[key]) for run in results)])
+    for key in worth_showing(results, *figures, "best_epoch", "train_ppl", "epochs", "seconds"):
+        rows.append([key, *(cell(run[key], LAYOUTS[key]) for run in results)])
     yield from table(rows)
 
 
@@ -209,20 +198,11 @@ def show_many(facts):
     figures = ["valid_ppl" if any(run["valid_ppl"] is not None for run in results) else "valid_nats"]
     if facts["ranked_by"] != "valid_nats":
         figures.append(facts["ranked_by"])
-    digits = "{:.4f}".format if "valid_nats" in figures else decimal
-    layouts: dict[str, Callable[[Any], str]] = {
-        **dict.fromkeys(figures, digits), "best_epoch": decimal, "epochs": decimal, "seconds": "{:.0f}".format,
-        "diverged": str, "state": str,
-    }  # fmt: skip
-    if not any(run["diverged"] for run in results):
-        del layouts["diverged"]
-    if all(run["state"] == "finished" for run in results):
-        del layouts["state"]
+    keys = worth_showing(results, *figures, "best_epoch", "epochs", "seconds")
     yield f"{len(results)} runs, the best first"
-    rows: list[list[Any]] = [["", *short.values(), *(TITLES.get(key, key) for key in layouts)]]
+    rows: list[list[Any]] = [["", *short.values(), *(TITLES.get(key, key) for key in keys)]]
     for number, (values, run) in enumerate(zip(zip(*settings.values()), results), 1):
-        cells = ("-" if run[key] is None else layout(run[key]) for key, layout in layouts.items())
-        rows.append([number, *map(setting, values), *cells])
+        rows.append([number, *map(setting, values), *(cell(run[key], LAYOUTS[key]) for key in keys)])
     names, limit = ["run", *facts["runs"]], terminal_width()
     whole = list(table([[*row, name] for row, name in zip(rows, names)], "r" * len(rows[0]) + "l", limit=sys.maxsize))
     if limit is None or max(map(width, whole)) <= limit:
@@ -239,15 +219,11 @@ def show_many(facts):
     rows = [[*short.values(), "runs", *(title for key in figures for title in (TITLES.get(key, key), "sd"))]]
     for group in groups:
         number, finished = len(group["runs"]), group["finished"]
-        means: list[str] = []
+        row = [*(setting(group["settings"][path]) for path in short)]
+        row.append(number if finished == number else f"{finished} of {number}")
         for key in figures:
-            mean, deviation = group[f"{key}_mean"], group[f"{key}_sd"]
-            means += ["-" if mean is None else digits(mean), "-" if deviation is None else f"{deviation:.2g}"]
-        rows.append([
-            *(setting(group["settings"][path]) for path in short),
-            number if finished == number else f"{finished} of {number}",
-            *means,
-        ])  # fmt: skip
+            row += [cell(group[f"{key}_mean"], LAYOUTS[key]), cell(group[f"{key}_sd"], "{:.2g}".format)]
+        rows.append(row)
     yield from table(rows, "r")
 
 

@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from rnnlm.cli.output import tell
 from rnnlm.errors import UsageError
 
 
@@ -46,11 +47,9 @@ def show(config, overrides):
         settings, messages = settings_of(file, overrides)
     except DataError as error:
         settings, messages = load(file, Config, overrides)
-        messages.append(
-            f"note: {error.message}; what CONFIG leaves out is chosen by the size of the training text when it is there"
-        )
-    for message in messages:
-        click.echo(message, err=True)
+        chosen = "what CONFIG leaves out is chosen by the size of the training text when it is there"
+        messages.append(f"note: {error.message}; {chosen}")
+    tell(*messages)
     click.echo(dump(settings), nl=False)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from rnnlm.cli.output import show, tell
 from rnnlm.cli.tables import table
 
 directory = click.option(
@@ -37,8 +38,7 @@ def list_(names, folder):
         for corpus in catalogue.CORPORA.values():
             sizes = f"{corpus.words:.2f}", f"{corpus.megabytes:.1f}"
             rows.append((corpus.name, corpus.what, *sizes, corpus.licence, catalogue.state(corpus, folder)))
-        for line in table(rows, "llrrl"):
-            click.echo(line)
+        show(table(rows, "llrrl"))
 
 
 @command.command()
@@ -64,13 +64,12 @@ def fetch(names, folder, source, force, digits):
         unit = " files" if corpus.build else "B"
         with tqdm(desc=corpus.name, unit=unit, unit_scale=True, disable=None, leave=False) as bar:
 
-            def show(done, total, bar=bar):
+            def progress(done, total, bar=bar):
                 bar.total = total
                 bar.update(done - bar.n)
 
-            written, notes = catalogue.fetch(corpus, folder, source, force, show)
-        for note in notes:
-            click.echo(f"note: {note}", err=True)
+            written, notes = catalogue.fetch(corpus, folder, source, force, progress)
+        tell(*(f"note: {note}" for note in notes))
         for path in [folder / corpus.name / name for name in corpus.names]:
             if path in written and path.suffix == ".npy":
                 click.echo(f"{path}: {path.stat().st_size:,} bytes")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import itertools
+import math
 import os
 import sys
 import time
@@ -14,8 +15,10 @@ from tqdm import tqdm
 from rnnlm.cli.adaptation import adapt_to_text, adaptation, adaptation_options
 from rnnlm.cli.launcher import among_ranks, in_order, refuse_stdin
 from rnnlm.cli.options import independent_option, mix_options, mixture
-from rnnlm.cli.srilm import Listing, listing
+from rnnlm.cli.output import answer, show, tell
+from rnnlm.cli.tables import visible
 from rnnlm.errors import NumericalError, UsageError
+from rnnlm.text.lines import lines, text_name
 
 ADAPTED = "# adapted to the text, not comparable with static figures: {}"
 RANKS = (1, 5, 10)
@@ -54,7 +57,7 @@ FIGURES = (
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per text, on one line.")
 @among_ranks
 def command(
-    model, texts, verbosity, independent, mix, mix_weights, dev, oov, oov_types, ranks, check_sums, as_json, processes,
+    model, texts, verbosity, carried, mix, mix_weights, dev, oov, oov_types, ranks, check_sums, as_json, processes,
     **adapting,
 ):  # fmt: skip
     """Perplexity of MODEL on each TEXT, a sentence a line, in SRILM's format.
@@ -79,11 +82,10 @@ def command(
     loaded, texts = load_first(model, texts)
     refuse_stdin(processes, texts)
     if loaded and "score" not in loaded.task.commands:
-        if verbosity or independent is not None or mix or oov != "both" or ranks or check_sums or wanted:
+        if verbosity or carried is not None or mix or oov != "both" or ranks or check_sums or wanted:
             raise UsageError(f"{model}: {loaded.config.model.instead[0]}", "leave out all options but --json")
-        in_order(processes, texts, lambda path: tasks.evaluate(loaded, [path], as_json))
+        in_order(processes, texts, lambda path: tasks.evaluate(loaded, path, as_json))
         return
-    carried = None if independent is None else not independent
     main = loaded.text_model(carried) if loaded else load_text_model(model)
     adapted = adapt_to_text(main, wanted) if wanted else None
     if adapted:
@@ -99,14 +101,8 @@ def command(
         started = time.perf_counter()
         found = measure(main, scorer, path, verbosity, oov, oov_types, ranks or check_sums)
         seconds = time.perf_counter() - started
-        if as_json:
-            facts = record(models, scorer, path, found, oov, ranks, check_sums, seconds)
-            click.echo(json.dumps(facts | {"adaptation": adapted.facts if adapted else None}))
-        else:
-            for line in report(models, scorer, path, found, oov, ranks, check_sums, seconds):
-                click.echo(line)
-            if adapted:
-                click.echo(ADAPTED.format(adapted))
+        figures = models, scorer, path, found, oov, ranks, check_sums, seconds
+        answer(record(*figures, adapted), report(*figures, adapted), as_json)
         if check_sums and not found.sum_error <= SUM_ERROR:
             raise NumericalError(
                 f"{model}: probabilities of all words add up to 1 within {found.sum_error:.3g}, "
@@ -152,8 +148,8 @@ def load_first(path, texts):
     loaded = None if is_arpa(path) else load_model(path, EVERY_MODEL)
     test = loaded.config.data.test if loaded else None
     if loaded:
-        for warning in dict.fromkeys(warning for text in texts or [test or ""] for warning in changes(loaded, text)):
-            click.echo(f"warning: {warning}", err=True)
+        changed = dict.fromkeys(change for text in texts or [test or ""] for change in changes(loaded, text))
+        tell(*(f"warning: {change}" for change in changed))
     if not texts and test is None:
         why = "its configuration names no data.test" if loaded else "an ARPA file names none"
         raise UsageError(f"{path}: no TEXT given, and {why}", "name a text file")
@@ -163,37 +159,61 @@ def load_first(path, texts):
 def measure(main, scorer, path, verbosity, oov, oov_types, ranks):
     """The evaluation of a text, with a progress bar, or with its sentences if `verbosity` asks for them."""
     from rnnlm.lm.perplexity import perplexity
-    from rnnlm.text.lines import lines, text_name
     from rnnlm.text.unknown import warning
 
     size = os.path.getsize(path) if os.path.isfile(path) else None
     quiet = True if verbosity else None  # None: no bar if there is no terminal
     with tqdm(total=size, unit="B", unit_scale=True, delay=1, leave=False, disable=quiet, file=sys.stderr) as bar:
+        text, number = lines(path, lambda block: bar.update(len(block))), itertools.count()
 
-        def read():
-            for line in lines(path):
-                bar.update(len(line.encode()) + 1)
-                yield line
+        def seen(sentence):
+            show(shown(scorer, sentence, verbosity, oov_types, scorer.carried and next(number) > 0))
 
         blank_lines = main.data is not None and main.data.blank_lines
-        seen = Listing(scorer, verbosity, oov_types).show if verbosity else None
         documents = main.data is not None and main.data.documents is not None
-        found = perplexity(scorer, read(), oov, oov_types, ranks, blank_lines, text_name(path), seen, documents)
+        each = seen if verbosity else None
+        found = perplexity(scorer, text, oov, oov_types, ranks, blank_lines, text_name(path), each, documents)
     parted = f" part {found.documents} documents" if documents else " skipped"
-    click.echo(f"{text_name(path)}: OOV rate {found.oov_rate:.2%}, {found.blank_lines} empty lines{parted}", err=True)
-    many = warning(found.unknown, found.total.words, text_name(path))
-    for note in filter(None, [*found.markers.notes, many]):
-        click.echo(note, err=True)
+    tell(f"{text_name(path)}: OOV rate {found.oov_rate:.2%}, {found.blank_lines} empty lines{parted}")
+    tell(*found.markers.notes, warning(found.unknown, found.total.words, text_name(path)))
     return found
 
 
 # --- output ---
 
 
-def report(models, scorer, path, found, oov, ranks, check_sums, seconds):
-    """Lines of the listing of a text, and in comments what SRILM leaves unsaid."""
-    from rnnlm.text.lines import text_name
+def shown(scorer, sentence, verbosity, oov_types, more):
+    """Lines of a sentence, as `ngram -debug 1` and 2 of SRILM show it; `...`: after a context before which was more."""
+    import numpy as np
 
+    from rnnlm.text.vocab import UNK
+
+    vocab = scorer.vocab
+    yield vocab.join(sentence.words)
+    context = vocab.words[scorer.start]
+    unks = [*(vocab.index.get(word, UNK) == UNK for word in sentence.words), False]
+    log_ps = sentence.log_p - np.array(unks) * math.log(oov_types or 1)
+    for word, log_p, known in zip([*sentence.words, "</s>"] if verbosity > 1 else (), log_ps, sentence.known):
+        p, log10 = (math.exp(log_p), log_p / math.log(10)) if known else (0, -math.inf)
+        kind = scorer.kind if known else "OOV"
+        event = f"{visible(word)} | {visible(context)} {'...' if more else ''}"
+        yield f"\tp( {event}) \t= [{kind}] {p:.6g} [ {log10:.6g} ]"
+        context, more = word, True
+    yield listing(sentence.figures.spread(oov_types) if oov_types else sentence.figures) + "\n"
+
+
+def listing(figures):
+    """The two lines of SRILM's listings, which its scripts read."""
+    e = figures
+    ppl, ppl1 = ("undefined" if math.isnan(x) else f"{x:.6g}" for x in (e.ppl, e.ppl1))
+    return (
+        f"{e.sentences} sentences, {e.words} words, {e.oovs} OOVs\n"
+        f"{e.zeroprobs} zeroprobs, logprob= {e.logprob:.9g} ppl= {ppl} ppl1= {ppl1}"
+    )
+
+
+def report(models, scorer, path, found, oov, ranks, check_sums, seconds, adapted):
+    """Lines of the listing of a text, and in comments what SRILM leaves unsaid."""
     total, vocab = found.total, scorer.vocab
     if vocab.level == "char":
         entropy = f"{total.bits_per_token:.4f} bits/char   {total.nats_per_token:.4f} nats/char"
@@ -213,27 +233,27 @@ def report(models, scorer, path, found, oov, ranks, check_sums, seconds):
         yield f"# model {model.path}: weight {weight:.4f}  ppl = {part.ppl:.6g}{zeroprobs}"
     speed = f"{total.words / seconds / 1000:.1f} k{vocab.level}s/s"
     yield f"# vocab {len(vocab)} (sha {vocab.fingerprint[:12]})  state {state(scorer)}  </s> counted  log10  {speed}"
+    if adapted:
+        yield ADAPTED.format(adapted)
 
 
-def record(models, scorer, path, found, oov, ranks, check_sums, seconds):
+def record(models, scorer, path, found, oov, ranks, check_sums, seconds, adapted):
     """The object of --json, whose keys docs/text.md explains."""
-    from rnnlm.nn.heads.loss import finite
-    from rnnlm.text.lines import text_name
-
     total, vocab = found.total, scorer.vocab
     return {
         "model": str(models[0].path), "file": text_name(path), "level": vocab.level,
         **{key: getattr(total, key) for key in COUNTS}, "blank_lines": found.blank_lines,
-        **{key: finite(getattr(total, key)) for key in FIGURES},
+        **{key: getattr(total, key) for key in FIGURES},
         "vocab_size": len(vocab), "vocab_sha256": vocab.fingerprint, "state": state(scorer),
         "seconds": round(seconds, 3), "oov": oov, "oov_types": found.oov_types,
         **{f"rank_{n}": found.among(n) if ranks else None for n in RANKS},
-        "sum_error": finite(found.sum_error) if check_sums else None,
+        "sum_error": found.sum_error if check_sums else None,
         "models": [
             {"model": str(model.path), "weight": float(weight), "zeroprobs": part.zeroprobs,
-             "ppl": finite(part.ppl), "ppl_unk": finite(part.ppl_unk)}
+             "ppl": part.ppl, "ppl_unk": part.ppl_unk}
             for model, weight, part in zip(models, getattr(scorer, "weights", ()), found.models)
         ],
+        "adaptation": adapted.facts if adapted else None,
     }  # fmt: skip
 
 

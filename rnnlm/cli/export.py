@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from rnnlm.cli.output import new_file, send
+from rnnlm.cli.options import independent_option
+from rnnlm.cli.output import new_file, output_option, send, tell
 from rnnlm.errors import UsageError
 
 WEIGHTS = ("npz", "safetensors")
@@ -15,14 +16,7 @@ FORMATS = ("word2vec", "word2vec-binary", "text", *WEIGHTS)
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    required=True,
-    type=click.Path(dir_okay=False, allow_dash=True),
-    help="File to write; `-` for standard output.",
-)
+@output_option("File to write; `-` for standard output.")
 @click.option("--format", "kind", type=click.Choice(FORMATS), help="See above.  [default: word2vec]")
 @click.option(
     "--matrix", metavar="NAME", help="Matrix whose rows are the word vectors, such as head.V.  [default: the embedding]"
@@ -34,13 +28,11 @@ FORMATS = ("word2vec", "word2vec-binary", "text", *WEIGHTS)
     default="word",
     help="With --hidden: a row per word, or the one after the last word of each line.",
 )
-@click.option(
-    "--independent/--continuous",
-    default=True,
-    help="With --hidden: each line from the initial state, or the state carried on from line to line.",
+@independent_option(
+    default=True, help="With --hidden: each line from the initial state, or the state carried on from line to line."
 )
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
-def command(model, output, kind, matrix, hidden, per, independent, force):
+def command(model, output, kind, matrix, hidden, per, carried, force):
     """Write word vectors, weights or hidden vectors of MODEL (a run directory or a model file) for other programs.
 
     \b
@@ -57,59 +49,53 @@ def command(model, output, kind, matrix, hidden, per, independent, force):
     if matrix and kind in WEIGHTS:
         raise UsageError(f"--matrix: a file of format {kind} has all weights", "leave it out, or choose word2vec")
     output = new_file(output, force)
-    if hidden is not None:
-        shown = hidden_vectors(model, hidden, per, not independent, output)
-    elif kind in WEIGHTS:
-        shown = weights(model, kind, output)
-    else:
-        shown = word_vectors(model, kind or FORMATS[0], matrix, output)
-    click.echo(f"{'<stdout>' if output == '-' else output}: {shown}", err=True)
-
-
-def word_vectors(path, kind, matrix, output):
-    """Write a file of word vectors; return what it holds."""
-    from rnnlm.compat.export import word_vectors
     from rnnlm.loading import EVERY_MODEL, load_model
+
+    if hidden is not None:
+        export_hidden_vectors(load_model(model), hidden, per, carried, output)
+    elif kind in WEIGHTS:
+        export_weights(load_model(model, EVERY_MODEL), kind, output)
+    else:
+        export_word_vectors(load_model(model, EVERY_MODEL), kind or FORMATS[0], matrix, output)
+
+
+def export_word_vectors(loaded, kind, matrix, output):
+    """Write a file of word vectors."""
+    from rnnlm.compat.export import word_vectors
     from rnnlm.text import vectors
 
-    name, words, array = word_vectors(load_model(path, EVERY_MODEL), matrix)
+    name, words, array = word_vectors(loaded, matrix)
     fits = vectors.writable(words)
     left_out = [word for word, fit in zip(words, fits) if not fit]
     if left_out:
         few = ", ".join(map(repr, left_out[:5]))
-        click.echo(f"note: {len(left_out)} words with white space are left out: {few}", err=True)
+        tell(f"note: {len(left_out)} words with white space are left out: {few}")
         words, array = [word for word, fit in zip(words, fits) if fit], array[fits]
     if kind == "word2vec-binary":
-        send(output, lambda file: vectors.write_binary(file, words, array))
+        file = send(output, lambda file: vectors.write_binary(file, words, array))
     else:
-        send(output, lambda file: vectors.write(file, words, array, header=kind == "word2vec"))
-    return f"{len(words):,} word vectors of {array.shape[1]} numbers ({name})"
+        file = send(output, lambda file: vectors.write(file, words, array, header=kind == "word2vec"))
+    tell(f"{file}: {len(words):,} word vectors of {array.shape[1]} numbers ({name})")
 
 
-def weights(path, kind, output):
-    """Write a file of all weights; return what it holds."""
+def export_weights(loaded, kind, output):
+    """Write a file of all weights."""
     from rnnlm.compat.export import write_npz, write_safetensors
-    from rnnlm.loading import EVERY_MODEL, load_model
 
-    loaded = load_model(path, EVERY_MODEL)
-    send(output, lambda file: (write_npz if kind == "npz" else write_safetensors)(file, loaded))
+    file = send(output, lambda file: (write_npz if kind == "npz" else write_safetensors)(file, loaded))
     named = loaded.network.params.named
-    return ", ".join(f"{name} {'x'.join(map(str, array.shape))}" for name, array in named.items())
+    tell(f"{file}: " + ", ".join(f"{name} {'x'.join(map(str, array.shape))}" for name, array in named.items()))
 
 
-def hidden_vectors(path, text, per, carried, output):
-    """Write a file of hidden vectors; return what it holds."""
+def export_hidden_vectors(loaded, text, per, carried, output):
+    """Write a file of hidden vectors."""
     from rnnlm.compat.export import hidden_vectors, write_rows
-    from rnnlm.loading import load_model
     from rnnlm.text.lines import lines, text_name
     from rnnlm.text.unknown import UnknownWords
 
-    loaded = load_model(path)
     unknown = UnknownWords(loaded.vocab, text_name(text))
     found = hidden_vectors(loaded, map(unknown.split, lines(text)), carried)
     rows = (each[1:] if per == "word" else each[-1:] for each in found)
     shape: list[int] = []
-    send(output, lambda file: shape.extend(write_rows(file, rows)))
-    if unknown.note:
-        click.echo(unknown.note, err=True)
-    return f"{shape[0]:,} hidden vectors of {shape[1]} numbers, one per {per}"
+    file = send(output, lambda file: shape.extend(write_rows(file, rows)))
+    tell(unknown.note, f"{file}: {shape[0]:,} hidden vectors of {shape[1]} numbers, one per {per}")

@@ -12,7 +12,7 @@ from rnnlm.cli.options import utf8
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
-@click.argument("text", default="-", metavar="[TEXT|-]", callback=utf8)
+@click.argument("text", default="-", metavar="[TEXT|-]", type=utf8)
 @click.option("-k", type=click.IntRange(min=1), help="How many words for each blank.  [default: 5]")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line of text.")
 def command(model, text, k, as_json):
@@ -24,6 +24,4 @@ def command(model, text, k, as_json):
 
     The keys of --json are in docs/tasks.md.
     """
-    from rnnlm.loading import load_model
-
-    tasks.answer(load_model(model, "fill"), text, k, None, as_json)
+    tasks.predict(model, text, k, None, as_json, command="fill")

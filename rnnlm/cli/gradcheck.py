@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from rnnlm.cli.output import tell
 from rnnlm.cli.tables import line
 from rnnlm.errors import NumericalError, UsageError
 
@@ -40,8 +41,7 @@ def command(source, overrides):
         network.params.flat[...] = loaded.network.params.flat
     else:
         settings, messages = config.load(config_file(source), Config, overrides)
-        for message in messages:
-            click.echo(message, err=True)
+        tell(*messages)
         vocab = gradcheck.synthetic_vocab_for(settings.model)
         network = Network(settings.model, vocab, np.float64, np.random.default_rng(settings.seed))
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 import textwrap
 from pathlib import Path
 
 import click
 
+from rnnlm.cli.output import answer
 from rnnlm.cli.tables import decimal, table
 
 
@@ -27,18 +27,12 @@ def command(model, as_json):
     from rnnlm.show.facts import describe
 
     loaded = load_model(model, EVERY_MODEL)
-    facts = describe(loaded, model)
-    if as_json:
-        click.echo(json.dumps(facts | {"config": config.plain(loaded.config)}, ensure_ascii=False))
-        return
-    for line in report(facts):
-        click.echo(line)
-    click.echo("configuration")
-    click.echo(textwrap.indent(config.dump(loaded.config).rstrip("\n"), "  "))
+    facts = describe(loaded, model) | {"config": config.plain(loaded.config)}
+    answer(facts, report(facts, config.dump(loaded.config)), as_json)
 
 
-def report(facts):
-    """Facts of `describe` as lines of text."""
+def report(facts, configuration):
+    """Facts of `describe`, and the configuration in YAML, as lines of text."""
     vocab, training, run = facts["vocabulary"], facts["training"], facts["run"]
     yield f"model       {facts['model']} ({facts['bytes'] / 1e6:.1f} MB, by rnnlm {facts['rnnlm']})"
     yield f"kind        {facts['kind']}"
@@ -65,3 +59,5 @@ def report(facts):
     if run:
         how = "finished" if run["finished"] else f"unfinished; go on with: rnnlm train {run['path']} --resume"
         yield f"run         epoch {run['epoch']}, step {run['step']:,}, {how}"
+    yield "configuration"
+    yield textwrap.indent(configuration.rstrip("\n"), "  ")

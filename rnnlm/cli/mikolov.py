@@ -24,6 +24,7 @@ import math
 import click
 
 from rnnlm.cli.options import oov_rule
+from rnnlm.cli.output import tell
 from rnnlm.cli.tables import LARGE
 from rnnlm.errors import DataError, UsageError
 from rnnlm.lm.oov import CHOICES
@@ -57,8 +58,7 @@ def run(argv):
         logp, number = nbest(scorer, lines(path), rule, unknown)
     else:
         logp, number = text(scorer, lines(path), debug > 1, unknown)
-    for note in filter(None, [*unknown.markers.notes, unknown.warning]):
-        click.echo(note, err=True)
+    tell(*unknown.markers.notes, unknown.warning)
     if not number and "-nbest" not in flags:
         raise DataError(f"{path}: no words that the model knows, and no line", "a sentence a line is expected")
     if debug > 0:
@@ -123,16 +123,12 @@ def text(scorer, lines, table, unknown):
     total, number = 0.0, 0
     sentences, ahead = itertools.tee(map(unknown.split, lines))
     for words, log_p in zip(sentences, scorer.log_probs(ahead)):
-        for word, x in zip([*words, "</s>"], log10(scorer, words, log_p)):
+        known = [*(word in scorer.vocab.index for word in words), True]
+        for word, nats, is_known in zip([*words, "</s>"], log_p, known):
+            log10 = float(nats) / math.log(10)
             if table:
                 index = 0 if word == "</s>" else scorer.vocab.index.get(word, 0) - 1  # theirs begin with </s>
-                click.echo("-1\t0\t\tOOV" if x is None else f"{index}\t{10**x:.10f}\t{word}")
-            if x is not None:
-                total, number = total + x, number + 1
+                click.echo(f"{index}\t{10**log10:.10f}\t{word}" if is_known else "-1\t0\t\tOOV")
+            if is_known:
+                total, number = total + log10, number + 1
     return total, number
-
-
-def log10(scorer, words, log_p):
-    """Log-probabilities to base 10, one per word and `</s>`; None for a word out of the vocabulary."""
-    known = [*(word in scorer.vocab.index for word in words), True]
-    return [float(x) / math.log(10) if is_known else None for x, is_known in zip(log_p, known)]

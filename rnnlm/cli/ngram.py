@@ -8,20 +8,13 @@ from pathlib import Path
 
 import click
 
-from rnnlm.cli.output import new_file
+from rnnlm.cli.output import new_file, output_option, tell
 from rnnlm.errors import UsageError
 
 
 @click.command()
 @click.argument("texts", metavar="TEXT...", nargs=-1, required=True)
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    required=True,
-    type=click.Path(dir_okay=False, allow_dash=True),
-    help="ARPA file to write, gzipped if its name ends in .gz; `-` for standard output.",
-)
+@output_option("ARPA file to write, gzipped if its name ends in .gz; `-` for standard output.")
 @click.option("--order", type=click.IntRange(min=1, max=20), default=5, help="Length of the longest n-grams.")
 @click.option(
     "--vocab",
@@ -68,16 +61,15 @@ def command(texts, output, order, vocab, prune, force):
         sys.stdout.buffer.flush()  # fails before it is said to be written
     else:
         arpa.save(model, output)
-    for note in notes:
-        click.echo(note, err=True)
+    tell(*notes)
     sentences = int((ids == EOS).sum())
-    click.echo(f"{' + '.join(map(text_name, texts))}: {sentences} sentences, {len(ids) - sentences} words", err=True)
+    tell(f"{' + '.join(map(text_name, texts))}: {sentences} sentences, {len(ids) - sentences} words")
     for n, (listed, (discounts, own)) in enumerate(zip(model.orders, model.discounts), 1):
         note = "" if own else "  (the text is too small or too even to have its own)"
         shown = " ".join(f"{d:.3f}" for d in discounts)
-        click.echo(f"  {len(listed.keys)} {n}-grams, discounts {shown}{note}", err=True)
+        tell(f"  {len(listed.keys)} {n}-grams, discounts {shown}{note}")
     name = "<stdout>" if output == "-" else output
-    click.echo(f"{name}: written after {time.perf_counter() - started:.1f} s", err=True)
+    tell(f"{name}: written after {time.perf_counter() - started:.1f} s")
 
 
 def vocabulary(path):

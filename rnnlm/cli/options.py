@@ -7,61 +7,69 @@ from pathlib import Path
 
 import click
 
+from rnnlm.cli.output import tell
 from rnnlm.errors import UsageError
+from rnnlm.lm.oov import CHOICES, FIXED, Oov
 
 
-def mix_options(command):
-    """Options of a mixture: --mix, and --weights (also --mix-weights)."""
-    weights = click.option(
-        "--weights",
-        "--mix-weights",
-        "mix_weights",
-        metavar="W,W...",
-        help="Weights of MODEL and of each --mix, in this order; their sum is 1.  [default: all equal]",
-    )
-    mix = click.option(
+def several(*options):
+    """One decorator of a command in place of several, which --help shows in this order."""
+
+    def decorate(command):
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+mix_options = several(
+    click.option(
         "--mix",
         metavar="MODEL",
         multiple=True,
         type=click.Path(path_type=Path),
         help="Another model, a network or an ARPA file, mixed with the first word by word. May be repeated.",
-    )
-    return mix(weights(command))
-
-
-def independent_option(default=None):
-    """Option --independent/--continuous. default: True, or None for each model as it was trained."""
-    shown = "  [default: as each model was trained]" if default is None else ""
-    return click.option(
-        "--independent/--continuous",
-        default=default,
-        help=f"Each sentence from the initial state, or the state carried on from one to the next.{shown}",
-    )
-
-
-def oov_options(command):
-    """Options of words out of the vocabulary in scores of sentences: --oov and --oov-penalty."""
-    from rnnlm.lm.oov import CHOICES
-
-    penalty = click.option(
-        "--oov-penalty",
-        type=float,
-        metavar="X",
-        help="Taken from log10 of the probability of each word out of the vocabulary.  [default: 0; fixed: 5]",
-    )
-    how = click.option(
+    ),
+    click.option(
+        "--weights",
+        "--mix-weights",
+        "mix_weights",
+        metavar="W,W...",
+        help="Weights of MODEL and of each --mix, in this order; their sum is 1.  [default: all equal]",
+    ),
+)
+# Of words out of the vocabulary in scores of sentences.
+oov_options = several(
+    click.option(
         "--oov",
         type=click.Choice(CHOICES),
         default="unk",
         help="Words out of the vocabulary: count as <unk>, not at all, or the penalty alone.",
-    )
-    return how(penalty(command))
+    ),
+    click.option(
+        "--oov-penalty",
+        type=float,
+        metavar="X",
+        help="Taken from log10 of the probability of each word out of the vocabulary.  [default: 0; fixed: 5]",
+    ),
+)
+
+
+def independent_option(
+    default=None, help="Each sentence from the initial state, or the state carried on from one to the next."
+):
+    """Option --independent/--continuous, which a command gets as `carried`; None: as each model was trained."""
+
+    def carried(context, parameter, independent):
+        return None if independent is None else not independent
+
+    shown = "  [default: as each model was trained]" if default is None else ""
+    return click.option("--independent/--continuous", "carried", default=default, callback=carried, help=help + shown)
 
 
 def oov_rule(oov, penalty):
     """The rule that the options --oov and --oov-penalty stand for. Raises UsageError."""
-    from rnnlm.lm.oov import FIXED, Oov
-
     if penalty is not None and oov == "exclude":
         raise UsageError(f"--oov-penalty with --oov {oov}", "leave one of them out")
     if penalty is not None and not 0 <= penalty < math.inf:
@@ -92,26 +100,23 @@ def mixture(models, weights=None, dev=None):
         capitals = [word for word in model.scorer.vocab.index if word != word.lower()] if scorer.vocab.lower else []
         if capitals:
             note = f"{len(capitals)} words with capitals, such as {capitals[0]!r}, which never occur: another model"
-            click.echo(f"warning: {model.path}: {note} lowercases the text, and so the mixture does", err=True)
+            tell(f"warning: {model.path}: {note} lowercases the text, and so the mixture does")
     for model, missing in zip(models, map(len, scorer.lacks)):
         if missing:
-            click.echo(
-                f"{model.path}: lacks {missing} words that the others have, gives them probability zero", err=True
-            )
+            tell(f"{model.path}: lacks {missing} words that the others have, gives them probability zero")
     if dev:
         from rnnlm.text.lines import lines, text_name
         from rnnlm.text.unknown import UnknownWords
 
         unknown = UnknownWords(scorer.vocab, text_name(dev))
         scorer.weights = fit(scorer, filter(None, map(unknown.split, lines(dev))), text_name(dev))
-        for note in filter(None, [*unknown.markers.notes, unknown.warning]):
-            click.echo(note, err=True)
-        click.echo(f"{text_name(dev)}: weights {' '.join(f'{w:.4f}' for w in scorer.weights)}", err=True)
+        tell(*unknown.markers.notes, unknown.warning)
+        tell(f"{text_name(dev)}: weights {' '.join(f'{w:.4f}' for w in scorer.weights)}")
     return scorer
 
 
-def utf8(context, parameter, text):
+def utf8(text):
     """The text of an argument. Raises UsageError for bytes that are not UTF-8, for which Python has lone surrogates."""
-    if any("\ud800" <= character <= "\udfff" for character in text or ""):
+    if any("\ud800" <= character <= "\udfff" for character in text):
         raise UsageError(f"{ascii(text)}: not UTF-8", "convert it, for example with: iconv -f ISO-8859-1 -t UTF-8")
     return text

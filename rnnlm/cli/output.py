@@ -1,16 +1,46 @@
-"""Options of commands that write a file: where, and whether it may replace one."""
+"""What commands print, and the files that they write."""
 
 from __future__ import annotations
 
 import io
+import json
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import click
 
 from rnnlm.errors import UsageError
-from rnnlm.files import descriptor, is_stream
+from rnnlm.files import descriptor, is_stream, write_whole
 
 STDOUT = "-"
+
+
+def tell(*notes: str) -> None:
+    """Print notes on standard error, all but empty ones."""
+    for note in filter(None, notes):
+        click.echo(note, err=True)
+
+
+def show(lines: Iterable[str]) -> None:
+    """Print lines on standard output, each as soon as it is known."""
+    for line in lines:
+        click.echo(line)
+
+
+def answer(facts: Any, lines: Iterable[str], as_json: bool) -> None:
+    """Print facts as one line of JSON, in which a number that is not finite is null, or else lines for people."""
+    if as_json:
+        facts = json.loads(json.dumps(facts), parse_constant=lambda name: None)
+        text = json.dumps(facts, ensure_ascii=False)
+        lines = [text.encode("utf-8", "backslashreplace").decode()]  # escapes of JSON for a name that is not UTF-8
+    show(lines)
+
+
+def output_option(help: str) -> Callable[..., Any]:
+    """Option -o of commands that write a file, which they cannot do without."""
+    path = click.Path(dir_okay=False, allow_dash=True)
+    return click.option("-o", "--output", metavar="FILE", required=True, type=path, help=help)
 
 
 def output_of(output: str) -> str:
@@ -35,13 +65,12 @@ def new_file(output: str, force: bool) -> str:
     return str(path)
 
 
-def send(output, write):
-    """Call `write` with a binary file, which becomes the file `output`, or goes to standard output."""
-    from rnnlm.files import write_whole
-
-    if output == "-":
-        memory = io.BytesIO()
-        write(memory)
-        click.echo(memory.getvalue(), nl=False)
-    else:
+def send(output: str, write: Callable[[Any], object]) -> str:
+    """Call `write` with a binary file, which becomes the file `output`, or goes to standard output; return its name."""
+    if output != STDOUT:
         write_whole(Path(output), write)
+        return output
+    memory = io.BytesIO()
+    write(memory)
+    click.echo(memory.getvalue(), nl=False)
+    return "<stdout>"

@@ -12,7 +12,7 @@ from rnnlm.cli.options import utf8
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
-@click.argument("text", default="-", metavar="[TEXT|-]", callback=utf8)
+@click.argument("text", default="-", metavar="[TEXT|-]", type=utf8)
 @click.option("-k", type=click.IntRange(min=1), help="How many words, or labels.  [default: 5]")
 @click.option(
     "--beam", type=click.IntRange(min=1), metavar="N", help="Search with a beam, and show the N best answers."
@@ -32,6 +32,4 @@ def command(model, text, k, beam, as_json):
 
     The keys of --json are in docs/tasks.md.
     """
-    from rnnlm.loading import load_model
-
-    tasks.answer(load_model(model, "predict"), text, k, beam, as_json)
+    tasks.predict(model, text, k, beam, as_json, command="predict")

@@ -7,14 +7,14 @@ from pathlib import Path
 import click
 
 from rnnlm.cli.options import utf8
-from rnnlm.cli.output import new_file, send
+from rnnlm.cli.output import new_file, send, tell
 
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("-o", "--output", metavar="FILE", help="HTML file; - is standard output.  [default: report.html in RUN]")
 @click.option("--text", metavar="FILE", help="Text to read.  [default: the validation text, or the training text]")
-@click.option("--sentence", metavar="TEXT", callback=utf8, help="Sentence to unroll.  [default: one of the text]")
+@click.option("--sentence", metavar="TEXT", type=utf8, help="Sentence to unroll.  [default: one of the text]")
 @click.option("--force", is_flag=True, help="Overwrite the file.")
 def command(run, output, text, sentence, force):
     """Write one page of HTML that shows RUN: what was trained, how it went, and what came of it.
@@ -34,8 +34,7 @@ def command(run, output, text, sentence, force):
 
     report = contents(run, text, sentence)
     page = render(report)
-    send(output, lambda file: file.write(page))
+    name = send(output, lambda file: file.write(page))
     left_out = [section.title.lower() for section in report.sections if section.data is None]
     note = f"; left out: {', '.join(left_out)}" if left_out else ""
-    shown = len(report.sections) - len(left_out)
-    click.echo(f"{'<stdout>' if output == '-' else output}: {len(page):,} bytes, {shown} sections{note}", err=True)
+    tell(f"{name}: {len(page):,} bytes, {len(report.sections) - len(left_out)} sections{note}")

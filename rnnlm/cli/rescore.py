@@ -12,7 +12,7 @@ import click
 
 from rnnlm.cli.launcher import among_ranks, refuse_stdin
 from rnnlm.cli.options import load, mix_options, oov_options, oov_rule
-from rnnlm.cli.output import output_of
+from rnnlm.cli.output import output_of, tell
 from rnnlm.cli.tables import table
 from rnnlm.errors import UsageError
 from rnnlm.files import write_whole
@@ -99,7 +99,7 @@ def command(
     begun = None
     if form is None:
         form, begun = guessed(lists[0])
-        click.echo(f"{text_name(lists[0])}: format {form}, '{FORMATS[form].line}', judged by its first lines", err=True)
+        tell(f"{text_name(lists[0])}: format {form}, '{FORMATS[form].line}', judged by its first lines")
     has_ac, has_old = (FORMATS[form].scored or bool(path) for path in (ac, old))
     check_scores(form, ac, old, unit)
     if tune and not ref:
@@ -137,10 +137,7 @@ def command(
                 changed.append(change(s.nbest, best, counted))
 
     write(output, rows())
-    for note in filter(None, [*notes, found.note]):
-        click.echo(f"note: {note}", err=True)
-    if unknown.note:
-        click.echo(unknown.note, err=True)
+    tell(*(f"note: {note}" for note in [*notes, found.note] if note), unknown.note)
     if errors:
         show(errors, verbose, err=output == "-")
     if verbose:
@@ -229,7 +226,7 @@ def tuned(scored, errors, weights, free, how):
     weights = tune(scored, [errors.distances(s.nbest) for s in scored], weights, free)
     names = WEIGHTS[:-1] if how == "exclude" else WEIGHTS
     options = (f"--{name} {str(weight).removesuffix('.0')}" for name, weight in zip(names, weights))
-    click.echo(f"weights: {' '.join(options)}", err=True)
+    tell(f"weights: {' '.join(options)}")
     return weights
 
 

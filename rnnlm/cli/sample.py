@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import math
 import secrets
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from rnnlm.cli.options import utf8
+from rnnlm.cli.output import answer, tell
 from rnnlm.errors import UsageError
-
-if TYPE_CHECKING:
-    from rnnlm.text.vocab import Vocabulary
+from rnnlm.text.lines import lines
 
 
 @click.command()
@@ -29,7 +26,7 @@ if TYPE_CHECKING:
 @click.option(
     "--prompt",
     metavar="TEXT|@FILE|-",
-    callback=utf8,
+    type=utf8,
     default="",
     show_default=False,
     help="Text that every sample continues.",
@@ -77,7 +74,7 @@ def command(
     prompt = read_prompt(prompt, vocab)
     if seed is None and not greedy:
         seed = secrets.randbits(32)
-        click.echo(f"seed {seed} (--seed {seed} draws the same text again)", err=True)
+        tell(f"seed {seed} (--seed {seed} draws the same text again)")
     choosing = Choosing(temperature, top_k, top_p, greedy, allow_unk)
     rng, ids = np.random.default_rng(seed), prompt_ids(prompt, vocab)
     samples = sample(loaded.network, number, loaded.stream, rng, choosing, max_tokens, ids, sentences)
@@ -85,34 +82,29 @@ def command(
     for i, one in enumerate(samples):
         text = joined(prompt, one.text(loaded.network), vocab)
         log10 = one.log_p / math.log(10)
-        if as_json:
-            tokens = len(one.ids) + one.finished
-            row = {"text": text, "prompt": prompt, "tokens": tokens, "logprob": log10, "finished": one.finished}
-            click.echo(json.dumps(row | {"seed": seed}, ensure_ascii=False))
-        else:
-            if i and separate:
-                click.echo("---")
-            click.echo(f"{log10:.6f}\t{text}" if logprob else text)
+        facts = {
+            "text": text, "prompt": prompt, "tokens": len(one.ids) + one.finished, "logprob": log10,
+            "finished": one.finished, "seed": seed,
+        }  # fmt: skip
+        rule = ["---"] if i and separate else []
+        answer(facts, [*rule, f"{log10:.6f}\t{text}" if logprob else text], as_json)
 
 
 def read_prompt(prompt, vocab):
     """The text of a prompt, with case and white space as the vocabulary has them."""
-    from rnnlm.text.lines import lines
-
     in_file = prompt == "-" or prompt.startswith("@")
     text = lines(prompt.removeprefix("@")) if in_file else prompt.split("\n")
     return "\n".join(vocab.join(vocab.split(line)) for line in text)
 
 
-def prompt_ids(prompt: str, vocab: Vocabulary) -> list[int]:
+def prompt_ids(prompt, vocab):
     """Token ids of a prompt, EOS for each line end in it. Prints a note of words out of the vocabulary."""
     from rnnlm.text.unknown import UnknownWords
     from rnnlm.text.vocab import EOS
 
     unknown = UnknownWords(vocab, "prompt")
     ids = [i for line in prompt.split("\n") for i in (EOS, *vocab.ids(unknown.split(line)))]
-    if unknown.note:
-        click.echo(unknown.note, err=True)
+    tell(unknown.note)
     return ids[1:]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import click
 
 from rnnlm.cli.launcher import among_ranks, refuse_stdin
 from rnnlm.cli.options import independent_option, load, mix_options, oov_options, oov_rule
+from rnnlm.cli.output import show, tell
+from rnnlm.text.lines import blocks, lines, text_name
 
 
 @click.command()
@@ -20,7 +23,7 @@ from rnnlm.cli.options import independent_option, load, mix_options, oov_options
 @oov_options
 @independent_option(default=True)
 @among_ranks
-def command(model, text, mix, mix_weights, words, base, oov, oov_penalty, independent, processes):
+def command(model, text, mix, mix_weights, words, base, oov, oov_penalty, carried, processes):
     """Log-probability of each line of TEXT under MODEL, `</s>` included.
 
     MODEL is a run directory, a model file or an ARPA file; TEXT is a file, or `-` for standard input. Prints exactly
@@ -28,11 +31,10 @@ def command(model, text, mix, mix_weights, words, base, oov, oov_penalty, indepe
     of `</s>` alone. If no line is empty, the sum over lines is with --oov exclude the logprob of `rnnlm eval --json`,
     and with --oov unk its logprob_unk. How many words are out of the vocabulary is said on standard error.
     """
-    from rnnlm.text.lines import blocks, lines, text_name
     from rnnlm.text.unknown import UnknownWords
 
     rule = oov_rule(oov, oov_penalty)
-    scorer = load([model, *mix], mix_weights, not independent)
+    scorer = load([model, *mix], mix_weights, carried)
     scale = {"10": math.log(10), "e": 1, "2": math.log(2)}[base]
     unknown = UnknownWords(scorer.vocab, text_name(text))
     # Independent lines: those there are so far, so that a program that waits for an answer gets it.
@@ -40,19 +42,15 @@ def command(model, text, mix, mix_weights, words, base, oov, oov_penalty, indepe
     shared = processes.size > 1
 
     def cut(some):  # of all lines, also those that other processes score: rank 0 counts their unknown words
-        return [*map(unknown.split, some)] if shared and independent else map(unknown.split, some)
+        return [*map(unknown.split, some)] if shared and not carried else map(unknown.split, some)
 
-    tokens = map(cut, blocks(text) if independent else [lines(text)])
-    for line in processes.shared_out(tokens, lambda sentences: scores(scorer, sentences, scale, rule, words)):
-        click.echo(line)
-    if unknown.note:
-        click.echo(unknown.note, err=True)
+    tokens = map(cut, [lines(text)] if carried else blocks(text))
+    show(processes.shared_out(tokens, lambda sentences: scores(scorer, sentences, scale, rule, words)))
+    tell(unknown.note)
 
 
 def scores(scorer, sentences, scale, rule, words):
     """A line of numbers for each sentence."""
-    import itertools
-
     own, ahead = itertools.tee(sentences)
     for tokens, log_p in zip(own, scorer.log_probs(ahead)):
         counted = [x / scale for x in rule.counted(tokens, log_p, scorer.vocab)]

@@ -6,10 +6,11 @@ import os
 import shutil
 import sys
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate, takewhile, zip_longest
-from typing import Any
+from typing import Any, TypeVar
 
+Item = TypeVar("Item")
 NARROW = 16  # cells of the terminal; columns are not made narrower than this
 LARGE = 1e7  # from here on numbers have an exponent
 NAMES = {" ": "<space>", "\t": "<tab>", "\u3000": "<wide space>"}
@@ -59,6 +60,11 @@ def decimal(x: float, sign: str = "") -> str:
     return format(x, f"{sign}.2f" if abs(x) < LARGE else f"{sign}.4g")
 
 
+def cell(value: Any, layout: Callable[[Any], str], missing: str = "-") -> str:
+    """A value in a layout; `missing` in place of None."""
+    return missing if value is None else layout(value)
+
+
 def visible(text: str) -> str:
     """`text` with names for white space alone, and escapes for what does not show or moves the cursor."""
     return text if text.isprintable() and text not in NAMES else NAMES.get(text, repr(text)[1:-1])
@@ -96,6 +102,25 @@ def wrap(text: str, limit: int) -> list[str]:
         parts.append(text[:end])
         text = text[end:].lstrip(" ")
     return [*parts, text]
+
+
+def in_rows(items: Iterable[Item], cells: Callable[[Item], int], gap: int, limit: int) -> Iterator[list[Item]]:
+    """Items in rows of at most `limit` cells, with gaps between them; cells(item): how wide it is."""
+    row: list[Item] = []
+    used = 0
+    for item in items:
+        if row and used + cells(item) > limit:
+            yield row
+            row, used = [], 0
+        row.append(item)
+        used += cells(item) + gap
+    yield row
+
+
+def with_figures(texts: Sequence[str], figures: Sequence[str], gap: int) -> list[str]:
+    """Two lines: texts, and the figure of each one below it."""
+    widths = [max(map(width, pair)) for pair in zip(texts, figures)]
+    return [line(texts, widths, "l", gap), line(figures, widths, "l", gap)]
 
 
 def _cells(character: str) -> int:

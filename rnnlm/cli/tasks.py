@@ -2,52 +2,40 @@
 
 from __future__ import annotations
 
-import json
-
-import click
-
+from rnnlm.cli.output import answer, tell
 from rnnlm.cli.tables import table, visible
+from rnnlm.text.lines import text_name
 
 
-def evaluate(loaded, paths, as_json):
-    """Print the figures of a model on each text."""
-    from rnnlm.nn.heads.loss import finite
-    from rnnlm.text.lines import text_name
+def evaluate(loaded, path, as_json):
+    """Print the figures of a model on a text."""
     from rnnlm.text.unknown import notes
 
     settings, task = loaded.config, loaded.task
-    for path in paths:
-        corpus = task.encode([path], loaded.vocab, settings.data, settings.model)
-        for note in notes(corpus):
-            click.echo(note, err=True)
-        figures = task.evaluate(loaded.network, corpus, settings.training.batch)
-        sizes = {"sentences": corpus.sentences, "words": corpus.words, "oovs": corpus.oovs}
-        if as_json:
-            figures = {name: finite(x) if isinstance(x, float) else x for name, x in figures.items()}
-            row = {"model": str(loaded.path), "kind": settings.model.kind, "file": text_name(path)} | sizes | figures
-            click.echo(json.dumps(row, ensure_ascii=False))
-        else:
-            click.echo(f"file {corpus.name}: {corpus.sentences} sentences, {corpus.words} words, {corpus.oovs} OOVs")
-            show(task.report(figures))
+    corpus = task.encode([path], loaded.vocab, settings.data, settings.model)
+    tell(*notes(corpus))
+    figures = task.evaluate(loaded.network, corpus, settings.training.batch)
+    sizes = {"sentences": corpus.sentences, "words": corpus.words, "oovs": corpus.oovs}
+    facts = {"model": str(loaded.path), "kind": settings.model.kind, "file": text_name(path)} | sizes | figures
+    heading = f"file {corpus.name}: {corpus.sentences} sentences, {corpus.words} words, {corpus.oovs} OOVs"
+    answer(facts, lines_of([heading, *task.report(figures)]), as_json)
 
 
-def answer(loaded, text, k, beam, as_json):
-    """Print the answers of a model to the lines of a text, or to the rows of a matrix."""
+def predict(path, text, k, beam, as_json, command):
+    """Print the answers of a model, which has to be of a kind for the command, to the lines of a text."""
+    from rnnlm.loading import load_model
+
+    loaded = load_model(path, command)
     for one in loaded.task.predict(loaded.network, text, k, beam):
-        if one.note:
-            click.echo(one.note, err=True)
-        if as_json:
-            click.echo(json.dumps(one.facts, ensure_ascii=False))
+        tell(one.note)
+        answer(one.facts, lines_of(one.lines, align="l", gap=3), as_json)
+
+
+def lines_of(parts, **layout):
+    """Lines of parts that are lines themselves, or rows of tables, in which predictions have their probabilities."""
+    for part in parts:
+        if isinstance(part, str):
+            yield part
         else:
-            show(one.lines, align="l", gap=3)
-
-
-def show(lines, **layout):
-    """Print lines; a list of rows is a table, in which a prediction has its probability before it."""
-    for line in lines:
-        if isinstance(line, str):
-            click.echo(line)
-            continue
-        rows = [[x if isinstance(x, str) else f"{x.p:.4f} {visible(x.word)}" for x in row] for row in line]
-        for text in table(rows, **layout):
-            click.echo(text)
+            rows = [[x if isinstance(x, str) else f"{x.p:.4f} {visible(x.word)}" for x in row] for row in part]
+            yield from table(rows, **layout)

@@ -8,20 +8,13 @@ import sys
 import click
 from tqdm import tqdm
 
-from rnnlm.cli.output import new_file
+from rnnlm.cli.output import new_file, output_option, send, tell
 from rnnlm.errors import DataError
 
 
 @click.command(name="vocab")
 @click.argument("texts", metavar="TEXT...", nargs=-1, required=True)
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    required=True,
-    type=click.Path(dir_okay=False, allow_dash=True),
-    help="Vocabulary file to write.",
-)
+@output_option("Vocabulary file to write.")
 @click.option("--level", type=click.Choice(["word", "char"]), default="word", help="What a token is.")
 @click.option("--max-size", type=click.IntRange(min=4), help="Most entries, the three special tokens included.")
 @click.option("--min-count", type=click.IntRange(min=1), default=1, help="Leave out tokens that occur less often.")
@@ -43,25 +36,20 @@ def command(texts, output, level, max_size, min_count, lower, keep, blank_lines,
     output = new_file(output, force)
     counts = _count(texts, level, lower, blank_lines)
     if set(counts.tokens.values()) == {1} and counts.total == counts.sentences > 1:
-        click.echo(
+        tell(
             f"warning: {' + '.join(map(text_name, texts))}: a list of words, each of which counts 1: "
-            "give the list itself as data.vocab, and counts come from the training text",
-            err=True,
+            "give the list itself as data.vocab, and counts come from the training text"
         )
     kept = _count([keep], level, lower, blank_lines).tokens if keep else ()
     vocab = build(counts, max_size, min_count, kept)
-    for note in white.note(vocab.words) if level == "word" else ():
-        click.echo(note, err=True)
-    if output == "-":
-        sys.stdout.buffer.write(vocab.to_bytes())
-    else:
-        vocab.save(output)
-    name = "<stdout>" if output == "-" else output
-    click.echo(f"{' + '.join(map(text_name, texts))}: {_describe(counts)}", err=True)
-    click.echo(f"{name}: {len(vocab)} entries, sha {vocab.fingerprint[:12]}; {_coverage(counts, vocab)}", err=True)
+    if level == "word":
+        tell(*white.note(vocab.words))
+    name = send(output, lambda file: file.write(vocab.to_bytes()))
+    tell(f"{' + '.join(map(text_name, texts))}: {_describe(counts)}")
+    tell(f"{name}: {len(vocab)} entries, sha {vocab.fingerprint[:12]}; {_coverage(counts, vocab)}")
     for path in check:
         counts = _count([path], level, lower, blank_lines)
-        click.echo(f"{text_name(path)}: {_describe(counts)}; {_coverage(counts, vocab)}", err=True)
+        tell(f"{text_name(path)}: {_describe(counts)}; {_coverage(counts, vocab)}")
 
 
 def _count(paths, level, lower, blank_lines):
@@ -76,8 +64,7 @@ def _count(paths, level, lower, blank_lines):
         seen = lambda block: bar.update(len(block))  # noqa: E731
         text = (line for path in paths for line in markers.watch(lines(path, seen), text_name(path)))
         counts = count(text, level, lower, blank_lines)
-    for note in markers.notes:
-        click.echo(note, err=True)
+    tell(*markers.notes)
     if not counts.sentences:
         raise DataError(
             f"{' + '.join(map(text_name, paths))}: no sentences", "a sentence is a line with at least one word"

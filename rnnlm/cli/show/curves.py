@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
 from rnnlm.cli import EXIT_INTERRUPTED
+from rnnlm.cli.output import answer, tell
 from rnnlm.cli.progress import duration
 from rnnlm.cli.show.plot import label, plot_option, pyplot_for, save
 from rnnlm.cli.show.terminal import PALETTE, Plot, canvas_kind, side_by_side
-from rnnlm.cli.tables import coloured, cut, decimal, table, visible
+from rnnlm.cli.tables import cell, coloured, cut, decimal, table, visible
 from rnnlm.errors import DataError, UsageError
 
 ROWS = 20  # validations in the table
@@ -50,7 +52,7 @@ def command(runs, x, nats, as_table, follow, plot, as_json):
         raise UsageError("--follow and --json exclude each other", "leave one of them out")
     pyplot = pyplot_for(plot) if plot else None
     if not (as_table or as_json) and canvas_kind() is None:
-        click.echo("note: a table, because plotille is not installed; for a plot: pip install 'rnnlm[plot]'", err=True)
+        tell("note: a table, because plotille is not installed; for a plot: pip install 'rnnlm[plot]'")
         as_table = True
 
     def show():
@@ -60,22 +62,21 @@ def command(runs, x, nats, as_table, follow, plot, as_json):
         if not follow and all(course.empty for course in found):
             raise DataError(f"{runs[0]}: nothing in its log yet", "wait for the first line, or use --follow")
         if as_json:
-            click.echo(json.dumps({"runs": [asdict(course) for course in found]}, ensure_ascii=False))
+            answer({"runs": list(map(asdict, found))}, (), as_json)
             return
         page = list(tables(found) if as_table else plots(found, x, not nats, follow))
         if follow:
             click.clear()  # on a terminal alone
         click.echo("\n".join(page))
         if pyplot:
-            figure = draw(pyplot, found, x, not nats)
-            save(figure, plot)
-            pyplot.close(figure)
+            save(draw(pyplot, found, x, not nats), plot)
+            pyplot.close()
 
     if follow:
         watch(runs, show)
     show()
     if pyplot:
-        click.echo(f"{plot}: the course of {len(runs)} training{'s' * (len(runs) != 1)}", err=True)
+        tell(f"{plot}: the course of {len(runs)} training{'s' * (len(runs) != 1)}")
 
 
 def watch(runs, show):
@@ -147,16 +148,11 @@ def plots(found, x, perplexity, fit):
             plot.cross(mark.x, 1 if one else mark.run)
         return plot.lines()
 
-    yield from map(trimmed, drawn(first, size.columns, high))
+    yield from map(str.rstrip, drawn(first, size.columns, high))
     for i in range(0, len(others), max(number, 1)):
         wide = (size.columns - 2 * (number - 1)) // number
-        yield from map(trimmed, side_by_side([drawn(panel, wide, SMALL) for panel in others[i : i + number]]))
+        yield from map(str.rstrip, side_by_side([drawn(panel, wide, SMALL) for panel in others[i : i + number]]))
     yield from tail
-
-
-def trimmed(line):
-    """A line without blanks at its end."""
-    return line.rstrip()
 
 
 def marker(run, kind, one, colours):
@@ -194,12 +190,12 @@ def remarks(found):
         if nats:
             best, i = min(nats)
             row = {key: column[i] for key, column in course.validations.items()}
-            at = f"epoch {row['epoch']:.2f}, step {counted(row['step'])}, {timed(row['seconds'])}"
+            at = f"epoch {row['epoch']:.2f}, step {cell(row['step'], '{:,}'.format)}, {cell(row['seconds'], duration)}"
             yield f"{name}best validation {i + 1}: {course.perplexity} {power(best)} ({best:.4f} nats), {at}"
         lost = course.divergences
         for step, what, back in zip(lost["step"], lost["diverged"], lost["back"]):
             end = f"back to {back}" if back else "training ended"
-            yield f"{name}× diverged after step {counted(step)}: {visible(str(what))}; {visible(str(end))}"
+            yield f"{name}× diverged after step {cell(step, '{:,}'.format)}: {visible(str(what))}; {visible(str(end))}"
 
 
 def tables(found):
@@ -216,40 +212,28 @@ def tables(found):
         stride = max(1, (n - 1) / (ROWS - 1))
         chosen = sorted({n - 1 - round(i * stride) for i in range(ROWS)}.intersection(range(n)).union(best))
         short = {"perplexity": "ppl", "pseudo-perplexity": "pppl"}[course.perplexity]
-        train = rows["train_nats" if tested else "loss"]
-        heads = ["epoch", "step", "lr", f"train {short}", *([f"valid {short}", "nats"] if tested else ["norm"]), "clip"]
-        lines = [[*heads, "time", ""]]
+        columns: list[tuple[str, str, Callable[[Any], str]]] = [
+            ("epoch", "epoch", decimal), ("step", "step", "{:,}".format), ("lr", "lr", "{:.3g}".format),
+            (f"train {short}", "train_nats" if tested else "loss", power),
+            *([(f"valid {short}", "valid_nats", power), ("nats", "valid_nats", "{:.4f}".format)] if tested
+              else [("norm", "norm", "{:.3g}".format)]),
+            ("clip", "clipped", "{:.0%}".format), ("time", "seconds", duration),
+        ]  # fmt: skip
+        lines = [[*(head for head, *_ in columns), ""]]
         for i in chosen:
-            middle = [rows["valid_nats"][i]] * 2 if tested else [rows["norm"][i]]
-            lines.append([
-                decimal(rows["epoch"][i]), counted(rows["step"][i]), general(rows["lr"][i]), power(train[i]),
-                *([power(middle[0]), "-" if middle[1] is None else f"{middle[1]:.4f}"] if tested
-                  else [general(middle[0])]),
-                "-" if rows["clipped"][i] is None else f"{rows['clipped'][i]:.0%}", timed(rows["seconds"][i]),
-                "best" if i in best else "",
-            ])  # fmt: skip
+            cells = (cell(rows[key][i], layout) for _, key, layout in columns)
+            lines.append([*cells, "best" if i in best else ""])
         yield from table(lines, "rrrrrrrrl")
         if len(chosen) < n:
             yield f"{len(chosen)} of {n} {'validations' if tested else 'lines about updates'}; --json has all"
     yield from remarks(found)
 
 
-def counted(step):
-    return "-" if step is None else f"{step:,}"
-
-
-def general(value):
-    return "-" if value is None else f"{value:.3g}"
-
-
 def power(nats):
+    """The perplexity e^nats."""
     from rnnlm.nn.heads.loss import exp_mean, figure
 
-    return "-" if nats is None else figure(exp_mean(nats, 1))
-
-
-def timed(seconds):
-    return "-" if seconds is None else duration(seconds)
+    return figure(exp_mean(nats, 1))
 
 
 # --- pictures ---

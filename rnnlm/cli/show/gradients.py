@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
+from rnnlm.cli.output import answer, tell
 from rnnlm.cli.show.plot import label, plot_option, pyplot_for, save
 from rnnlm.cli.tables import table
 
@@ -29,14 +29,9 @@ def command(sources, text, lags, positions, tokens, plot, as_json):
     """
     pyplot = pyplot_for(plot) if plot else None
     curves = [curve for source in sources for curve in curves_of(source, text, lags, positions, tokens)]
-    if as_json:
-        click.echo(json.dumps({"lags": lags, "curves": curves}, ensure_ascii=False))
-    else:
-        for line in report(curves, lags):
-            click.echo(line)
+    answer({"lags": lags, "curves": curves}, report(curves, lags), as_json)
     if pyplot:
-        save(draw(pyplot, curves, lags), plot)
-        click.echo(f"{plot}: the share of an error that is left, over the lag", err=True)
+        save(draw(pyplot, curves, lags), plot, "the share of an error that is left, over the lag")
 
 
 def curves_of(source, text, lags, positions, tokens):
@@ -56,8 +51,7 @@ def curves_of(source, text, lags, positions, tokens):
         networks, corpus = [("at the start", loaded.start()), ("trained", loaded.network)], None
     else:
         settings, messages = config.load(source, Config)
-        for message in messages:
-            click.echo(message, err=True)
+        tell(*messages)
         if settings.model.kind != "lm":
             raise UsageError(f"{source}: {settings.model.instead[0]}", "give a language model, of model.kind lm")
         ready = prepare(settings)

@@ -57,11 +57,10 @@ def command(tasks, lags, updates, units, chosen, seed, plot):
             click.echo(" " * 9 * (len(lags) - lags.index(lag) - 1) + f"{f'to {last}' if last else 'none':>9}")
             reached[name, kind] = last
     if plot:
-        _draw(pyplot, reached, lags, plot)
-        click.echo(f"{plot}: the last lag that each solved", err=True)
+        save(_draw(pyplot, reached, lags), plot, "the last lag that each solved")
 
 
-def _draw(pyplot, reached, lags, path):
+def _draw(pyplot, reached, lags):
     """Bar chart of the longest lag that each cell solved: a group for each cell, a colour for each task."""
     tasks, kinds = (list(dict.fromkeys(names)) for names in zip(*reached))
     figure, axes = pyplot.subplots(figsize=(8, 4))
@@ -74,4 +73,4 @@ def _draw(pyplot, reached, lags, path):
     axes.set_yticks(lags, lags)
     axes.set_ylabel("longest lag solved (steps)")
     axes.legend()
-    save(figure, path)
+    return figure

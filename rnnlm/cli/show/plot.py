@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from rnnlm.cli.output import tell
 from rnnlm.cli.tables import cut
 from rnnlm.errors import DataError, UsageError
 from rnnlm.files import is_stream, write_whole
@@ -55,13 +56,12 @@ def pyplot_for(path: Path) -> Any:
     return pyplot
 
 
-def save(figure: Any, path: Path) -> None:
-    """Write a figure to a file, in fonts that have the characters of its texts; a note says if there are none.
+def save(figure: Any, path: Path, shows: str = "") -> None:
+    """Write a figure to a file, and say what it shows. A note says for which characters of its texts no font is there.
 
     Raises DataError and UsageError as `pyplot_for` does.
     """
-    if note := choose_fonts(figure):
-        click.echo(note, err=True)
+    tell(choose_fonts(figure))
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Glyph .* missing")  # the note has said it
@@ -74,6 +74,7 @@ def save(figure: Any, path: Path) -> None:
     except ValueError:
         known = ", ".join(sorted(figure.canvas.get_supported_filetypes()))
         raise UsageError(f"--plot {path}: no kind of picture has this ending", f"known: {known}") from None
+    tell(shows and f"{path}: {shows}")
 
 
 def label(text: str, limit: int = 40) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from rnnlm.cli.options import utf8
+from rnnlm.cli.output import answer, tell
 from rnnlm.cli.show.plot import plot_option, pyplot_for, save
-from rnnlm.cli.tables import coloured, cut, table, terminal_width, width
+from rnnlm.cli.tables import cell, coloured, cut, table, terminal_width, width
 from rnnlm.errors import UsageError
 
 WORD = 16  # cells of a word at most
@@ -21,7 +21,7 @@ SCALE = (232, 238, 244, 67, 74, 80, 78, 114, 150, 186)  # of the 256 colours: fr
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
-@click.argument("text", metavar="TEXT|-", callback=utf8)
+@click.argument("text", metavar="TEXT|-", type=utf8)
 @click.option("-k", type=click.IntRange(1), default=3, help="Predictions in each place.")
 @click.option("--line", type=click.IntRange(1), metavar="N", help="Line N of TEXT alone.")
 @plot_option
@@ -47,18 +47,12 @@ def command(model, text, k, line, plot, as_json):
         if pyplot and drawn:
             raise UsageError("--plot: TEXT has several lines, a picture has one", "choose one with --line N")
         drawn = one
-        if one.note:
-            click.echo(one.note, err=True)
-        if as_json:
-            click.echo(json.dumps(facts(one), ensure_ascii=False))
-        else:
-            for row in report(one, terminal_width() or PIPED, coloured()):
-                click.echo(row)
+        tell(one.note)
+        answer(facts(one), report(one, terminal_width() or PIPED, coloured()), as_json)
     if pyplot and drawn:
         from rnnlm.cli.show.diagram import draw
 
-        save(draw(pyplot, drawn), plot)
-        click.echo(f"{plot}: the network unrolled over the sentence", err=True)
+        save(draw(pyplot, drawn), plot, "the network unrolled over the sentence")
 
 
 def report(one, limit, colours):
@@ -82,7 +76,7 @@ def steps(side, limit):
         heads.remove("bits")
     rows = [[cut(word, WORD)] for word in words]
     if any(said):
-        rows = [[*row, number(x, ".2f")] for row, x in zip(rows, bits)]
+        rows = [[*row, cell(x, "{:.2f}".format, "")] for row, x in zip(rows, bits)]
     for chain in side.chains:
         heads += [f"|{chain.symbol}|", f"|dL/d{chain.symbol}|"]
         for row in rows:
@@ -126,8 +120,10 @@ def tree(side, limit, colours):
         names.append(cut(indent + (shown(word, known) if word else "()"), DEEP + WORD))
         (label, p), *_ = one.likely if one else [("", None)]
         given, bits = (one.came or "", one.bits) if one else ("", None)
-        figures.append([cut(label, WORD), number(p, ".3f"), cut(given, WORD), number(bits, ".2f"), f"{norm:.2f}",
-                        f"{error:.2e}"])  # fmt: skip
+        figures.append([
+            cut(label, WORD), cell(p, "{:.3f}".format, ""), cut(given, WORD), cell(bits, "{:.2f}".format, ""),
+            f"{norm:.2f}", f"{error:.2e}",
+        ])  # fmt: skip
     wide = max(map(width, names))
     chances = [None, *(chance(one) for one in side.predictions)]
     for name, p, row in zip(names, chances, table(figures, "lrlrrr", limit=limit - wide - 2)):
@@ -151,8 +147,3 @@ def painted(text, p):
 def shown(word, known):
     """A word of a text, with `<unk>` behind it where that is read in its place."""
     return word if known else f"{cut(word, WORD - len(' <unk>'))} <unk>"
-
-
-def number(x, form):
-    """A number as text; nothing for None."""
-    return "" if x is None else format(x, form)

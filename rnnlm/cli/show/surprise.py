@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from rnnlm.cli.options import independent_option
+from rnnlm.cli.output import answer
 from rnnlm.cli.show.plot import plot_option, pyplot_for, save
-from rnnlm.cli.tables import coloured, cut, decimal, line, table, terminal_width, visible, width
+from rnnlm.cli.tables import coloured, cut, decimal, in_rows, table, terminal_width, visible, width, with_figures
 from rnnlm.errors import UsageError
+from rnnlm.text.lines import lines, text_name
 
 WIDE = 80  # where there is no terminal
 LONGEST = 24  # cells of a word
@@ -29,7 +30,7 @@ COLOURS = ((None, None), (16, 230), (16, 222), (16, 214), (231, 166), (231, 88))
 @independent_option()
 @plot_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, on one line: see docs/show.md.")
-def command(model, text, sentences, k, independent, plot, as_json):
+def command(model, text, sentences, k, carried, plot, as_json):
     """How surprised MODEL is by each word of TEXT, a sentence a line: -log2 p bits.
 
     First come sentences with each word coloured by its bits, or where output is no terminal, with the bits below it;
@@ -41,21 +42,14 @@ def command(model, text, sentences, k, independent, plot, as_json):
     pyplot = pyplot_for(plot) if plot else None
     from rnnlm.loading import load_text_model
     from rnnlm.show.surprise import surprise
-    from rnnlm.text.lines import lines, text_name
 
-    loaded = load_text_model(model, None if independent is None else not independent)
+    loaded = load_text_model(model, carried)
     text = text or own_text(loaded)
     blank_lines = loaded.data is not None and loaded.data.blank_lines
     found = surprise(loaded.scorer, lines(text), sentences, k, blank_lines=blank_lines, name=text_name(text))
-    if as_json:
-        facts = json.loads(json.dumps({"model": str(loaded.path), **asdict(found)}), parse_constant=lambda name: None)
-        click.echo(json.dumps(facts, ensure_ascii=False))
-    else:
-        for row in report(found, loaded.scorer.vocab.level):
-            click.echo(row, color=coloured())
+    answer({"model": str(loaded.path), **asdict(found)}, report(found, loaded.scorer.vocab.level), as_json)
     if pyplot:
-        save(draw(pyplot, found), plot)
-        click.echo(f"{plot}: shares of the tokens and of the bits, by frequency in the training text", err=True)
+        save(draw(pyplot, found), plot, "shares of the tokens and of the bits, by frequency in the training text")
 
 
 def own_text(loaded):
@@ -114,31 +108,17 @@ def key(level, colours):
         yield "below each character its bits, + for 10 and more" if level == "char" else "below each word its bits"
 
 
-def rows_of(sentence, level, limit):
-    """Tokens of a sentence in rows that fit into `limit` cells: a list of (text, bits, cells) for each row."""
-    gap, wide = int(level == "word"), 0
-    row: list[tuple[str, float | None, int]] = []
-    for word, bits in zip(sentence.words, sentence.bits):
-        text = letter(word, level)
-        cells = max(width(text), len(figure_of(bits, level)))
-        if row and wide + cells > limit:
-            yield row
-            row, wide = [], 0
-        row.append((text, bits, cells))
-        wide += cells + gap
-    yield row
-
-
 def written(sentence, level, limit, colours):
     """Lines of a sentence: its tokens in the colours of their bits, or with a line of bits below each line."""
-    gap, rows = int(level == "word"), list(rows_of(sentence, level, limit))
+    gap = int(level == "word")
+    tokens = [(letter(word, level), figure_of(bits, level), bits) for word, bits in zip(sentence.words, sentence.bits)]
+    rows = list(in_rows(tokens, lambda token: max(map(width, token[:2])), gap, limit))
     for row in rows[:ROWS]:
+        texts, figures, bits = zip(*row)
         if colours:
-            yield (" " * gap).join(painted(text, bits) for text, bits, _ in row)
+            yield (" " * gap).join(map(painted, texts, bits))
         else:
-            widths = [cells for *_, cells in row]
-            yield line([text for text, *_ in row], widths, "l", gap)
-            yield line([figure_of(bits, level) for _, bits, _ in row], widths, "l", gap)
+            yield from with_figures(texts, figures, gap)
     if left := sum(map(len, rows[ROWS:])):
         yield f"... {left:,} more in this sentence"
 
@@ -170,9 +150,8 @@ def draw(pyplot, found):
     figure, axes = pyplot.subplots(figsize=(8, 0.6 * len(found.classes) + 1.2))
     for i, each in enumerate(found.classes):
         axes.barh(i - 0.2, each.share, 0.4, color="C0", label="" if i else "tokens")
-        axes.barh(
-            i + 0.2, each.share_of_bits, 0.4, color="C1", label="" if i else "bits", hatch="//", edgecolor="white"
-        )
+        style = {"color": "C1", "hatch": "//", "edgecolor": "white"}
+        axes.barh(i + 0.2, each.share_of_bits, 0.4, label="" if i else "bits", **style)
         axes.annotate(f" {each.bits:.1f} bits each", (each.share_of_bits, i + 0.2), va="center", fontsize=8)
     axes.set_yticks(range(len(found.classes)), [each.name for each in found.classes])
     axes.invert_yaxis()

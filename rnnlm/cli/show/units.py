@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import json
 from pathlib import Path
 
 import click
 
 from rnnlm.cli.options import utf8
+from rnnlm.cli.output import answer
 from rnnlm.cli.show.plot import label, plot_option, pyplot_for, save
-from rnnlm.cli.tables import coloured, cut, terminal_width, width, wrap
+from rnnlm.cli.tables import coloured, cut, in_rows, terminal_width, width, with_figures, wrap
 
 PIPED = 100  # width where there is no terminal
 WORD = 24  # cells of a word at most
@@ -23,7 +23,7 @@ DECIMALS = 4  # of the numbers in --json
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
-@click.argument("text", metavar="TEXT|-", callback=utf8)
+@click.argument("text", metavar="TEXT|-", type=utf8)
 @click.option(
     "--unit", "chosen", multiple=True, metavar="[LAYER:]N", help="Unit to show; repeatable.  [found by itself]"
 )
@@ -51,17 +51,11 @@ def command(model, text, chosen, best, most, tokens, plot, as_json):
     loaded = load_model(model, EVERY_MODEL)
     found = readings(loaded, text, tokens, best, chosen)
     characters = loaded.vocab.inputs.level == "char"
-    if as_json:
-        click.echo(
-            json.dumps({"model": str(model), "text": text, "sides": [facts(one) for one in found]}, ensure_ascii=False)
-        )
-    else:
-        for one in found:
-            for line in report(one, characters, most, terminal_width() or PIPED, coloured()):
-                click.echo(line)
+    limit, colours = terminal_width() or PIPED, coloured()
+    lines = (line for one in found for line in report(one, characters, most, limit, colours))
+    answer({"model": str(model), "text": text, "sides": list(map(facts, found))}, lines, as_json)
     if pyplot:
-        save(draw(pyplot, found, characters, most), plot)
-        click.echo(f"{plot}: activations of units over the text", err=True)
+        save(draw(pyplot, found, characters, most), plot, "activations of units over the text")
 
 
 def facts(one):
@@ -97,25 +91,20 @@ def report(one, characters, most, limit, colours):
         shares = (unit.values / largest).tolist()
         yield f"from -{largest:.2f} to {largest:.2f}"
         gap = 0 if characters else 1
-        below = [
-            LEVELS[block(share, len(LEVELS))] if characters else f"{100 * share * largest:+.0f}" for share in shares
-        ]
-        for row in rows(shown, below if not (characters or colours) else [""] * len(below), gap, limit):
+        below = [LEVELS[block(x, len(LEVELS))] if characters else f"{100 * x * largest:+.0f}" for x in shares]
+        for row in rows(shown, gap, limit, None if colours else below):
             if colours:
                 yield (" " * gap).join(click.style(text, fg=16, bg=colour(shares[i])) for i, text in row)
             else:
-                yield (" " * gap).join(padded(text, below[i]) for i, text in row).rstrip()
-                yield (" " * gap).join(padded(below[i], text) for i, text in row).rstrip()
+                yield from with_figures([text for _, text in row], [below[i] for i, _ in row], gap)
     yield ""
 
 
 def tokens_of(one, characters, most):
     """The tokens of the first lines as they are shown, a list for each line: (number, text)."""
     ends = [*one.lines[1:], len(one.words)]
-    lines = [range(first, end) for first, end in zip(one.lines[:most], ends)]
-    if characters:
-        return [[(i, one_cell(one.words[i])) for i in line] for line in lines]
-    return [[(i, cut(one.words[i], WORD)) for i in line] for line in lines]
+    tokens = [(i, one_cell(word) if characters else cut(word, WORD)) for i, word in enumerate(one.words)]
+    return [tokens[first:end] for first, end in zip(one.lines[:most], ends)]
 
 
 def one_cell(character):
@@ -125,32 +114,11 @@ def one_cell(character):
     return character if character.isprintable() and width(character) else "·"
 
 
-def rows(lines, below, gap, limit):
-    """Lines of tokens parted into rows of at most `limit` cells, LONGEST for a line.
-
-    below: what stands below each token, by its number.
-    """
+def rows(lines, gap, limit, below=None):
+    """Lines of tokens in rows of at most `limit` cells, LONGEST for a line; below: figures below them, by number."""
     for line in lines:
-        yield from itertools.islice(parted(line, below, gap, limit), LONGEST)
-
-
-def parted(line, below, gap, limit):
-    """One line of tokens in rows of at most `limit` cells."""
-    row: list[tuple[int, str]] = []
-    used = 0
-    for i, text in line:
-        wide = max(width(text), width(below[i]))
-        if row and used + wide > limit:
-            yield row
-            row, used = [], 0
-        row.append((i, text))
-        used += wide + gap
-    yield row
-
-
-def padded(text, other):
-    """A text with spaces behind it, so that it is as wide as the other one."""
-    return text + " " * (width(other) - width(text))
+        parted = in_rows(line, lambda token: max(width(token[1]), width(below[token[0]] if below else "")), gap, limit)
+        yield from itertools.islice(parted, LONGEST)
 
 
 def block(share, number):
@@ -169,7 +137,7 @@ def draw(pyplot, found, characters, most):
 
     gap, across = (0, 80) if characters else (1, 90)
     units = [(one, unit) for one in found for unit in one.units]
-    parts = [list(rows(tokens_of(one, characters, most), [""] * len(one.words), gap, across)) for one, _ in units]
+    parts = [list(rows(tokens_of(one, characters, most), gap, across)) for one, _ in units]
     heights = [len(part) + 1.5 for part in parts]
     figure, grid = pyplot.subplots(
         len(units), 1, squeeze=False, height_ratios=heights, figsize=(10, 0.22 * sum(heights) + 0.3), dpi=120

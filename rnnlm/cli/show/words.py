@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from rnnlm.cli.options import utf8
+from rnnlm.cli.output import answer
 from rnnlm.cli.show.plot import label, plot_option, pyplot_for, save
 from rnnlm.cli.tables import cut, table
 from rnnlm.errors import UsageError
@@ -16,14 +16,9 @@ from rnnlm.errors import UsageError
 LONGEST = 40  # cells of a word in the table
 
 
-def utf8_words(context, parameter, words):
-    """The words of an argument. Raises UsageError for one that is not UTF-8."""
-    return [utf8(context, parameter, word) for word in words]
-
-
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
-@click.argument("words", nargs=-1, metavar="WORD...", callback=utf8_words)
+@click.argument("words", nargs=-1, metavar="WORD...", type=utf8)
 @click.option("-k", type=click.IntRange(min=1), default=10, help="How many nearest words.")
 @click.option("--matrix", metavar="NAME", help="Matrix with a row per word, such as head.V.  [default: the embedding]")
 @click.option("--most", type=click.IntRange(min=1), default=100, help="The map has so many of the most frequent words.")
@@ -47,21 +42,12 @@ def command(model, words, k, matrix, most, plot, as_json):
     vectors = WordVectors.of(load_model(model, EVERY_MODEL), matrix)
     found = [vectors.nearest(word, k) for word in words]
     points = vectors.map(most, words)
-    if as_json:
-        facts = {
-            "model": vectors.model,
-            "matrix": vectors.name,
-            "words": list(map(asdict, found)),
-            "map": asdict(points),
-        }
-        click.echo(json.dumps(facts, ensure_ascii=False))
-    else:
-        for line in report(found):
-            click.echo(line)
+    words, matrix = list(map(asdict, found)), vectors.name
+    answer({"model": vectors.model, "matrix": matrix, "words": words, "map": asdict(points)}, report(found), as_json)
     if pyplot:
-        save(draw(pyplot, points, [one.word for one in found]), plot)
-        shown = f"{len(points.words)} words by the rows of {vectors.name}"
-        click.echo(f"{plot}: {shown}; the axes have {sum(points.explained):.0%} of their variance", err=True)
+        shown = f"{len(points.words)} words by the rows of {matrix}"
+        variance = f"the axes have {sum(points.explained):.0%} of their variance"
+        save(draw(pyplot, points, [one.word for one in found]), plot, f"{shown}; {variance}")
 
 
 def report(found):
