@@ -16,6 +16,7 @@ from rnnlm.cli.adaptation import adapt_to_text, adaptation, adaptation_options
 from rnnlm.cli.launcher import among_ranks, in_order, refuse_stdin
 from rnnlm.cli.options import independent_option, mix_options, mixture
 from rnnlm.cli.output import answer, show, tell
+from rnnlm.cli.predict import lines_of
 from rnnlm.cli.tables import visible
 from rnnlm.errors import NumericalError, UsageError
 from rnnlm.text.lines import lines, text_name
@@ -76,7 +77,6 @@ def command(
     wanted = adaptation(dev, **adapting)
     check_mixture(mix, mix_weights, dev, wanted)
     check_oov(oov, oov_types, verbosity)
-    from rnnlm.cli import tasks
     from rnnlm.loading import load_text_model
 
     loaded, texts = load_first(model, texts)
@@ -84,7 +84,7 @@ def command(
     if loaded and "score" not in loaded.task.commands:
         if verbosity or carried is not None or mix or oov != "both" or ranks or check_sums or wanted:
             raise UsageError(f"{model}: {loaded.config.model.instead[0]}", "leave out all options but --json")
-        in_order(processes, texts, lambda path: tasks.evaluate(loaded, path, as_json))
+        in_order(processes, texts, lambda path: evaluate_task(loaded, path, as_json))
         return
     main = loaded.text_model(carried) if loaded else load_text_model(model)
     adapted = adapt_to_text(main, wanted) if wanted else None
@@ -177,6 +177,20 @@ def measure(main, scorer, path, verbosity, oov, oov_types, ranks):
     tell(f"{text_name(path)}: OOV rate {found.oov_rate:.2%}, {found.blank_lines} empty lines{parted}")
     tell(*found.markers.notes, warning(found.unknown, found.total.words, text_name(path)))
     return found
+
+
+def evaluate_task(loaded, path, as_json):
+    """Print the figures of a model that is no language model on a text."""
+    from rnnlm.text.unknown import warning
+
+    settings, task = loaded.config, loaded.task
+    corpus = task.encode([path], loaded.vocab, settings.data, settings.model)
+    tell(*corpus.markers.notes, warning(corpus.oovs, corpus.words, corpus.name))
+    figures = task.evaluate(loaded.network, corpus, settings.training.batch)
+    sizes = {"sentences": corpus.sentences, "words": corpus.words, "oovs": corpus.oovs}
+    facts = {"model": str(loaded.path), "kind": settings.model.kind, "file": text_name(path)} | sizes | figures
+    heading = f"file {corpus.name}: {corpus.sentences} sentences, {corpus.words} words, {corpus.oovs} OOVs"
+    answer(facts, lines_of([heading, *task.report(figures)]), as_json)
 
 
 # --- output ---

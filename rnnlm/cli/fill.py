@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from rnnlm.cli import tasks
 from rnnlm.cli.options import utf8
+from rnnlm.cli.predict import predict
 
 
 @click.command()
@@ -24,4 +24,4 @@ def command(model, text, k, as_json):
 
     The keys of --json are in docs/tasks.md.
     """
-    tasks.predict(model, text, k, None, as_json, command="fill")
+    predict(model, text, k, None, as_json, command="fill")

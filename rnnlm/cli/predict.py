@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from rnnlm.cli import tasks
 from rnnlm.cli.options import utf8
+from rnnlm.cli.output import answer, tell
+from rnnlm.cli.tables import table, visible
 
 
 @click.command()
@@ -32,4 +33,24 @@ def command(model, text, k, beam, as_json):
 
     The keys of --json are in docs/tasks.md.
     """
-    tasks.predict(model, text, k, beam, as_json, command="predict")
+    predict(model, text, k, beam, as_json)
+
+
+def predict(path, text, k, beam, as_json, command="predict"):
+    """Print the answers of a model, which has to be of a kind for the command, to the lines of a text."""
+    from rnnlm.loading import load_model
+
+    loaded = load_model(path, command)
+    for one in loaded.task.predict(loaded.network, text, k, beam):
+        tell(one.note)
+        answer(one.facts, lines_of(one.lines, align="l", gap=3), as_json)
+
+
+def lines_of(parts, **layout):
+    """Lines of parts that are lines themselves, or rows of tables, in which predictions have their probabilities."""
+    for part in parts:
+        if isinstance(part, str):
+            yield part
+        else:
+            rows = [[x if isinstance(x, str) else f"{x.p:.4f} {visible(x.word)}" for x in row] for row in part]
+            yield from table(rows, **layout)

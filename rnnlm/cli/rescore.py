@@ -112,7 +112,7 @@ def command(
     errors = ErrorTable(ref, left_out) if ref else None
     unknown = UnknownWords(scorer.vocab, text_name(lists[0]))
     notes: list[str] = []
-    found = Heard(read(lists, form, ac, old, unit, left_out, notes, begun), left_out)
+    found = listened(read(lists, form, ac, old, unit, left_out, notes, begun), left_out, notes)
     pieces, split = in_pieces(processes, found, unknown, context)
     scored = processes.shared_out(pieces, lambda piece: rescore(scorer, piece, split, rule.how))
     if not processes.first:
@@ -137,7 +137,7 @@ def command(
                 changed.append(change(s.nbest, best, counted))
 
     write(output, rows())
-    tell(*(f"note: {note}" for note in [*notes, found.note] if note), unknown.note)
+    tell(*(f"note: {note}" for note in notes), unknown.note)
     if errors:
         show(errors, verbose, err=output == "-")
     if verbose:
@@ -164,23 +164,14 @@ def in_pieces(processes, lists, unknown, context):
     return pieces(), unknown.vocab.split
 
 
-class Heard:
-    """N-best lists as they are read, and whether any of the noise occurs in them."""
-
-    def __init__(self, lists, noise):
-        self.lists, self.noise, self.found = lists, noise, False
-
-    def __iter__(self):
-        for nbest in self.lists:
-            self.found = self.found or any(h.noisy and self.noise.intersection(h.noisy) for h in nbest.hypotheses)
-            yield nbest
-
-    @property
-    def note(self):
-        """A note if there is noise, none of which occurs: a file that does not exist is taken for a word."""
-        if self.noise and not self.found:
-            return f"--noise: the lists have no {min(self.noise)!r}" + " and none of the others" * (len(self.noise) > 1)
-        return ""
+def listened(lists, noise, notes):
+    """N-best lists as they are read; at their end a note if no noise was in them: a file may be taken for a word."""
+    heard = not noise
+    for nbest in lists:
+        heard = heard or any(h.noisy and noise.intersection(h.noisy) for h in nbest.hypotheses)
+        yield nbest
+    if not heard:
+        notes.append(f"--noise: the lists have no {min(noise)!r}" + " and none of the others" * (len(noise) > 1))
 
 
 def write(output, rows):

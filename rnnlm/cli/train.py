@@ -177,7 +177,7 @@ def as_set(train: Sequence[str], valid: str | None, seed: int | None) -> Iterato
 def introduce(experiment: Experiment, say: Screen) -> None:
     """Show what is about to be trained: sizes, OOV rates, parameters; where a resumed run stands."""
     trainer, params = experiment.trainer, experiment.trainer.network.params
-    vocab = getattr(experiment.vocab, "inputs", experiment.vocab)
+    vocab = experiment.vocab.inputs
     for name, corpus in (("train", experiment.train), ("valid", experiment.valid)):
         if corpus is not None:
             sizes = f"{corpus.sentences:,} sentences, {corpus.words:,} {vocab.level}s"

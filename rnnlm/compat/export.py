@@ -45,20 +45,17 @@ def word_vectors(loaded: Loaded, name: str | None = None) -> tuple[str, list[str
 
 def matrices(loaded: Loaded) -> Iterator[tuple[str, list[str]]]:
     """Names and words of all matrices with a row per word."""
-    inputs = getattr(loaded.vocab, "inputs", loaded.vocab).words
-    outputs = getattr(loaded.vocab, "outputs", loaded.vocab).words
     for name, array in loaded.network.params.named.items():
-        words = outputs if name.startswith(("head.", "decoder.")) else inputs
-        if array.ndim == 2 and len(array) == len(words):
-            yield name, words
+        vocab = loaded.vocab.outputs if name.startswith(("head.", "decoder.")) else loaded.vocab.inputs
+        if array.ndim == 2 and len(array) == len(vocab):
+            yield name, vocab.words
 
 
 def _descriptions(loaded: Loaded) -> dict[str, str]:
     """Description of the model in a file of weights: its words, a line each, and its configuration as YAML."""
-    inputs, outputs = (getattr(loaded.vocab, name, loaded.vocab) for name in ("inputs", "outputs"))
-    words = {"words": inputs} if inputs is outputs else {"words": inputs, "outputs": outputs}
-    texts = {name: "\n".join(vocab.words) for name, vocab in words.items()}
-    return texts | {"config": config.dump(loaded.config)}
+    inputs, outputs = loaded.vocab.inputs, loaded.vocab.outputs
+    vocabs = {"words": inputs} if inputs is outputs else {"words": inputs, "outputs": outputs}
+    return {name: "\n".join(vocab.words) for name, vocab in vocabs.items()} | {"config": config.dump(loaded.config)}
 
 
 def write_npz(file: BinaryIO, loaded: Loaded) -> None:

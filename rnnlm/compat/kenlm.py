@@ -43,8 +43,8 @@ class State:
 
     __slots__ = ("_model", "_walk", "_word", "words")
 
-    def __init__(self) -> None:
-        self.set(())
+    def __init__(self, words: tuple[str, ...] = ()) -> None:
+        self.set(words)
 
     def set(self, words: tuple[str, ...], model: Model | None = None, walk: Walk | None = None, word: str = "") -> None:
         """Change the state to words, for a model: after `word` in a walk, or if it is empty, after the walk itself."""
@@ -72,7 +72,7 @@ class State:
         return self.__copy__()
 
     def __reduce__(self):
-        return _state, (self.words,)
+        return State, (self.words,)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, State) and self.words == other.words
@@ -82,12 +82,6 @@ class State:
 
     def __hash__(self) -> int:
         return hash(self.words)
-
-
-def _state(words: tuple[str, ...]) -> State:
-    state = State()
-    state.set(words)
-    return state
 
 
 class Model:
@@ -168,18 +162,8 @@ LanguageModel = Model
 # --- options that choose among KenLM's ways of loading, accepted and without effect ---
 
 
-class LoadMethod(Enum):
-    LAZY = 0
-    POPULATE_OR_LAZY = 1
-    POPULATE_OR_READ = 2
-    READ = 3
-    PARALLEL_READ = 4
-
-
-class ARPALoadComplain(Enum):
-    ALL = 0
-    EXPENSIVE = 1
-    NONE = 2
+LoadMethod = Enum("LoadMethod", "LAZY POPULATE_OR_LAZY POPULATE_OR_READ READ PARALLEL_READ", start=0)
+ARPALoadComplain = Enum("ARPALoadComplain", "ALL EXPENSIVE NONE", start=0)
 
 
 class Config:

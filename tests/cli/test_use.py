@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnnlm.cli.tasks import show
+from rnnlm.cli.predict import lines_of
 from rnnlm.lm.network import NetworkScorer
 from rnnlm.loading import load_model
 from rnnlm.tasks.base import Likely
@@ -480,10 +480,10 @@ def test_predict_after_bytes_that_are_no_text(rnnlm, trained):
     assert_refused(rnnlm("predict", trained["stream"], "\udcff"), 2, r"'\udcff'", "UTF-8")
 
 
-def test_columns_stand_under_each_other_in_chinese(capsys):
+def test_columns_stand_under_each_other_in_chinese():
     rows = [["春", Likely("眠", 0.5), Likely("a", 0.25)], ["ab", Likely("b", 0.5), Likely("不", 0.25)]]
-    show([rows, ""], align="l", gap=3)
-    assert capsys.readouterr().out == "春   0.5000 眠   0.2500 a\nab   0.5000 b    0.2500 不\n\n"
+    lines = lines_of([rows, ""], align="l", gap=3)
+    assert list(lines) == ["春   0.5000 眠   0.2500 a", "ab   0.5000 b    0.2500 不", ""]
 
 
 # --- info ----------------------------------------------------------------------------------------------------------
