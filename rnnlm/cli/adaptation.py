@@ -31,6 +31,7 @@ adaptation_options = several(
 
 def adaptation(dev: str | None, dynamic: str | None, cache: int | None, **options: Any) -> Adaptation | None:
     """The adaptation that --dynamic, --cache and their further options ask for, or None."""
+    rule: Any = options["dynamic_rule"] or "sgd"
     for name, value in options.items():
         option, what = f"--{name.replace('_', '-')}", name.split("_")[0]
         if value is not None and not (dynamic if what == "dynamic" else cache):
@@ -38,16 +39,13 @@ def adaptation(dev: str | None, dynamic: str | None, cache: int | None, **option
             raise UsageError(f"{option} without --{what}", f"give the {number} with --{what}")
         if isinstance(value, float) and not math.isfinite(value):
             raise UsageError(f"{option} {value}: expected a finite number", "leave it out")
+        if value is not None and name in ("dynamic_decay", "dynamic_gradients") and rule != "rms":
+            raise UsageError(f"{option} with --dynamic-rule {rule}", "it goes with --dynamic-rule rms")
     if not dynamic and not cache:
         return None
     from rnnlm.lm.adaptive.adapt import Adaptation
     from rnnlm.lm.adaptive.dynamic import WINDOW
 
-    rule: Any = options["dynamic_rule"] or "sgd"
-    for name in ("dynamic_decay", "dynamic_gradients"):
-        if options[name] is not None and rule != "rms":
-            option = f"--{name.replace('_', '-')}"
-            raise UsageError(f"{option} with --dynamic-rule {rule}", "it goes with --dynamic-rule rms")
     if dev is not None:
         keep(dev)
     return Adaptation(

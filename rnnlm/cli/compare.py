@@ -7,12 +7,11 @@ import json
 import math
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import click
 
-from rnnlm.cli.options import independent_option
+from rnnlm.cli.options import PATH, independent_option
 from rnnlm.cli.output import answer, tell
 from rnnlm.cli.tables import cell, decimal, table, terminal_width, width
 from rnnlm.errors import UsageError
@@ -27,7 +26,7 @@ TITLES = {"valid_ppl_known": "no OOVs", "best_epoch": "best at", "epochs": "epoc
 
 
 @click.command()
-@click.argument("models", nargs=-1, required=True, metavar="MODEL...", type=click.Path(path_type=Path))
+@click.argument("models", nargs=-1, required=True, metavar="MODEL...", type=PATH)
 @click.option("--text", metavar="FILE|-", help="Text to compare the models on, a sentence a line.")
 @click.option("--words", type=click.IntRange(min=0), default=10, help="Show so many words on which they differ most.")
 @click.option("--resamples", type=click.IntRange(100, 100_000), default=1000, help="Resampled texts for the intervals.")

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
+from rnnlm.cli.options import PATH
 from rnnlm.cli.output import show, tell
 from rnnlm.cli.tables import table
 
-directory = click.option(
-    "--dir", "folder", type=click.Path(path_type=Path), default="data", help="Where corpora are kept, each in a folder."
-)
+directory = click.option("--dir", "folder", type=PATH, default="data", help="Where corpora are kept, each in a folder.")
 
 
 @click.group()

@@ -7,14 +7,13 @@ import math
 import os
 import sys
 import time
-from pathlib import Path
 
 import click
 from tqdm import tqdm
 
 from rnnlm.cli.adaptation import adapt_to_text, adaptation, adaptation_options
 from rnnlm.cli.launcher import among_ranks, in_order, refuse_stdin
-from rnnlm.cli.options import independent_option, mix_options, mixture
+from rnnlm.cli.options import independent_option, mix_options, mixture, model_argument
 from rnnlm.cli.output import answer, show, tell
 from rnnlm.cli.predict import lines_of
 from rnnlm.cli.tables import visible
@@ -31,7 +30,7 @@ FIGURES = (
 
 
 @click.command(name="eval")
-@click.argument("model", type=click.Path(path_type=Path))
+@model_argument
 @click.argument("texts", nargs=-1, metavar="[TEXT]...")
 @click.option(
     "-v", "--verbosity", type=click.IntRange(0, 2), default=0, help="1: figures of each sentence; 2: of each word, too."

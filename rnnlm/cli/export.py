@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from rnnlm.cli.options import independent_option
+from rnnlm.cli.options import independent_option, model_argument
 from rnnlm.cli.output import new_file, output_option, send, tell
 from rnnlm.errors import UsageError
 
@@ -15,7 +13,7 @@ FORMATS = ("word2vec", "word2vec-binary", "text", *WEIGHTS)
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@model_argument
 @output_option("File to write; `-` for standard output.")
 @click.option("--format", "kind", type=click.Choice(FORMATS), help="See above.  [default: word2vec]")
 @click.option(

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from rnnlm.cli.options import utf8
+from rnnlm.cli.options import model_argument, utf8
 from rnnlm.cli.predict import predict
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@model_argument
 @click.argument("text", default="-", metavar="[TEXT|-]", type=utf8)
 @click.option("-k", type=click.IntRange(min=1), help="How many words for each blank.  [default: 5]")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line of text.")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
+from rnnlm.cli.options import PATH
 from rnnlm.cli.output import tell
 from rnnlm.cli.tables import line
 from rnnlm.errors import NumericalError, UsageError
@@ -14,7 +13,7 @@ LIMIT = 1e-6  # largest relative error that passes; a right gradient stays a hun
 
 
 @click.command()
-@click.argument("source", metavar="CONFIG|MODEL", type=click.Path(path_type=Path))
+@click.argument("source", metavar="CONFIG|MODEL", type=PATH)
 @click.option("--set", "overrides", multiple=True, metavar="A.B=C", help="Override a value of CONFIG; repeatable.")
 def command(source, overrides):
     """Check the gradient of a configuration's network, or of a trained model (file or run directory).

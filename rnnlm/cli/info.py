@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 import textwrap
-from pathlib import Path
 
 import click
 
+from rnnlm.cli.options import model_argument
 from rnnlm.cli.output import answer
 from rnnlm.cli.tables import decimal, table
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@model_argument
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, on one line.")
 def command(model, as_json):
     """Kind, parameters, vocabulary, training and configuration of MODEL (a model file, or a run directory).

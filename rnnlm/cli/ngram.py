@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from pathlib import Path
 
 import click
 
+from rnnlm.cli.options import PATH
 from rnnlm.cli.output import new_file, output_option, tell
 from rnnlm.errors import UsageError
 
@@ -19,7 +19,7 @@ from rnnlm.errors import UsageError
 @click.option(
     "--vocab",
     metavar="FILE|MODEL",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Use the words of a vocabulary file, run directory, model file or ARPA file, and read others as <unk>.  "
     "[default: every word of TEXT]",
 )

@@ -11,6 +11,9 @@ from rnnlm.cli.output import tell
 from rnnlm.errors import UsageError
 from rnnlm.lm.oov import CHOICES, FIXED, Oov
 
+PATH = click.Path(path_type=Path)
+model_argument = click.argument("model", type=PATH)
+
 
 def several(*options):
     """One decorator of a command in place of several, which --help shows in this order."""
@@ -28,7 +31,7 @@ mix_options = several(
         "--mix",
         metavar="MODEL",
         multiple=True,
-        type=click.Path(path_type=Path),
+        type=PATH,
         help="Another model, a network or an ARPA file, mixed with the first word by word. May be repeated.",
     ),
     click.option(

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from rnnlm.cli.options import utf8
+from rnnlm.cli.options import model_argument, utf8
 from rnnlm.cli.output import answer, tell
 from rnnlm.cli.tables import table, visible
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@model_argument
 @click.argument("text", default="-", metavar="[TEXT|-]", type=utf8)
 @click.option("-k", type=click.IntRange(min=1), help="How many words, or labels.  [default: 5]")
 @click.option(

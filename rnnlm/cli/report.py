@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from rnnlm.cli.options import utf8
+from rnnlm.cli.options import PATH, utf8
 from rnnlm.cli.output import new_file, send, tell
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=PATH)
 @click.option("-o", "--output", metavar="FILE", help="HTML file; - is standard output.  [default: report.html in RUN]")
 @click.option("--text", metavar="FILE", help="Text to read.  [default: the validation text, or the training text]")
 @click.option("--sentence", metavar="TEXT", type=utf8, help="Sentence to unroll.  [default: one of the text]")

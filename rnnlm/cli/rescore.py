@@ -6,12 +6,11 @@ import collections
 import itertools
 import math
 import os
-from pathlib import Path
 
 import click
 
 from rnnlm.cli.launcher import among_ranks, refuse_stdin
-from rnnlm.cli.options import load, mix_options, oov_options, oov_rule
+from rnnlm.cli.options import load, mix_options, model_argument, oov_options, oov_rule
 from rnnlm.cli.output import output_of, tell
 from rnnlm.cli.tables import table
 from rnnlm.errors import UsageError
@@ -24,7 +23,7 @@ WEIGHTS = ("ac-weight", "lm-weight", "old-weight", "word-penalty", "oov-penalty"
 
 
 @click.command(name="rescore")
-@click.argument("model", type=click.Path(path_type=Path))
+@model_argument
 @click.argument("lists", nargs=-1, required=True, metavar="NBEST...")
 @click.option(
     "-f",

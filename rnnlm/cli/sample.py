@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import math
 import secrets
-from pathlib import Path
 
 import click
 
-from rnnlm.cli.options import utf8
+from rnnlm.cli.options import model_argument, utf8
 from rnnlm.cli.output import answer, tell
 from rnnlm.errors import UsageError
 from rnnlm.text.lines import lines
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@model_argument
 @click.option("-n", "number", type=click.IntRange(min=1), help="Number of samples.  [default: 10; with --greedy 1]")
 @click.option(
     "--unit",

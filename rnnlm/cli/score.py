@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import itertools
 import math
-from pathlib import Path
 
 import click
 
 from rnnlm.cli.launcher import among_ranks, refuse_stdin
-from rnnlm.cli.options import independent_option, load, mix_options, oov_options, oov_rule
+from rnnlm.cli.options import independent_option, load, mix_options, model_argument, oov_options, oov_rule
 from rnnlm.cli.output import show, tell
 from rnnlm.text.lines import blocks, lines, text_name
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@model_argument
 @click.argument("text", default="-", metavar="[TEXT|-]")
 @mix_options
 @click.option("--words", is_flag=True, help="A number per word and for `</s>`, on one line, in place of their sum.")

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rnnlm.cli.launcher import started
+from rnnlm.cli.options import PATH
 from rnnlm.cli.progress import Screen, Signals, duration
 from rnnlm.errors import NumericalError, UsageError
 from rnnlm.nn.threads import set_threads
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("config", metavar="[CONFIG|TEXT]", type=click.Path(path_type=Path), required=False)
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Run directory.  [default: runs/NAME of CONFIG]")
+@click.argument("config", metavar="[CONFIG|TEXT]", type=PATH, required=False)
+@click.option("-o", "--output", type=PATH, help="Run directory.  [default: runs/NAME of CONFIG]")
 @click.option("--train", multiple=True, metavar="TEXT", help="Training text, pattern or folder; repeatable.")
 @click.option("--valid", metavar="TEXT|SHARE", help="Validation text, or the share at the end of the training text.")
 @click.option(
@@ -41,9 +42,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=int, help="Override the configuration's seed.")
 @click.option("--resume", is_flag=True, help="Go on with the run in the run directory.")
 @click.option("--auto-resume", is_flag=True, help="Go on with the run in the run directory if there is one, or begin.")
-@click.option(
-    "--init-from", type=click.Path(path_type=Path), metavar="MODEL", help="Start from the weights of a model."
-)
+@click.option("--init-from", type=PATH, metavar="MODEL", help="Start from the weights of a model.")
 @click.option("--extend-vocab", is_flag=True, help="With --init-from: add the new words of the training text.")
 @click.option("--force", is_flag=True, help="Overwrite the run directory's earlier run.")
 @click.option("--dry-run", is_flag=True, help="Say what would be trained, and how long an epoch takes; write nothing.")

@@ -9,12 +9,12 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import click
 
 from rnnlm.cli import EXIT_INTERRUPTED
+from rnnlm.cli.options import PATH
 from rnnlm.cli.output import answer, tell
 from rnnlm.cli.progress import duration
 from rnnlm.cli.show.plot import label, plot_option, pyplot_for, save
@@ -32,7 +32,7 @@ UNITS = {"epochs": "epochs", "steps": "steps", "seconds": "seconds of training"}
 
 
 @click.command()
-@click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=click.Path(path_type=Path))
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=PATH)
 @click.option("--x", type=click.Choice(list(UNITS)), default="epochs", help="The horizontal axis.")
 @click.option("--nats", is_flag=True, help="Cross-entropy in nats, in place of the perplexity on a log axis.")
 @click.option("--table", "as_table", is_flag=True, help="A table of the validations, in place of the plot.")

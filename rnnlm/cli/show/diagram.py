@@ -100,7 +100,8 @@ class Block:
             chain.h[c - chain.first][:, None], MAP, vmin=-self.bound, vmax=self.bound, origin="lower", aspect="auto",
             extent=(left, right, y, y + STRIP), interpolation="nearest", zorder=2,
         )  # fmt: skip
-        self.axes.plot(*zip(*corners(left, right, y, y + STRIP)), color="0.3", linewidth=0.6, zorder=3)
+        frame = [left, right, right, left, left], [y, y, y + STRIP, y + STRIP, y]
+        self.axes.plot(*frame, color="0.3", linewidth=0.6, zorder=3)
         below = [n for n in range(level) if others[n] == chain.backwards]
         self.arrow((x + shift, self.bottom(below[-1]) + STRIP if below else 0.22), (x + shift, y))
         if chain.backwards and c + 1 < chain.first + len(chain.h):
@@ -158,11 +159,6 @@ def norms(axes, columns, per_line, errors):
     axes.tick_params(which="minor", labelleft=False)
     if len(series) > 1:
         axes.legend(fontsize=7, ncols=4)
-
-
-def corners(left, right, low, high):
-    """Corners of a rectangle, the first one twice."""
-    return [(left, low), (right, low), (right, high), (left, high), (left, low)]
 
 
 def draw_tree(pyplot, side):

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
+from rnnlm.cli.options import PATH
 from rnnlm.cli.output import answer, tell
 from rnnlm.cli.show.plot import label, plot_option, pyplot_for, save
 from rnnlm.cli.tables import table
 
 
 @click.command()
-@click.argument("sources", nargs=-1, required=True, metavar="MODEL|CONFIG...", type=click.Path(path_type=Path))
+@click.argument("sources", nargs=-1, required=True, metavar="MODEL|CONFIG...", type=PATH)
 @click.option("--text", metavar="FILE", help="Text to read.  [default: the validation text, or the training text]")
 @click.option("--lags", type=click.IntRange(1, 1000), default=20, help="K, the most steps back.")
 @click.option("--positions", type=click.IntRange(1), default=64, help="Outputs whose errors are followed.")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from rnnlm.cli.options import utf8
+from rnnlm.cli.options import model_argument, utf8
 from rnnlm.cli.output import answer, tell
 from rnnlm.cli.show.plot import plot_option, pyplot_for, save
 from rnnlm.cli.tables import cell, coloured, cut, table, terminal_width, width
@@ -20,7 +18,7 @@ SCALE = (232, 238, 244, 67, 74, 80, 78, 114, 150, 186)  # of the 256 colours: fr
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@model_argument
 @click.argument("text", metavar="TEXT|-", type=utf8)
 @click.option("-k", type=click.IntRange(1), default=3, help="Predictions in each place.")
 @click.option("--line", type=click.IntRange(1), metavar="N", help="Line N of TEXT alone.")

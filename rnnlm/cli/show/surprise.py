@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 
 import click
 
-from rnnlm.cli.options import independent_option
+from rnnlm.cli.options import independent_option, model_argument
 from rnnlm.cli.output import answer
 from rnnlm.cli.show.plot import plot_option, pyplot_for, save
 from rnnlm.cli.tables import coloured, cut, decimal, in_rows, table, terminal_width, visible, width, with_figures
@@ -23,7 +22,7 @@ COLOURS = ((None, None), (16, 230), (16, 222), (16, 214), (231, 166), (231, 88))
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@model_argument
 @click.argument("text", required=False, metavar="[TEXT|-]")
 @click.option("-n", "--sentences", type=click.IntRange(min=0), default=5, help="Show so many sentences word by word.")
 @click.option("-k", type=click.IntRange(min=0), default=10, help="Show so many of the words that cost most.")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from pathlib import Path
 
 import click
 
-from rnnlm.cli.options import utf8
+from rnnlm.cli.options import model_argument, utf8
 from rnnlm.cli.output import answer
 from rnnlm.cli.show.plot import label, plot_option, pyplot_for, save
 from rnnlm.cli.tables import coloured, cut, in_rows, terminal_width, width, with_figures, wrap
@@ -22,7 +21,7 @@ DECIMALS = 4  # of the numbers in --json
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@model_argument
 @click.argument("text", metavar="TEXT|-", type=utf8)
 @click.option(
     "--unit", "chosen", multiple=True, metavar="[LAYER:]N", help="Unit to show; repeatable.  [found by itself]"

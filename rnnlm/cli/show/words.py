@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 
 import click
 
-from rnnlm.cli.options import utf8
+from rnnlm.cli.options import model_argument, utf8
 from rnnlm.cli.output import answer
 from rnnlm.cli.show.plot import label, plot_option, pyplot_for, save
 from rnnlm.cli.tables import cut, table
@@ -17,7 +16,7 @@ LONGEST = 40  # cells of a word in the table
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@model_argument
 @click.argument("words", nargs=-1, metavar="WORD...", type=utf8)
 @click.option("-k", type=click.IntRange(min=1), default=10, help="How many nearest words.")
 @click.option("--matrix", metavar="NAME", help="Matrix with a row per word, such as head.V.  [default: the embedding]")
