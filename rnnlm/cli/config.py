@@ -7,7 +7,9 @@ import sys
 import click
 
 from rnnlm.cli.output import tell
-from rnnlm.errors import UsageError
+from rnnlm.config import dump, load
+from rnnlm.errors import DataError, UsageError
+from rnnlm.recipes.names import about, config_file, recipes
 
 
 @click.group()
@@ -21,8 +23,6 @@ def command():
 @command.command("list")
 def list_recipes():
     """List the recipes that are part of rnnlm: their names, and what they train."""
-    from rnnlm.recipes.names import about, recipes
-
     found = recipes()
     for name, path in found.items():
         click.echo(f"{name:{max(map(len, found))}}  {about(path)}")
@@ -36,11 +36,8 @@ def show(config, overrides):
 
     What `rnnlm train` would choose by the size of the training text is chosen here, too, if that text is there.
     """
-    from rnnlm.config import dump, load
-    from rnnlm.errors import DataError
     from rnnlm.experiment import Config
     from rnnlm.recipes.choice import settings as settings_of
-    from rnnlm.recipes.names import config_file
 
     file = config_file(config)
     try:
@@ -59,9 +56,7 @@ def check(configs):
     """Report every mistake in each CONFIG.
 
     The exit status is 2 if there is any."""
-    from rnnlm.config import load
     from rnnlm.experiment import Config
-    from rnnlm.recipes.names import config_file
 
     wrong = False
     for config in configs:

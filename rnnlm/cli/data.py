@@ -7,6 +7,8 @@ import click
 from rnnlm.cli.options import PATH
 from rnnlm.cli.output import show, tell
 from rnnlm.cli.tables import table
+from rnnlm.corpora import catalogue
+from rnnlm.errors import DataError
 
 directory = click.option("--dir", "folder", type=PATH, default="data", help="Where corpora are kept, each in a folder.")
 
@@ -21,8 +23,6 @@ def command():
 @directory
 def list_(names, folder):
     """List corpora, and whether they are here; with NAME, also where they come from and their files."""
-    from rnnlm.corpora import catalogue
-
     for corpus in map(catalogue.find, names):
         click.echo(f"{corpus.name}: {corpus.what}")
         for key, value in {
@@ -53,8 +53,6 @@ def fetch(names, folder, source, force, digits):
     """
     from tqdm import tqdm
 
-    from rnnlm.corpora import catalogue
-
     names = [f"addition-{digits}" if name == "addition" else name for name in names]
     for corpus in [catalogue.find(name) for name in names]:
         # disable=None: no bar unless stderr is a terminal.
@@ -82,9 +80,6 @@ def fetch(names, folder, source, force, digits):
 @directory
 def check(names, folder):
     """Verify the checksums of the corpora named, or of all that are here."""
-    from rnnlm.corpora import catalogue
-    from rnnlm.errors import DataError
-
     corpora = [catalogue.find(name) for name in names] or [
         corpus for corpus in catalogue.CORPORA.values() if catalogue.state(corpus, folder) != catalogue.MISSING
     ]

@@ -74,8 +74,7 @@ def command(
     if as_json and verbosity:
         raise UsageError("--json and --verbosity exclude each other", "--json has the figures of whole texts only")
     wanted = adaptation(dev, **adapting)
-    check_mixture(mix, mix_weights, dev, wanted)
-    check_oov(oov, oov_types, verbosity)
+    check_options(mix, mix_weights, dev, wanted, oov, oov_types, verbosity)
     from rnnlm.loading import load_text_model
 
     loaded, texts = load_first(model, texts)
@@ -112,21 +111,14 @@ def command(
     in_order(processes, texts, measured)
 
 
-# --- options ---
-
-
-def check_mixture(mix, weights, dev, wanted):
-    """Raises UsageError for options of a mixture that do not go together."""
+def check_options(mix, weights, dev, wanted, oov, oov_types, verbosity):
+    """Raise UsageError for options of a mixture, or of words out of the vocabulary, that do not go together."""
     if weights and not mix:
         raise UsageError("--weights without --mix", "name a model to mix MODEL with")
     if dev and not mix and not wanted:
         raise UsageError("--dev without --mix, --dynamic and --cache", "name what there is to find on it")
     if weights and dev and not wanted:
         raise UsageError("--weights and --dev exclude each other", "weights are given, or found on a text")
-
-
-def check_oov(oov, oov_types, verbosity):
-    """Raises UsageError for options about words out of the vocabulary that do not go together."""
     if oov_types and oov != "spread":
         raise UsageError(f"--oov-types with --oov {oov}", "it goes with --oov spread")
     if oov == "spread" and verbosity and not oov_types:

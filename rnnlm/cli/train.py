@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rnnlm import config as configuration
 from rnnlm.cli.launcher import started
 from rnnlm.cli.options import PATH
 from rnnlm.cli.progress import Screen, Signals, duration
@@ -29,6 +30,14 @@ if TYPE_CHECKING:
     from rnnlm.experiment import Experiment
     from rnnlm.training.run import Run
     from rnnlm.training.trainer import Trainer, Update
+
+
+def time_limit(text: str) -> float:
+    """The seconds that --max-time asks for."""
+    try:
+        return configuration.seconds(text)
+    except UsageError as error:
+        raise UsageError(f"--max-time: {error.message}", error.hint) from None
 
 
 @click.command()
@@ -54,7 +63,7 @@ if TYPE_CHECKING:
 @click.option(
     "--no-mpi", is_flag=True, help="Train alone, although a launcher such as mpirun has started this process."
 )
-@click.option("--max-time", metavar="TIME", help="Save and stop after this time, such as 90m or 2h.")
+@click.option("--max-time", type=time_limit, metavar="TIME", help="Save and stop after this time, such as 90m or 2h.")
 @click.option("-q", "--quiet", is_flag=True, help="Errors only.")
 @click.option("-v", "--verbose", is_flag=True, help="Say more: the resolved configuration.")
 @click.pass_obj
@@ -73,7 +82,6 @@ def command(
         raise UsageError("--resume, --init-from or --auto-resume, and --force exclude each other", "give one of them")
     if extend_vocab and not init_from:
         raise UsageError("--extend-vocab: of which model?", "give --init-from MODEL, too")
-    limit = time_limit(max_time)
     config, train = meant(config, train)
     path = output or (config if config and config.is_dir() else Path("runs", recipes.run_name(str(config or train[0]))))
     ranks = ALONE if no_mpi else started()
@@ -83,7 +91,6 @@ def command(
         threads = threads or (ranks.at_first(lambda: threads_of(path, ranks.size)) if resume else None)
         if threads := threads or ranks.threads():
             set_threads(threads)
-        from rnnlm import config as configuration
         from rnnlm.experiment import prepare, prepare_extended
         from rnnlm.loading import model_file
         from rnnlm.recipes.choice import settings as settings_of
@@ -122,7 +129,7 @@ def command(
                 say.line(f"warning: {warning}")
             say.run = run if ranks.first else None
             introduce(experiment, say)
-            sys.exit(follow(experiment, run, say, limit))
+            sys.exit(follow(experiment, run, say, max_time))
 
 
 def meant(config: Path | None, train: Sequence[str]) -> tuple[Path | None, Sequence[str]]:
@@ -151,24 +158,12 @@ def threads_of(path: Path, ranks: int) -> int | None:
         return None
 
 
-def time_limit(text: str | None) -> float | None:
-    """The seconds that --max-time asks for."""
-    from rnnlm import config
-
-    try:
-        return None if text is None else config.seconds(text)
-    except UsageError as error:
-        raise UsageError(f"--max-time: {error.message}", error.hint) from None
-
-
 def as_set(train: Sequence[str], valid: str | None, seed: int | None) -> Iterator[str]:
     """The flags as --set has them. JSON is YAML, whatever the names of files contain."""
-    from rnnlm.config import number
-
     if train:
         yield f"data.train={json.dumps(train, ensure_ascii=False)}"
     if valid is not None:
-        yield f"data.valid={json.dumps(valid, ensure_ascii=False) if number(valid) is None else valid}"
+        yield f"data.valid={json.dumps(valid, ensure_ascii=False) if configuration.number(valid) is None else valid}"
     if seed is not None:
         yield f"seed={seed}"
 

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from rnnlm.cli.show.plot import PALETTE, label
+from rnnlm.cli.show.plot import PALETTE, colour_bar, label
 from rnnlm.cli.show.sentence import chance
 from rnnlm.errors import UsageError
 from rnnlm.text.vocab import SPECIALS
@@ -44,9 +44,7 @@ def draw(pyplot, one):
         Block(grid[2 * n], block, per_line, layers, k, bound, narrow).draw()
         norms(grid[2 * n + 1], block, per_line, np.concatenate(errors))
     scale = pyplot.cm.ScalarMappable(pyplot.Normalize(-bound, bound), MAP)
-    bar = figure.colorbar(scale, ax=list(grid), shrink=0.5, aspect=30, pad=0.01)
-    bar.set_label("components of h", fontsize=8)
-    bar.ax.tick_params(labelsize=7)
+    colour_bar(figure, scale, list(grid), "components of h", shrink=0.5, aspect=30, pad=0.01)
     return figure
 
 
@@ -57,8 +55,7 @@ class Block:
         self.axes, self.columns = axes, columns
         self.layers, self.k, self.bound, self.narrow = layers, k, bound, narrow
         self.top = 0.9 + layers * (STRIP + GAP)
-        axes.set_xlim(-0.6, per_line - 0.4)
-        axes.set_ylim(-0.35, self.top + (k + 1.6) * LINE)
+        axes.set(xlim=(-0.6, per_line - 0.4), ylim=(-0.35, self.top + (k + 1.6) * LINE))
         axes.axis("off")
 
     def draw(self):
@@ -149,11 +146,9 @@ def norms(axes, columns, per_line, errors):
                 series.setdefault(name, []).append((x, chain.errors[t] or np.nan))
     for (name, points), mark in zip(series.items(), itertools.cycle("osv^Dx+*")):
         axes.plot(*zip(*points), marker=mark, markersize=4, linewidth=1, label=name)
-    axes.set_yscale("log")
+    axes.set(yscale="log", xlim=(-0.6, per_line - 0.4), xticks=[])
     if len(errors):
         axes.set_ylim(10 ** math.floor(math.log10(errors.min())), 10 ** math.ceil(math.log10(errors.max()) + 1e-9))
-    axes.set_xlim(-0.6, per_line - 0.4)
-    axes.set_xticks([])
     axes.set_ylabel("|dL/dh|, nats", fontsize=8)
     axes.tick_params(labelsize=7)
     axes.tick_params(which="minor", labelleft=False)
@@ -193,10 +188,7 @@ def draw_tree(pyplot, side):
             axes.text(x[node] + 0.3, y[node], f"{p:.2f}", va="center", fontsize=6.5)
     for node in leaves:
         axes.text(x[node], -0.55, label(side.words[node], 12), ha="center", va="center", fontsize=8)
-    axes.set_xlim(-0.7, len(leaves) - 0.3)
-    axes.set_ylim(-0.9, max(y.values()) + 0.6)
+    axes.set(xlim=(-0.7, len(leaves) - 0.3), ylim=(-0.9, max(y.values()) + 0.6))
     axes.axis("off")
-    bar = figure.colorbar(colours, ax=axes, shrink=0.6, pad=0.02)
-    bar.set_label("probability of the label", fontsize=8)
-    bar.ax.tick_params(labelsize=7)
+    colour_bar(figure, colours, axes, "probability of the label", shrink=0.6, pad=0.02)
     return figure

@@ -110,11 +110,9 @@ def draw(pyplot, curves, lags):
     highest = max(share for curve in curves for quartiles in curve["quartiles"] for share in quartiles)
     if any(curve["bound"] for curve in curves):
         axes.plot([], [], ":", color="grey", linewidth=1, label="bound (|W| max f')^k")
-    axes.set_yscale("log")
+    axes.set(yscale="log", xlabel="lag k (steps)", ylabel="share of the error that is left")
     axes.set_ylim(top=10 * highest)  # the bound of a trained network is soon far above everything else
     axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.set_xlabel("lag k (steps)")
-    axes.set_ylabel("share of the error that is left")
     axes.legend()
     return figure
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import unicodedata
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import click
 
 from rnnlm.cli.output import tell
-from rnnlm.cli.tables import cut
+from rnnlm.cli.tables import cut, width
 from rnnlm.errors import DataError, UsageError
 from rnnlm.files import is_stream, write_whole
 
@@ -82,6 +81,13 @@ def label(text: str, limit: int = 40) -> str:
     return cut(text, limit).replace("$", r"\$")
 
 
+def colour_bar(figure: Any, scale: Any, axes: Any, text: str, **layout: Any) -> None:
+    """Draw the scale of colours beside axes, in small letters."""
+    bar = figure.colorbar(scale, ax=axes, **layout)
+    bar.set_label(text, fontsize=8)
+    bar.ax.tick_params(labelsize=7)
+
+
 # --- fonts ---
 
 
@@ -97,7 +103,7 @@ def choose_fonts(figure: Any) -> str:
     if not missing:
         return ""
     shown = "".join(sorted(missing)[:8])
-    packages = "fonts-noto-cjk" if all(map(is_wide, missing)) else "fonts-noto-core and fonts-noto-cjk"
+    packages = "fonts-noto-cjk" if all(width(c) == 2 for c in missing) else "fonts-noto-core and fonts-noto-cjk"
     return f"note: no font here has {shown}, drawn as boxes; install one, on Debian and Ubuntu {packages}"
 
 
@@ -142,8 +148,3 @@ def charmap(file: str) -> Any:
         return FT2Font(file).get_charmap()
     except (OSError, RuntimeError):  # bitmaps, such as coloured emoji
         return {}
-
-
-def is_wide(character: str) -> bool:
-    """Whether a character is of a script whose characters are two cells wide: Chinese, Japanese, Korean."""
-    return unicodedata.east_asian_width(character) in "WF"

@@ -110,7 +110,8 @@ def key(level, colours):
 def written(sentence, level, limit, colours):
     """Lines of a sentence: its tokens in the colours of their bits, or with a line of bits below each line."""
     gap = int(level == "word")
-    tokens = [(letter(word, level), figure_of(bits, level), bits) for word, bits in zip(sentence.words, sentence.bits)]
+    letters = (word if word == " " else cut(word, LONGEST) for word in sentence.words)  # a blank stays one
+    tokens = [(text, figure_of(bits, level), bits) for text, bits in zip(letters, sentence.bits)]
     rows = list(in_rows(tokens, lambda token: max(map(width, token[:2])), gap, limit))
     for row in rows[:ROWS]:
         texts, figures, bits = zip(*row)
@@ -136,11 +137,6 @@ def figure_of(bits, level):
     return "inf" if bits is None else f"{bits:.1f}"
 
 
-def letter(word, level):
-    """A token of a text in the terminal; a blank stays one in a text of characters."""
-    return word if level == "char" and word == " " else cut(word, LONGEST)
-
-
 # --- pictures ---
 
 
@@ -154,9 +150,8 @@ def draw(pyplot, found):
         axes.annotate(f" {each.bits:.1f} bits each", (each.share_of_bits, i + 0.2), va="center", fontsize=8)
     axes.set_yticks(range(len(found.classes)), [each.name for each in found.classes])
     axes.invert_yaxis()
-    axes.set_ylabel("occurrences in training")
     axes.xaxis.set_major_formatter(lambda x, _: f"{x:.0%}")
-    axes.set_xlabel("share of the text")
+    axes.set(xlabel="share of the text", ylabel="occurrences in training")
     axes.margins(x=0.15)
     axes.legend()
     return figure

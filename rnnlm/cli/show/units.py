@@ -9,7 +9,7 @@ import click
 
 from rnnlm.cli.options import model_argument, utf8
 from rnnlm.cli.output import answer
-from rnnlm.cli.show.plot import label, plot_option, pyplot_for, save
+from rnnlm.cli.show.plot import colour_bar, label, plot_option, pyplot_for, save
 from rnnlm.cli.tables import coloured, cut, in_rows, terminal_width, width, with_figures, wrap
 
 PIPED = 100  # width where there is no terminal
@@ -158,10 +158,8 @@ def draw(pyplot, found, characters, most):
                 x += wide + gap
         side = f"{one.side}: " * bool(one.side)
         axes.set_title(f"{side}{title(unit)}".replace("r^2", "r²"), fontsize=8, loc="left")
-        axes.set_xlim(-0.5, across + 0.5)
-        axes.set_ylim(-len(part) + 0.4, 0.6)
+        axes.set(xlim=(-0.5, across + 0.5), ylim=(-len(part) + 0.4, 0.6))
         axes.axis("off")
-    bar = figure.colorbar(scale, ax=list(grid[:, 0]), shrink=0.6, aspect=30, pad=0.01)
-    bar.set_label("activation, as a share of the unit's largest", fontsize=8)
-    bar.ax.tick_params(labelsize=7)
+    text = "activation, as a share of the unit's largest"
+    colour_bar(figure, scale, list(grid[:, 0]), text, shrink=0.6, aspect=30, pad=0.01)
     return figure

@@ -71,6 +71,8 @@ def draw(pyplot, points, named):
             label(word, 20), (x, y), ha="center", va="bottom", fontsize=9 if strong else 7,
             fontweight="bold" if strong else "normal", color="C1" if strong else "black",
         )  # fmt: skip
-    for axis, share in zip("xy", points.explained):
-        getattr(axes, f"set_{axis}label")(f"principal component {'xy'.index(axis) + 1} ({share:.0%} of the variance)")
+    first, second = (
+        f"principal component {i} ({share:.0%} of the variance)" for i, share in enumerate(points.explained, 1)
+    )
+    axes.set(xlabel=first, ylabel=second)
     return figure
