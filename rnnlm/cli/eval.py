@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
-import os
-import sys
 import time
 
 import click
-from tqdm import tqdm
 
 from rnnlm.cli.adaptation import adapt_to_text, adaptation, adaptation_options
 from rnnlm.cli.launcher import among_ranks, in_order, refuse_stdin
 from rnnlm.cli.options import independent_option, mix_options, mixture, model_argument
-from rnnlm.cli.output import answer, show, tell
+from rnnlm.cli.output import answer, reading, show, tell
 from rnnlm.cli.predict import lines_of
 from rnnlm.cli.tables import visible
 from rnnlm.errors import NumericalError, UsageError
@@ -152,21 +149,19 @@ def measure(main, scorer, path, verbosity, oov, oov_types, ranks):
     from rnnlm.lm.perplexity import perplexity
     from rnnlm.text.unknown import warning
 
-    size = os.path.getsize(path) if os.path.isfile(path) else None
-    quiet = True if verbosity else None  # None: no bar if there is no terminal
-    with tqdm(total=size, unit="B", unit_scale=True, delay=1, leave=False, disable=quiet, file=sys.stderr) as bar:
-        text, number = lines(path, lambda block: bar.update(len(block))), itertools.count()
+    number = itertools.count()
 
-        def seen(sentence):
-            show(shown(scorer, sentence, verbosity, oov_types, scorer.carried and next(number) > 0))
+    def see(sentence):
+        show(shown(scorer, sentence, verbosity, oov_types, scorer.carried and next(number) > 0))
 
-        blank_lines = main.data is not None and main.data.blank_lines
-        documents = main.data is not None and main.data.documents is not None
-        each = seen if verbosity else None
-        found = perplexity(scorer, text, oov, oov_types, ranks, blank_lines, text_name(path), each, documents)
+    blank_lines = main.data is not None and main.data.blank_lines
+    documents = main.data is not None and main.data.documents is not None
+    with reading([path], disable=True if verbosity else None) as seen:
+        text, each, name = lines(path, seen), see if verbosity else None, text_name(path)
+        found = perplexity(scorer, text, oov, oov_types, ranks, blank_lines, name, each, documents)
     parted = f" part {found.documents} documents" if documents else " skipped"
-    tell(f"{text_name(path)}: OOV rate {found.oov_rate:.2%}, {found.blank_lines} empty lines{parted}")
-    tell(*found.markers.notes, warning(found.unknown, found.total.words, text_name(path)))
+    tell(f"{name}: OOV rate {found.oov_rate:.2%}, {found.blank_lines} empty lines{parted}")
+    tell(*found.markers.notes, warning(found.unknown, found.total.words, name))
     return found
 
 

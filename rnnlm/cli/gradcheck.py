@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from rnnlm.cli.options import PATH
-from rnnlm.cli.output import tell
-from rnnlm.cli.tables import line
+from rnnlm.cli.output import show, tell
+from rnnlm.cli.tables import table
 from rnnlm.errors import NumericalError, UsageError
 
 LIMIT = 1e-6  # largest relative error that passes; a right gradient stays a hundred times below
@@ -51,12 +51,11 @@ def command(source, overrides):
         click.echo(f"note: errors are truncated; in a window of {T} steps or fewer they reach every step")
     with np.errstate(all="ignore"):  # what is not finite shows as an error of inf
         checks = gradcheck.check_network(network, settings.seed)
-    widths = [max(len("parameter"), *(len(check.name) for check in checks)), 12, 7, 8, 12, 13, 13]
-    click.echo(line(["parameter", "shape", "checked", "error", "where", "analytic", "numeric"], widths, gap=1))
+    rows = [["parameter", "shape", "checked", "error", "where", "analytic", "numeric"]]
     for c in checks:
         figures = [f"{c.error:.1e}", c.where, f"{c.analytic:.6e}", f"{c.numeric:.6e}"]
-        click.echo(line([c.name, "x".join(map(str, c.shape)), c.checked, *figures], widths, gap=1))
-
+        rows.append([c.name, "x".join(map(str, c.shape)), str(c.checked), *figures])
+    show(table(rows))
     worst = max(checks, key=lambda check: check.error)
     if worst.error > LIMIT:
         raise NumericalError(

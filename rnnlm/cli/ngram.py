@@ -39,7 +39,7 @@ def command(texts, output, order, vocab, prune, force):
     """
     from rnnlm.lm import arpa
     from rnnlm.lm.kneser_ney import estimate, read
-    from rnnlm.text.lines import text_name
+    from rnnlm.text.names import joined
     from rnnlm.text.vocab import EOS
 
     output = new_file(output, force)
@@ -63,7 +63,7 @@ def command(texts, output, order, vocab, prune, force):
         arpa.save(model, output)
     tell(*notes)
     sentences = int((ids == EOS).sum())
-    tell(f"{' + '.join(map(text_name, texts))}: {sentences} sentences, {len(ids) - sentences} words")
+    tell(f"{joined(texts)}: {sentences} sentences, {len(ids) - sentences} words")
     for n, (listed, (discounts, own)) in enumerate(zip(model.orders, model.discounts), 1):
         note = "" if own else "  (the text is too small or too even to have its own)"
         shown = " ".join(f"{d:.3f}" for d in discounts)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
-from collections.abc import Callable, Iterable
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +38,19 @@ def answer(facts: Any, lines: Iterable[str], as_json: bool) -> None:
         text = json.dumps(facts, ensure_ascii=False)
         lines = [text.encode("utf-8", "backslashreplace").decode()]  # escapes of JSON for a name that is not UTF-8
     show(lines)
+
+
+@contextlib.contextmanager
+def reading(paths: Iterable[str], disable: bool | None = None) -> Iterator[Callable[[bytes], Any]]:
+    """Show how far files are read, when it takes long; yields what `rnnlm.text.lines.lines` calls with the bytes.
+
+    disable: None hides the bar where there is no terminal.
+    """
+    from tqdm import tqdm
+
+    size = sum(os.path.getsize(path) for path in paths if os.path.isfile(path)) or None
+    with tqdm(total=size, unit="B", unit_scale=True, delay=1, leave=False, disable=disable, file=sys.stderr) as bar:
+        yield lambda block: bar.update(len(block))
 
 
 def output_option(help: str) -> Callable[..., Any]:

@@ -11,7 +11,7 @@ import click
 
 from rnnlm.cli.launcher import among_ranks, refuse_stdin
 from rnnlm.cli.options import load, mix_options, model_argument, oov_options, oov_rule
-from rnnlm.cli.output import output_of, tell
+from rnnlm.cli.output import output_of, show, tell
 from rnnlm.cli.tables import table
 from rnnlm.errors import UsageError
 from rnnlm.files import write_whole
@@ -135,12 +135,16 @@ def command(
             if verbose and s.nbest.hypotheses[best].words != s.nbest.hypotheses[0].words:
                 changed.append(change(s.nbest, best, counted))
 
-    write(output, rows())
+    if output == "-":
+        show(rows())
+    else:
+        write_whole(output, lambda file: file.writelines(f"{row}\n".encode() for row in rows()))
+    if errors and errors.unused:
+        few = f"{len(errors.unused)} utterances have no list and are not counted, such as {min(errors.unused)!r}"
+        notes.append(f"{errors.path}: {few}")
     tell(*(f"note: {note}" for note in notes), unknown.note)
-    if errors:
-        show(errors, verbose, err=output == "-")
-    if verbose:
-        show_changes(changed, err=output == "-")
+    for line in report(errors, changed, verbose):
+        click.echo(line, err=output == "-")
 
 
 def in_pieces(processes, lists, unknown, context):
@@ -171,15 +175,6 @@ def listened(lists, noise, notes):
         yield nbest
     if not heard:
         notes.append(f"--noise: the lists have no {min(noise)!r}" + " and none of the others" * (len(noise) > 1))
-
-
-def write(output, rows):
-    """Write lines to a file, whole or not at all, or to standard output as they come."""
-    if output == "-":
-        for row in rows:
-            click.echo(row)
-    else:
-        write_whole(output, lambda file: file.writelines(f"{row}\n".encode() for row in rows))
 
 
 def check_scores(form, ac, old, unit):
@@ -230,35 +225,27 @@ def change(nbest, best, counted):
     return [f"{nbest.id}{errors}", *(f"  {sign} {text}".rstrip() for sign, text in zip("-+", words))]
 
 
-def show_changes(changed, err):
-    """Print the utterances that changed."""
-    click.echo(f"\n{len(changed)} utterances changed", err=err)
-    for line in itertools.chain.from_iterable(changed):
-        click.echo(line, err=err)
-
-
-def show(errors, verbose, err):
-    """Print a table of word error rates for each part of the text, and how significant their difference is."""
-    if errors.unused:
-        note = f"note: {errors.path}: {len(errors.unused)} utterances have no list and are not counted"
-        click.echo(f"{note}, such as {min(errors.unused)!r}", err=True)
-    for part, row in errors.parts.items():
-        click.echo(f"{part:<12} utterances    words   errors      WER", err=err)
+def report(errors, changed, verbose):
+    """Lines of word error rates for each part of the text, and how significant their difference is, and of changes."""
+    for part, row in errors.parts.items() if errors else ():
+        yield f"{part:<12} utterances    words   errors      WER"
         for name, e in row.items():
-            click.echo(f"{name:<12} {e.utterances:10} {e.words:8} {e.errors:8} {e.wer:8.2%}", err=err)
+            yield f"{name:<12} {e.utterances:10} {e.words:8} {e.errors:8} {e.wer:8.2%}"
         if row["first-best"].words:
             wer, (low, high), better = errors.difference(part)
             interval = f"95 % interval {low:+.2%} to {high:+.2%}, better in {better:.1%} of 1000 resampled texts"
-            click.echo(f"difference   {wer:+.2%}, {interval}", err=err)
+            yield f"difference   {wer:+.2%}, {interval}"
         if verbose:
-            show_lengths(errors.lengths(part), err)
+            yield ""
+            yield from by_length(errors.lengths(part))
+    if verbose:
+        yield f"\n{len(changed)} utterances changed"
+        yield from itertools.chain.from_iterable(changed)
 
 
-def show_lengths(groups, err):
-    """Print a table of word error rates by the length of the reference."""
+def by_length(groups):
+    """Table of word error rates by the length of the reference."""
     rows = [["words", "utterances", *next(iter(groups.values()))]]
     for length, row in groups.items():
         rows.append([length, row["oracle"].utterances, *(f"{e.wer:.2%}" if e.words else "-" for e in row.values())])
-    click.echo("", err=err)
-    for line in table(rows, "r"):
-        click.echo(line, err=err)
+    yield from table(rows, "r")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import sys
-
 import click
-from tqdm import tqdm
 
-from rnnlm.cli.output import new_file, output_option, send, tell
+from rnnlm.cli.output import new_file, output_option, reading, send, tell
 from rnnlm.errors import DataError
+from rnnlm.text.lines import lines, text_name
+from rnnlm.text.names import joined
 
 
 @click.command(name="vocab")
@@ -30,14 +28,13 @@ def command(texts, output, level, max_size, min_count, lower, keep, blank_lines,
     counts in code point order. Sizes and the rate of words out of the vocabulary (OOVs) are reported on standard error.
     """
     from rnnlm.text import white
-    from rnnlm.text.lines import text_name
     from rnnlm.text.vocab import build
 
     output = new_file(output, force)
     counts = _count(texts, level, lower, blank_lines)
     if set(counts.tokens.values()) == {1} and counts.total == counts.sentences > 1:
         tell(
-            f"warning: {' + '.join(map(text_name, texts))}: a list of words, each of which counts 1: "
+            f"warning: {joined(texts)}: a list of words, each of which counts 1: "
             "give the list itself as data.vocab, and counts come from the training text"
         )
     kept = _count([keep], level, lower, blank_lines).tokens if keep else ()
@@ -45,7 +42,7 @@ def command(texts, output, level, max_size, min_count, lower, keep, blank_lines,
     if level == "word":
         tell(*white.note(vocab.words))
     name = send(output, lambda file: file.write(vocab.to_bytes()))
-    tell(f"{' + '.join(map(text_name, texts))}: {_describe(counts)}")
+    tell(f"{joined(texts)}: {_describe(counts)}")
     tell(f"{name}: {len(vocab)} entries, sha {vocab.fingerprint[:12]}; {_coverage(counts, vocab)}")
     for path in check:
         counts = _count([path], level, lower, blank_lines)
@@ -53,22 +50,17 @@ def command(texts, output, level, max_size, min_count, lower, keep, blank_lines,
 
 
 def _count(paths, level, lower, blank_lines):
-    """The counts of texts, with a progress bar on a terminal when it takes long. Raises DataError without sentences."""
-    from rnnlm.text.lines import lines, text_name
+    """The counts of texts. Raises DataError without sentences."""
     from rnnlm.text.markers import Markers
     from rnnlm.text.vocab import count
 
-    size = sum(os.path.getsize(path) for path in paths if os.path.isfile(path)) or None
-    with tqdm(total=size, unit="B", unit_scale=True, delay=1, leave=False, disable=None, file=sys.stderr) as bar:
-        markers = Markers(level, lower)
-        seen = lambda block: bar.update(len(block))  # noqa: E731
+    markers = Markers(level, lower)
+    with reading(paths) as seen:
         text = (line for path in paths for line in markers.watch(lines(path, seen), text_name(path)))
         counts = count(text, level, lower, blank_lines)
     tell(*markers.notes)
     if not counts.sentences:
-        raise DataError(
-            f"{' + '.join(map(text_name, paths))}: no sentences", "a sentence is a line with at least one word"
-        )
+        raise DataError(f"{joined(paths)}: no sentences", "a sentence is a line with at least one word")
     return counts
 
 
