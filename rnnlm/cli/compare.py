@@ -51,8 +51,10 @@ def command(models, text, words, resamples, seed, carried, as_csv, as_json):
         raise UsageError("--csv and --json exclude each other", "give one of them")
     facts = runs(models) if text is None else on_text(models, text, words, resamples, seed, carried)
     if as_csv:
-        rows = csv_of_runs(facts) if text is None else csv_of_models(facts)
-        csv.writer(sys.stdout, lineterminator="\n").writerows(rows)
+        rows = list(csv_of_runs(facts) if text is None else csv_of_models(facts))
+        writer = csv.DictWriter(sys.stdout, rows[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
     else:
         report = show_models if text is not None else show_runs if len(facts["runs"]) < 3 else show_many
         answer(facts, report(facts), as_json)
@@ -121,14 +123,12 @@ def show_models(facts):
 
 
 def csv_of_models(facts):
-    """Rows of --csv with --text: names, and the figures of each model."""
-    for number, model in enumerate(facts["models"]):
+    """Rows of --csv with --text: the figures of each model by their names."""
+    for model in facts["models"]:
         flat: dict[str, Any] = {}
         for key, value in model.items():
             flat |= {f"{key}_low": value[0], f"{key}_high": value[1]} if isinstance(value, list) else {key: value}
-        if not number:
-            yield list(flat)
-        yield list(flat.values())
+        yield flat
 
 
 def runs(paths):
@@ -238,11 +238,10 @@ def without_consequences(settings):
 
 
 def csv_of_runs(facts):
-    """Rows of --csv: names, and for each run its settings and results. What is not known is empty."""
-    yield ["run", *facts["settings"], *facts["results"][0]]
-    for i, run in enumerate(facts["results"]):
-        settings = (values[i] for values in facts["settings"].values())
-        yield [facts["runs"][i], *(value if value is None else plain(value) for value in settings), *run.values()]
+    """Rows of --csv: for each run its settings and results by their names. What is not known is empty."""
+    for i, (name, results) in enumerate(zip(facts["runs"], facts["results"])):
+        settings = {path: cell(values[i], plain, "") for path, values in facts["settings"].items()}
+        yield {"run": name, **settings, **results}
 
 
 def setting(value):

@@ -27,6 +27,7 @@ def table(rows: Iterable[Sequence[Any]], align: str = "lr", gap: int = 2, limit:
     """
     cells = [[visible(str(cell)) for cell in row] for row in rows]
     columns = list(zip_longest(*cells, fillvalue=""))
+    align = align.ljust(len(columns), align[-1])
     limit = terminal_width() if limit is None else limit
     widths = [max(map(width, column)) for column in columns]
     blocks = [list(range(len(columns)))]
@@ -38,7 +39,7 @@ def table(rows: Iterable[Sequence[Any]], align: str = "lr", gap: int = 2, limit:
         for row in zip(*(columns[i] for i in block)):
             wrapped = (wrap(cell, widths[i]) for cell, i in zip(row, block))
             for parts in zip_longest(*wrapped, fillvalue=""):
-                yield line(parts, [widths[i] for i in block], "".join(_side(align, i) for i in block), gap)
+                yield line(parts, [widths[i] for i in block], "".join(align[i] for i in block), gap)
 
 
 def terminal_width() -> int | None:
@@ -46,12 +47,12 @@ def terminal_width() -> int | None:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
-def line(cells: Iterable[Any], widths: Iterable[int], align: str = "lr", gap: int = 2) -> str:
+def line(cells: Iterable[Any], widths: Sequence[int], align: str = "lr", gap: int = 2) -> str:
     """One line of a table whose columns have the given widths: for tables that are shown row by row."""
     parts = []
-    for i, (cell, wide) in enumerate(zip(map(str, cells), widths)):
-        space = " " * (wide - width(cell))
-        parts.append(cell + space if _side(align, i) == "l" else space + cell)
+    for text, wide, side in zip(map(str, cells), widths, align.ljust(len(widths), align[-1])):
+        space = " " * (wide - width(text))
+        parts.append(text + space if side == "l" else space + text)
     return (" " * gap).join(parts).rstrip()
 
 
@@ -75,8 +76,7 @@ def cut(text: str, limit: int) -> str:
     text = visible(text)
     if width(text) <= limit and len(text) <= 4 * limit:  # combining marks have no width
         return text
-    fitting = takewhile(lambda wide: wide < limit, accumulate(map(_cells, text[: 4 * limit])))
-    return text[: len(list(fitting))] + "…"
+    return text[: _fitting(text[: 4 * limit], limit - 1)] + "…"
 
 
 def coloured() -> bool:
@@ -93,10 +93,7 @@ def wrap(text: str, limit: int) -> list[str]:
     """Parts of `text` that are at most `limit` cells wide, parted at spaces where there are any."""
     parts = []
     while width(text) > limit:
-        end, wide = 0, _cells(text[0])
-        while wide <= limit:
-            end += 1
-            wide += _cells(text[end])
+        end = _fitting(text, limit)
         space = text.rfind(" ", 1, end + 1)
         end = space if space > 0 else max(end, 1)
         parts.append(text[:end])
@@ -129,8 +126,9 @@ def _cells(character: str) -> int:
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
-def _side(align: str, column: int) -> str:
-    return align[min(column, len(align) - 1)]
+def _fitting(text: str, limit: int) -> int:
+    """Number of characters at the beginning of `text` that fit into `limit` cells."""
+    return len(list(takewhile(lambda wide: wide <= limit, accumulate(map(_cells, text)))))
 
 
 def _fit(widths: list[int], gap: int, limit: int) -> tuple[list[int], list[list[int]]]:

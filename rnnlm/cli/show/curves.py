@@ -61,13 +61,10 @@ def command(runs, x, nats, as_table, follow, plot, as_json):
         found = courses(runs)
         if not follow and all(course.empty for course in found):
             raise DataError(f"{runs[0]}: nothing in its log yet", "wait for the first line, or use --follow")
-        if as_json:
-            answer({"runs": list(map(asdict, found))}, (), as_json)
-            return
-        page = list(tables(found) if as_table else plots(found, x, not nats, follow))
+        page = "" if as_json else "\n".join(tables(found) if as_table else plots(found, x, not nats, follow))
         if follow:
             click.clear()  # on a terminal alone
-        click.echo("\n".join(page))
+        answer({"runs": list(map(asdict, found))}, [page], as_json)
         if pyplot:
             save(draw(pyplot, found, x, not nats), plot)
             pyplot.close()
@@ -129,12 +126,12 @@ def plots(found, x, perplexity, fit):
     if first is None:
         yield f"nothing to draw over {UNITS[x]} yet"
         return
-    number = len(others) if size.columns >= len(others) * NARROW else 1
+    number = max(len(others), 1) if size.columns >= len(others) * NARROW else 1
     room = size.lines - 1 - len(head)
     if fit:
-        others = others if room >= LOW + SMALL * -(-len(others) // max(number, 1)) else []
+        others = others if room >= LOW + SMALL * -(-len(others) // number) else []
         tail = [cut(line, size.columns) for line in tail][: max(room - LOW - SMALL, 0)]
-    room -= len(tail) + SMALL * -(-len(others) // max(number, 1))
+    room -= len(tail) + SMALL * -(-len(others) // number)
     high = max(LOW, room) if fit else min(max(15, room), 30)
 
     def drawn(panel, wide, high):
@@ -149,7 +146,7 @@ def plots(found, x, perplexity, fit):
         return plot.lines()
 
     yield from map(str.rstrip, drawn(first, size.columns, high))
-    for i in range(0, len(others), max(number, 1)):
+    for i in range(0, len(others), number):
         wide = (size.columns - 2 * (number - 1)) // number
         yield from map(str.rstrip, side_by_side([drawn(panel, wide, SMALL) for panel in others[i : i + number]]))
     yield from tail
