@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from rnnlm.cli.options import PATH, independent_option
-from rnnlm.cli.output import answer, tell
+from rnnlm.cli.output import in_json, show, tell
 from rnnlm.cli.tables import cell, decimal, table, terminal_width, width
 from rnnlm.errors import UsageError
 from rnnlm.text.lines import lines, text_name
@@ -57,7 +57,7 @@ def command(models, text, words, resamples, seed, carried, as_csv, as_json):
         writer.writerows(rows)
     else:
         report = show_models if text is not None else show_runs if len(facts["runs"]) < 3 else show_many
-        answer(facts, report(facts), as_json)
+        show(in_json(facts) if as_json else report(facts))
 
 
 def on_text(models, text, words, resamples, seed, carried):

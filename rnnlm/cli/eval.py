@@ -11,7 +11,7 @@ import click
 from rnnlm.cli.adaptation import adapt_to_text, adaptation, adaptation_options
 from rnnlm.cli.launcher import among_ranks, in_order, refuse_stdin
 from rnnlm.cli.options import independent_option, mix_options, mixture, model_argument
-from rnnlm.cli.output import answer, reading, show, tell
+from rnnlm.cli.output import in_json, reading, show, tell
 from rnnlm.cli.predict import lines_of
 from rnnlm.cli.tables import visible
 from rnnlm.errors import NumericalError, UsageError
@@ -97,7 +97,7 @@ def command(
         found = measure(main, scorer, path, verbosity, oov, oov_types, ranks or check_sums)
         seconds = time.perf_counter() - started
         figures = models, scorer, path, found, oov, ranks, check_sums, seconds
-        answer(record(*figures, adapted), report(*figures, adapted), as_json)
+        show(in_json(record(*figures, adapted)) if as_json else report(*figures, adapted))
         if check_sums and not found.sum_error <= SUM_ERROR:
             raise NumericalError(
                 f"{model}: probabilities of all words add up to 1 within {found.sum_error:.3g}, "
@@ -176,7 +176,7 @@ def evaluate_task(loaded, path, as_json):
     sizes = {"sentences": corpus.sentences, "words": corpus.words, "oovs": corpus.oovs}
     facts = {"model": str(loaded.path), "kind": settings.model.kind, "file": text_name(path)} | sizes | figures
     heading = f"file {corpus.name}: {corpus.sentences} sentences, {corpus.words} words, {corpus.oovs} OOVs"
-    answer(facts, lines_of([heading, *task.report(figures)]), as_json)
+    show(in_json(facts) if as_json else lines_of([heading, *task.report(figures)]))
 
 
 # --- output ---

@@ -8,7 +8,7 @@ import textwrap
 import click
 
 from rnnlm.cli.options import model_argument
-from rnnlm.cli.output import answer
+from rnnlm.cli.output import in_json, show
 from rnnlm.cli.tables import decimal, table
 
 
@@ -28,7 +28,7 @@ def command(model, as_json):
 
     loaded = load_model(model, EVERY_MODEL)
     facts = describe(loaded, model) | {"config": config.plain(loaded.config)}
-    answer(facts, report(facts, config.dump(loaded.config)), as_json)
+    show(in_json(facts) if as_json else report(facts, config.dump(loaded.config)))
 
 
 def report(facts, configuration):

@@ -1,4 +1,4 @@
-"""What commands print, and the files that they write."""
+"""Output of commands: lines, notes and JSON, and the files that they write."""
 
 from __future__ import annotations
 
@@ -31,13 +31,11 @@ def show(lines: Iterable[str]) -> None:
         click.echo(line)
 
 
-def answer(facts: Any, lines: Iterable[str], as_json: bool) -> None:
-    """Print facts as one line of JSON, in which a number that is not finite is null, or else lines for people."""
-    if as_json:
-        facts = json.loads(json.dumps(facts), parse_constant=lambda name: None)
-        text = json.dumps(facts, ensure_ascii=False)
-        lines = [text.encode("utf-8", "backslashreplace").decode()]  # escapes of JSON for a name that is not UTF-8
-    show(lines)
+def in_json(facts: Any) -> list[str]:
+    """Facts as one line of JSON, in which a number that is not finite is null."""
+    facts = json.loads(json.dumps(facts), parse_constant=lambda name: None)
+    text = json.dumps(facts, ensure_ascii=False)
+    return [text.encode("utf-8", "backslashreplace").decode()]  # escapes of JSON for a name that is not UTF-8
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from rnnlm.cli.options import model_argument, utf8
-from rnnlm.cli.output import answer, tell
+from rnnlm.cli.output import in_json, show, tell
 from rnnlm.cli.tables import table, visible
 
 
@@ -41,7 +41,7 @@ def predict(path, text, k, beam, as_json, command="predict"):
     loaded = load_model(path, command)
     for one in loaded.task.predict(loaded.network, text, k, beam):
         tell(one.note)
-        answer(one.facts, lines_of(one.lines, align="l", gap=3), as_json)
+        show(in_json(one.facts) if as_json else lines_of(one.lines, align="l", gap=3))
 
 
 def lines_of(parts, **layout):

@@ -135,10 +135,7 @@ def command(
             if verbose and s.nbest.hypotheses[best].words != s.nbest.hypotheses[0].words:
                 changed.append(change(s.nbest, best, counted))
 
-    if output == "-":
-        show(rows())
-    else:
-        write_whole(output, lambda file: file.writelines(f"{row}\n".encode() for row in rows()))
+    write(output, rows())
     if errors and errors.unused:
         few = f"{len(errors.unused)} utterances have no list and are not counted, such as {min(errors.unused)!r}"
         notes.append(f"{errors.path}: {few}")
@@ -175,6 +172,14 @@ def listened(lists, noise, notes):
         yield nbest
     if not heard:
         notes.append(f"--noise: the lists have no {min(noise)!r}" + " and none of the others" * (len(noise) > 1))
+
+
+def write(output, rows):
+    """Write lines to a file, whole or not at all, or to standard output as they come."""
+    if output == "-":
+        show(rows)
+    else:
+        write_whole(output, lambda file: file.writelines(f"{row}\n".encode() for row in rows))
 
 
 def check_scores(form, ac, old, unit):

@@ -8,7 +8,7 @@ import secrets
 import click
 
 from rnnlm.cli.options import model_argument, utf8
-from rnnlm.cli.output import answer, tell
+from rnnlm.cli.output import in_json, show, tell
 from rnnlm.errors import UsageError
 from rnnlm.text.lines import lines
 
@@ -86,7 +86,7 @@ def command(
             "finished": one.finished, "seed": seed,
         }  # fmt: skip
         rule = ["---"] if i and separate else []
-        answer(facts, [*rule, f"{log10:.6f}\t{text}" if logprob else text], as_json)
+        show(in_json(facts) if as_json else [*rule, f"{log10:.6f}\t{text}" if logprob else text])
 
 
 def read_prompt(prompt, vocab):

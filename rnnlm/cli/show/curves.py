@@ -15,7 +15,7 @@ import click
 
 from rnnlm.cli import EXIT_INTERRUPTED
 from rnnlm.cli.options import PATH
-from rnnlm.cli.output import answer, tell
+from rnnlm.cli.output import in_json, tell
 from rnnlm.cli.progress import duration
 from rnnlm.cli.show.plot import label, plot_option, pyplot_for, save
 from rnnlm.cli.show.terminal import PALETTE, Plot, canvas_kind, side_by_side
@@ -61,10 +61,13 @@ def command(runs, x, nats, as_table, follow, plot, as_json):
         found = courses(runs)
         if not follow and all(course.empty for course in found):
             raise DataError(f"{runs[0]}: nothing in its log yet", "wait for the first line, or use --follow")
-        page = "" if as_json else "\n".join(tables(found) if as_table else plots(found, x, not nats, follow))
+        if as_json:
+            page = in_json({"runs": list(map(asdict, found))})
+        else:
+            page = list(tables(found) if as_table else plots(found, x, not nats, follow))
         if follow:
             click.clear()  # on a terminal alone
-        answer({"runs": list(map(asdict, found))}, [page], as_json)
+        click.echo("\n".join(page))
         if pyplot:
             save(draw(pyplot, found, x, not nats), plot)
             pyplot.close()
@@ -162,7 +165,7 @@ def marker(run, kind, one, colours):
 
 
 def legend(found, colours):
-    """What the lines of the plots are."""
+    """Lines of the legend of the plots."""
     width = shutil.get_terminal_size((WIDE, HIGH)).columns
 
     def sample(text, colour):

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from rnnlm.cli.options import PATH
-from rnnlm.cli.output import answer, tell
+from rnnlm.cli.output import in_json, show, tell
 from rnnlm.cli.show.plot import label, plot_option, pyplot_for, save
 from rnnlm.cli.tables import table
 
@@ -30,7 +30,7 @@ def command(sources, text, lags, positions, tokens, plot, as_json):
     """
     pyplot = pyplot_for(plot) if plot else None
     curves = [curve for source in sources for curve in curves_of(source, text, lags, positions, tokens)]
-    answer({"lags": lags, "curves": curves}, report(curves, lags), as_json)
+    show(in_json({"lags": lags, "curves": curves}) if as_json else report(curves, lags))
     if pyplot:
         save(draw(pyplot, curves, lags), plot, "the share of an error that is left, over the lag")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from rnnlm.cli.options import model_argument, utf8
-from rnnlm.cli.output import answer, tell
+from rnnlm.cli.output import in_json, show, tell
 from rnnlm.cli.show.plot import plot_option, pyplot_for, save
 from rnnlm.cli.tables import cell, coloured, cut, table, terminal_width, width
 from rnnlm.errors import UsageError
@@ -46,7 +46,7 @@ def command(model, text, k, line, plot, as_json):
             raise UsageError("--plot: TEXT has several lines, a picture has one", "choose one with --line N")
         drawn = one
         tell(one.note)
-        answer(facts(one), report(one, terminal_width() or PIPED, coloured()), as_json)
+        show(in_json(facts(one)) if as_json else report(one, terminal_width() or PIPED, coloured()))
     if pyplot and drawn:
         from rnnlm.cli.show.diagram import draw
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 import click
 
 from rnnlm.cli.options import independent_option, model_argument
-from rnnlm.cli.output import answer
+from rnnlm.cli.output import in_json, show
 from rnnlm.cli.show.plot import plot_option, pyplot_for, save
 from rnnlm.cli.tables import coloured, cut, decimal, in_rows, table, terminal_width, visible, width, with_figures
 from rnnlm.errors import UsageError
@@ -46,7 +46,10 @@ def command(model, text, sentences, k, carried, plot, as_json):
     text = text or own_text(loaded)
     blank_lines = loaded.data is not None and loaded.data.blank_lines
     found = surprise(loaded.scorer, lines(text), sentences, k, blank_lines=blank_lines, name=text_name(text))
-    answer({"model": str(loaded.path), **asdict(found)}, report(found, loaded.scorer.vocab.level), as_json)
+    if as_json:
+        show(in_json({"model": str(loaded.path), **asdict(found)}))
+    else:
+        show(report(found, loaded.scorer.vocab.level))
     if pyplot:
         save(draw(pyplot, found), plot, "shares of the tokens and of the bits, by frequency in the training text")
 

@@ -8,7 +8,7 @@ import itertools
 import click
 
 from rnnlm.cli.options import model_argument, utf8
-from rnnlm.cli.output import answer
+from rnnlm.cli.output import in_json, show
 from rnnlm.cli.show.plot import colour_bar, label, plot_option, pyplot_for, save
 from rnnlm.cli.tables import coloured, cut, in_rows, terminal_width, width, with_figures, wrap
 
@@ -50,9 +50,11 @@ def command(model, text, chosen, best, most, tokens, plot, as_json):
     loaded = load_model(model, EVERY_MODEL)
     found = readings(loaded, text, tokens, best, chosen)
     characters = loaded.vocab.inputs.level == "char"
-    limit, colours = terminal_width() or PIPED, coloured()
-    lines = (line for one in found for line in report(one, characters, most, limit, colours))
-    answer({"model": str(model), "text": text, "sides": list(map(facts, found))}, lines, as_json)
+    if as_json:
+        show(in_json({"model": str(model), "text": text, "sides": list(map(facts, found))}))
+    else:
+        for one in found:
+            show(report(one, characters, most, terminal_width() or PIPED, coloured()))
     if pyplot:
         save(draw(pyplot, found, characters, most), plot, "activations of units over the text")
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 import click
 
 from rnnlm.cli.options import model_argument, utf8
-from rnnlm.cli.output import answer
+from rnnlm.cli.output import in_json, show
 from rnnlm.cli.show.plot import label, plot_option, pyplot_for, save
 from rnnlm.cli.tables import cut, table
 from rnnlm.errors import UsageError
@@ -41,10 +41,13 @@ def command(model, words, k, matrix, most, plot, as_json):
     vectors = WordVectors.of(load_model(model, EVERY_MODEL), matrix)
     found = [vectors.nearest(word, k) for word in words]
     points = vectors.map(most, words)
-    words, matrix = list(map(asdict, found)), vectors.name
-    answer({"model": vectors.model, "matrix": matrix, "words": words, "map": asdict(points)}, report(found), as_json)
+    if as_json:
+        nearest = {"model": vectors.model, "matrix": vectors.name, "words": list(map(asdict, found))}
+        show(in_json(nearest | {"map": asdict(points)}))
+    else:
+        show(report(found))
     if pyplot:
-        shown = f"{len(points.words)} words by the rows of {matrix}"
+        shown = f"{len(points.words)} words by the rows of {vectors.name}"
         variance = f"the axes have {sum(points.explained):.0%} of their variance"
         save(draw(pyplot, points, [one.word for one in found]), plot, f"{shown}; {variance}")
 
