@@ -151,14 +151,14 @@ def measure(main, scorer, path, verbosity, oov, oov_types, ranks):
 
     number = itertools.count()
 
-    def see(sentence):
+    def seen(sentence):
         show(shown(scorer, sentence, verbosity, oov_types, scorer.carried and next(number) > 0))
 
     blank_lines = main.data is not None and main.data.blank_lines
     documents = main.data is not None and main.data.documents is not None
-    with reading([path], disable=True if verbosity else None) as seen:
-        text, each, name = lines(path, seen), see if verbosity else None, text_name(path)
-        found = perplexity(scorer, text, oov, oov_types, ranks, blank_lines, name, each, documents)
+    name, each = text_name(path), seen if verbosity else None
+    with reading([path], disable=True if verbosity else None) as read:
+        found = perplexity(scorer, lines(path, read), oov, oov_types, ranks, blank_lines, name, each, documents)
     parted = f" part {found.documents} documents" if documents else " skipped"
     tell(f"{name}: OOV rate {found.oov_rate:.2%}, {found.blank_lines} empty lines{parted}")
     tell(*found.markers.notes, warning(found.unknown, found.total.words, name))
@@ -183,7 +183,7 @@ def evaluate_task(loaded, path, as_json):
 
 
 def shown(scorer, sentence, verbosity, oov_types, more):
-    """Lines of a sentence, as `ngram -debug 1` and 2 of SRILM show it; `...`: after a context before which was more."""
+    """Lines of a sentence, as `ngram -debug 1` and 2 of SRILM show it. more: sentences were read before it."""
     import numpy as np
 
     from rnnlm.text.vocab import UNK
