@@ -167,11 +167,11 @@ def measure(main, scorer, path, verbosity, oov, oov_types, ranks):
 
 def evaluate_task(loaded, path, as_json):
     """Print the figures of a model that is no language model on a text."""
-    from rnnlm.text.unknown import warning
+    from rnnlm.text.unknown import notes
 
     settings, task = loaded.config, loaded.task
     corpus = task.encode([path], loaded.vocab, settings.data, settings.model)
-    tell(*corpus.markers.notes, warning(corpus.oovs, corpus.words, corpus.name))
+    tell(*notes(corpus))
     figures = task.evaluate(loaded.network, corpus, settings.training.batch)
     sizes = {"sentences": corpus.sentences, "words": corpus.words, "oovs": corpus.oovs}
     facts = {"model": str(loaded.path), "kind": settings.model.kind, "file": text_name(path)} | sizes | figures
