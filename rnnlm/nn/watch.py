@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -75,15 +76,6 @@ def watched(part: Any, seen: list[Seen], path: tuple[str, ...] = ()) -> Any:
     return WatchedCell(part, path, seen) if isinstance(part, Cell) else part
 
 
-@dataclass
-class Work:
-    step: Any  # the workspace of one step
-    y: np.ndarray  # (T, 1, H)
-    x: Any = None  # (T, 1) ids or (T, 1, D) vectors
-    states: Any = None  # T + 1, before the first step and after each
-    seen: Any = None
-
-
 @dataclass(frozen=True, eq=False)
 class WatchedCell(Compound, Cell):
     """A cell that takes one sequence (B = 1) step by step. Outputs and gradients are those of `cell`.
@@ -110,7 +102,7 @@ class WatchedCell(Compound, Cell):
         return self.cell.initial_state(B, dtype)
 
     def workspace_for(self, n_in, T, B, empty):
-        return Work(self.cell.workspace_for(n_in, 1, B, empty), empty(T, B, self.n_out))
+        return SimpleNamespace(step=self.cell.workspace_for(n_in, 1, B, empty), y=empty(T, B, self.n_out))
 
     def forward_padded(self, p, x, state, work, lengths, rng=None):
         work.x, work.states = x, [state]

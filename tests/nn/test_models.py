@@ -291,7 +291,7 @@ def test_no_masks_are_made_in_evaluation(name):
     model.log_probs(network.p, batch_of().inputs, network.initial_state(B), work)
     cells = work.embedded.cell.cells if isinstance(model.cell, Stack) else [work.embedded.cell]
     masks = [work.embedded.words, work.embedded.components, work.output.dropout]
-    masks += [cell.thinned.dropout for cell in cells if cell.thinned] + getattr(work.embedded.cell, "dropouts", [])
+    masks += [cell.dropout for cell in cells] + getattr(work.embedded.cell, "dropouts", [])
     masks = [dropout.mask for dropout in masks if dropout.rate]
     assert masks
     assert all(np.isnan(mask).all() for mask in masks)

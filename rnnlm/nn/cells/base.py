@@ -54,7 +54,7 @@ class Cell(Visible, Choice, default="vanilla"):
         return (np.zeros((B, self.n_out), dtype),)
 
     def workspace(self, T: int, B: int, empty: Empty) -> Any:
-        """Memory for what forward leaves for backward, for windows of T steps."""
+        """Memory for windows of T steps: the arrays that forward leaves for backward, and what both write into."""
         raise NotImplementedError
 
     def workspace_for(self, n_in: int | None, T: int, B: int, empty: Empty) -> Any:

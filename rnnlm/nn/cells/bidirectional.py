@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from types import SimpleNamespace
+from typing import Literal
 
 import numpy as np
 
 from rnnlm.config import option
 from rnnlm.nn.cells.base import Cell
 from rnnlm.nn.cells.padding import Compound, turned
-
-
-@dataclass
-class Work:
-    cells: tuple[Any, Any]  # the workspaces of the two directions
-    x: Any  # (T, B, D) the inputs turned round; None: memory for vectors is made when they come
-    dx: Any  # (T, B, D) the gradient that the backward direction sends down, in its own order of time
-    y: np.ndarray  # (T, B, n_out)
-    h: np.ndarray  # (T, B, H)
-    dh: np.ndarray  # (T, B, H)
-    order: Any = None  # (T B,) which row takes the place of each when the sequences are turned round
 
 
 @dataclass(frozen=True)
@@ -49,10 +39,10 @@ class Bidirectional(Compound, Cell, kind="bidirectional"):
 
     def workspace_for(self, n_in, T, B, empty):
         H = self.cell.n_out
-        return Work(
-            cells=(self.cell.workspace_for(n_in, T, B, empty), self.cell.workspace_for(n_in, T, B, empty)),
-            x=None if n_in is None else empty(T, B, n_in),
-            dx=None if n_in is None else empty(T, B, n_in),
+        return SimpleNamespace(
+            cells=[self.cell.workspace_for(n_in, T, B, empty) for _ in range(2)],
+            x=None if n_in is None else empty(T, B, n_in),  # turned round; None: made when vectors come
+            dx=None if n_in is None else empty(T, B, n_in),  # of the backward direction, in its own order of time
             y=empty(T, B, self.n_out),
             h=empty(T, B, H),
             dh=empty(T, B, H),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -12,15 +11,6 @@ from rnnlm.nn.dropout import Dropout
 from rnnlm.nn.params import Views
 
 Kind = TypeVar("Kind", bound=type[Cell])
-
-
-@dataclass
-class Thinned:
-    """Memory for DropConnect in one window."""
-
-    dropout: Dropout  # its mask has the shape of W
-    W: np.ndarray  # W under the mask
-    dW: np.ndarray  # its gradient
 
 
 def dropconnect(cell: Kind) -> Kind:
@@ -36,24 +26,24 @@ def dropconnect(cell: Kind) -> Kind:
     def workspace_with_mask(self, T, B, empty):
         work = workspace(self, T, B, empty)
         shape = self.specs(1)["W"].shape
+        work.dropout = Dropout(self.dropconnect, shape, empty)
         if self.dropconnect:
-            work.thinned = Thinned(Dropout(self.dropconnect, shape, empty), empty(*shape), empty(*shape))
+            work.W, work.dW = empty(*shape), empty(*shape)  # W under the mask, and its gradient
         return work
 
     def forward_thinned(self, p, x, state, work, rng=None):
-        if work.thinned is not None and work.thinned.dropout.draw(rng):
-            p = Views({**p, "W": np.multiply(p["W"], work.thinned.dropout.mask, out=work.thinned.W)})
+        if work.dropout.draw(rng):
+            p = Views({**p, "W": np.multiply(p["W"], work.dropout.mask, out=work.W)})
         return forward(self, p, x, state, work, rng)
 
     def backward_thinned(self, p, g, dy, dstate, work, dx=None):
-        thinned = work.thinned
-        if thinned is None or not thinned.dropout.on:
+        if not work.dropout.on:
             return backward(self, p, g, dy, dstate, work, dx)
-        thinned.dW[...] = 0
-        p, g_thinned = Views({**p, "W": thinned.W}), Views({**g, "W": thinned.dW})
+        work.dW[...] = 0
+        p, g_thinned = Views({**p, "W": work.W}), Views({**g, "W": work.dW})
         dfirst = backward(self, p, g_thinned, dy, dstate, work, dx)
-        thinned.dropout.backward(thinned.dW)
-        g["W"] += thinned.dW
+        work.dropout.backward(work.dW)
+        g["W"] += work.dW
         return dfirst
 
     methods.workspace, methods.forward, methods.backward = workspace_with_mask, forward_thinned, backward_thinned

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -15,19 +15,6 @@ from rnnlm.nn.parallel import add_product, through_time
 from rnnlm.nn.params import Spec
 
 SIGMOID = ACTIVATIONS["sigmoid"]
-
-
-@dataclass
-class Work:
-    h: np.ndarray  # (T+1, B, H): h[0] is the state before the window, h[1:] are the outputs
-    gates: np.ndarray  # (T, B, 3H): r, z and the candidate n side by side
-    m: np.ndarray  # (T, B, H): c + W^n h_{t-1}
-    da: np.ndarray  # (T, B, 3H): the gradient by a^r, a^z and m; after the loop by a^r, a^z and a^n
-    da_n: np.ndarray  # (T, B, H)
-    dh: np.ndarray  # (B, H)
-    buf: np.ndarray  # (B, 3H)
-    back: np.ndarray  # (B, H)
-    x: Any = None  # (T, B) ids or (T, B, D) vectors
 
 
 @dataclass(frozen=True)
@@ -55,10 +42,16 @@ class GRU(Cell, kind="gru"):
 
     def workspace(self, T, B, empty):
         H = self.size
-        return Work(
-            h=empty(T + 1, B, H), gates=empty(T, B, 3 * H), m=empty(T, B, H), da=empty(T, B, 3 * H),
-            da_n=empty(T, B, H), dh=empty(B, H), buf=empty(B, 3 * H), back=empty(B, H),
-        )  # fmt: skip
+        return SimpleNamespace(
+            h=empty(T + 1, B, H),  # h[0] is the state before the window, h[1:] are the outputs
+            gates=empty(T, B, 3 * H),  # r, z and the candidate n side by side
+            m=empty(T, B, H),  # c + W^n h_{t-1}
+            da=empty(T, B, 3 * H),  # the gradient by a^r, a^z and m; after the loop by a^r, a^z and a^n
+            da_n=empty(T, B, H),
+            dh=empty(B, H),
+            buf=empty(B, 3 * H),
+            back=empty(B, H),
+        )
 
     def _split(self, a):
         """Split (..., 3H) into its three parts (..., H), and the two for the sigmoid in one, (..., 2H)."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from types import SimpleNamespace
+from typing import Literal
 
 import numpy as np
 
@@ -14,18 +15,6 @@ from rnnlm.nn.initializers import Glorot, Init, Zeros
 from rnnlm.nn.ops import ACTIVATIONS, project, project_backward, rows
 from rnnlm.nn.parallel import add_product, product, through_time
 from rnnlm.nn.params import Spec
-
-
-@dataclass
-class Work:
-    y: Any  # (T+1, B, K): y[0] is the distribution before the window, y[1:] are those of the outputs; forced: None
-    h: np.ndarray  # (T, B, H)
-    o: np.ndarray  # (T, B, K) the outputs
-    da: np.ndarray  # (T, B, H)
-    dh: np.ndarray  # (B, H)
-    buf: np.ndarray  # forced: (T, B, H); otherwise (B, H)
-    back: np.ndarray  # (B, K)
-    x: Any = None  # (T, B) ids or (T, B, D) vectors
 
 
 @dataclass(frozen=True)
@@ -69,10 +58,15 @@ class Jordan(Cell, kind="jordan"):
 
     def workspace(self, T, B, empty):
         H, K, forced = self.size, self.outputs, self.teacher_forcing
-        return Work(
-            y=None if forced else empty(T + 1, B, K), h=empty(T, B, H), o=empty(T, B, K), da=empty(T, B, H),
-            dh=empty(B, H), buf=empty(T, B, H) if forced else empty(B, H), back=empty(B, K),
-        )  # fmt: skip
+        return SimpleNamespace(
+            y=None if forced else empty(T + 1, B, K),  # y[0] is the distribution before the window
+            h=empty(T, B, H),
+            o=empty(T, B, K),  # the outputs
+            da=empty(T, B, H),
+            dh=empty(B, H),
+            buf=empty(T, B, H) if forced else empty(B, H),
+            back=empty(B, K),
+        )
 
     def forward(self, p, x, state, work, rng=None):
         f, h, o, y, buf = ACTIVATIONS[self.activation], work.h, work.o, work.y, work.buf

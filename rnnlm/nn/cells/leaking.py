@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,16 +10,6 @@ import numpy as np
 from rnnlm.nn.cells.base import Cell
 from rnnlm.nn.ops import ACTIVATIONS, project
 from rnnlm.nn.parallel import through_time
-
-
-@dataclass
-class Work:
-    h: np.ndarray  # (T+1, B, H): h[0] is the state before the window, h[1:] are the outputs
-    fa: np.ndarray  # (T, B, H): f(a_t)
-    da: np.ndarray  # (T, B, H)
-    dh: np.ndarray  # (B, H)
-    buf: np.ndarray  # (B, H)
-    x: Any = None  # (T, B) ids or (T, B, D) vectors
 
 
 class Leaking(Cell):
@@ -36,7 +26,13 @@ class Leaking(Cell):
 
     def workspace(self, T, B, empty):
         H = self.size
-        return Work(h=empty(T + 1, B, H), fa=empty(T, B, H), da=empty(T, B, H), dh=empty(B, H), buf=empty(B, H))
+        return SimpleNamespace(
+            h=empty(T + 1, B, H),  # h[0] is the state before the window, h[1:] are the outputs
+            fa=empty(T, B, H),  # f(a_t)
+            da=empty(T, B, H),
+            dh=empty(B, H),
+            buf=empty(B, H),
+        )
 
     def forward(self, p, x, state, work, rng=None):
         f, h, fa, buf, W, alpha = ACTIVATIONS[self.activation], work.h, work.fa, work.buf, p["W"], self.rate(p)

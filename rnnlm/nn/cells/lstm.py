@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -17,20 +17,6 @@ from rnnlm.nn.parallel import add_product, through_time
 from rnnlm.nn.params import Spec
 
 SIGMOID = ACTIVATIONS["sigmoid"]
-
-
-@dataclass
-class Work:
-    h: np.ndarray  # (T+1, B, H): h[0] is the state before the window, h[1:] are the outputs
-    c: np.ndarray  # (T+1, B, H): c[0] is the memory before the window
-    tanh_c: np.ndarray  # (T, B, H); in backward dh_t/dc_t
-    gates: np.ndarray  # (T, B, 4H): o, i, f and the candidate g side by side
-    da: np.ndarray  # (T, B, 4H), in the same order
-    dh: np.ndarray  # (B, H)
-    dc: np.ndarray  # (B, H)
-    buf: np.ndarray  # (B, 4H)
-    x: Any = None  # (T, B) ids or (T, B, D) vectors
-    thinned: Any = None  # for DropConnect
 
 
 @dropconnect
@@ -69,10 +55,16 @@ class LSTM(Cell, kind="lstm"):
 
     def workspace(self, T, B, empty):
         H = self.size
-        return Work(
-            h=empty(T + 1, B, H), c=empty(T + 1, B, H), tanh_c=empty(T, B, H), gates=empty(T, B, 4 * H),
-            da=empty(T, B, 4 * H), dh=empty(B, H), dc=empty(B, H), buf=empty(B, 4 * H),
-        )  # fmt: skip
+        return SimpleNamespace(
+            h=empty(T + 1, B, H),  # h[0] is the state before the window, h[1:] are the outputs
+            c=empty(T + 1, B, H),  # c[0] is the memory before the window
+            tanh_c=empty(T, B, H),  # in backward dh_t/dc_t
+            gates=empty(T, B, 4 * H),  # o, i, f and the candidate g side by side
+            da=empty(T, B, 4 * H),  # in the same order
+            dh=empty(B, H),
+            dc=empty(B, H),
+            buf=empty(B, 4 * H),
+        )
 
     def _split(self, a):
         """Split (..., 4H) into its four parts (..., H), and the three for the sigmoid in one, (..., 3H)."""

@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
-
-import numpy as np
 
 from rnnlm.config import option
 from rnnlm.nn.cells.base import Cell
 from rnnlm.nn.cells.padding import Compound
 from rnnlm.nn.dropout import Dropout
-
-
-@dataclass
-class Work:
-    cells: list[Any]  # the workspace of each cell
-    dy: list[np.ndarray]  # (T, B, n_out) for each cell but the last: the gradient that comes down to it
-    dropouts: list[Dropout]  # for each cell but the last
-    dropped: list[np.ndarray | None]  # (T, B, n_out) for each cell but the last: its outputs under the mask
 
 
 @dataclass(frozen=True)
@@ -52,12 +43,12 @@ class Stack(Compound, Cell, kind="stack"):
         return tuple(cell.initial_state(B, dtype) for cell in self.cells)
 
     def workspace_for(self, n_in, T, B, empty):
-        widths = [cell.n_out for cell in self.cells[:-1]]
-        return Work(
+        widths = [cell.n_out for cell in self.cells[:-1]]  # what stands between two cells
+        return SimpleNamespace(
             cells=[cell.workspace_for(n, T, B, empty) for cell, n in zip(self.cells, [n_in, *widths])],
-            dy=[empty(T, B, n) for n in widths],
+            dy=[empty(T, B, n) for n in widths],  # that comes down to each cell but the last
             dropouts=[Dropout(self.dropout, (B, n), empty, "inputs") for n in widths],
-            dropped=[empty(T, B, n) if self.dropout else None for n in widths],
+            dropped=[empty(T, B, n) if self.dropout else None for n in widths],  # outputs under the mask
         )
 
     def forward_padded(self, p, x, state, work, lengths, rng=None):

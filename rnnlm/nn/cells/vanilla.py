@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from types import SimpleNamespace
+from typing import Literal
 
 import numpy as np
 
@@ -16,20 +17,6 @@ from rnnlm.nn.initializers import Glorot, Init, Orthogonal, Zeros
 from rnnlm.nn.ops import ACTIVATIONS, project, project_backward, rows
 from rnnlm.nn.parallel import add_product, through_time
 from rnnlm.nn.params import Spec, Specs
-
-
-@dataclass
-class Work:
-    """Memory of a window: what forward leaves for backward, and what backward computes."""
-
-    h: np.ndarray  # (T+1, B, H): h[0] is the state before the window, h[1:] are the outputs
-    da: np.ndarray  # (T, B, H)
-    dh: np.ndarray  # (B, H)
-    buf: np.ndarray  # (B, H)
-    x: Any = None  # (T, B) ids or (T, B, D) vectors
-    delta: Any = None  # (2, T, B, H), for truncation
-    thinned: Any = None  # for DropConnect
-    zones: Any = None  # for zoneout
 
 
 @dropconnect
@@ -63,9 +50,13 @@ class Vanilla(Cell, kind="vanilla"):
 
     def workspace(self, T, B, empty):
         H = self.size
-        work = Work(h=empty(T + 1, B, H), da=empty(T, B, H), dh=empty(B, H), buf=empty(B, H))
-        work.delta = None if self.truncate is None else empty(2, T, B, H)
-        return work
+        return SimpleNamespace(
+            h=empty(T + 1, B, H),  # h[0] is the state before the window, h[1:] are the outputs
+            da=empty(T, B, H),
+            dh=empty(B, H),
+            buf=empty(B, H),
+            delta=None if self.truncate is None else empty(2, T, B, H),
+        )
 
     def forward(self, p, x, state, work, rng=None):
         f, h, Wh, W = ACTIVATIONS[self.activation], work.h, work.buf, p["W"]

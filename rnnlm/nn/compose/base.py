@@ -30,10 +30,12 @@ class Composition(Choice, default="recursive"):
     `compose/__init__.py` and one example in `tests/kinds.py`.
     """
 
+    size: int  # H
+
     @property
     def n_out(self) -> int:
-        """Width H of a node's vector."""
-        raise NotImplementedError
+        """Width of a node's vector."""
+        return self.size
 
     def specs(self, n_in: int, onehot: bool) -> Specs:
         """The parameters for leaves of width n_in, or with `onehot` for leaves that are one of n_in words."""

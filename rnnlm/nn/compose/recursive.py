@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Literal
 
 import numpy as np
@@ -13,16 +14,6 @@ from rnnlm.nn.initializers import Glorot, Init, Orthogonal, Zeros
 from rnnlm.nn.ops import ACTIVATIONS, project, project_backward
 from rnnlm.nn.parallel import add_product, product
 from rnnlm.nn.params import Spec
-
-
-@dataclass
-class Work:
-    x: np.ndarray | None  # (L,) ids or (L, D) vectors
-    h: np.ndarray  # (L + M, H) every node
-    h_l: np.ndarray  # (M, H) left children of the inner nodes
-    h_r: np.ndarray  # (M, H) right children
-    da: np.ndarray  # (M, H)
-    buf: np.ndarray  # (M, H)
 
 
 @dataclass(frozen=True)
@@ -40,10 +31,6 @@ class Recursive(Composition, kind="recursive"):
     init_W: Init = option(Orthogonal(0.7), "start of W_l and W_r; with 0.7 a node is as long as each of its children")
     init_U: Init = option(Glorot(), "start of U")
 
-    @property
-    def n_out(self):
-        return self.size
-
     def specs(self, n_in, onehot):
         H = self.size
         specs = {"U": Spec((n_in, H), self.init_U)} if onehot or n_in != H else {}
@@ -51,7 +38,13 @@ class Recursive(Composition, kind="recursive"):
 
     def workspace(self, L, M, empty):
         H = self.size
-        return Work(None, empty(L + M, H), empty(M, H), empty(M, H), empty(M, H), empty(M, H))
+        return SimpleNamespace(
+            h=empty(L + M, H),
+            h_l=empty(M, H),  # left children of the inner nodes
+            h_r=empty(M, H),  # right children
+            da=empty(M, H),
+            buf=empty(M, H),
+        )
 
     def forward(self, p, x, trees, work):
         f, h, h_l, h_r, buf = ACTIVATIONS[self.activation], work.h, work.h_l, work.h_r, work.buf

@@ -3,36 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 
 from rnnlm.config import option
 from rnnlm.nn.compose.base import Composition
-from rnnlm.nn.initializers import Glorot, Init, Orthogonal
+from rnnlm.nn.initializers import Glorot, Init, Orthogonal, side_by_side
 from rnnlm.nn.ops import ACTIVATIONS, project, project_backward
 from rnnlm.nn.parallel import add_product, product
 from rnnlm.nn.params import Spec
 
 SIGMOID = ACTIVATIONS["sigmoid"]
-
-
-@dataclass
-class Work:
-    x: np.ndarray | None  # (L,) ids or (L, D) vectors
-    h: np.ndarray  # (L + M, H) every node
-    c: np.ndarray  # (L + M, H) its memory
-    tanh_c: np.ndarray  # (L + M, H); in backward dh/dc
-    leaves: np.ndarray  # (L, 3H): o, i, g of the leaves side by side
-    gates: np.ndarray  # (M, 5H): o, i, f_l, f_r, g of the inner nodes
-    h_l: np.ndarray  # (M, H) left children of the inner nodes
-    h_r: np.ndarray  # (M, H) right children
-    c_l: np.ndarray  # (M, H)
-    c_r: np.ndarray  # (M, H)
-    dc: np.ndarray  # (L + M, H)
-    da_leaves: np.ndarray  # (L, 3H)
-    da: np.ndarray  # (M, 5H)
-    wide: np.ndarray  # (M, 5H)
-    buf: np.ndarray  # (M, H)
 
 
 @dataclass(frozen=True)
@@ -49,30 +31,33 @@ class TreeLSTM(Composition, kind="tree_lstm"):
     init_W: Init = option(Orthogonal(0.7), "start of each of the five parts of W_l and W_r")
     init_U: Init = option(Glorot(), "start of each of the three parts of U")
 
-    @property
-    def n_out(self):
-        return self.size
-
     def specs(self, n_in, onehot):
         H = self.size
-
-        def parts(init, k):
-            return lambda shape, rng: np.hstack([init((shape[0], H), rng) for _ in range(k)])
-
         return {
-            "U": Spec((n_in, 3 * H), parts(self.init_U, 3)),
-            "W_l": Spec((H, 5 * H), parts(self.init_W, 5)),
-            "W_r": Spec((H, 5 * H), parts(self.init_W, 5)),
+            "U": Spec((n_in, 3 * H), side_by_side(self.init_U, 3)),
+            "W_l": Spec((H, 5 * H), side_by_side(self.init_W, 5)),
+            "W_r": Spec((H, 5 * H), side_by_side(self.init_W, 5)),
             "b": Spec((5 * H,), lambda shape, rng: np.repeat([0, 0, self.forget_bias, self.forget_bias, 0], H)),
         }
 
     def workspace(self, L, M, empty):
         H, N = self.size, L + M
-        return Work(
-            None, h=empty(N, H), c=empty(N, H), tanh_c=empty(N, H), leaves=empty(L, 3 * H), gates=empty(M, 5 * H),
-            h_l=empty(M, H), h_r=empty(M, H), c_l=empty(M, H), c_r=empty(M, H), dc=empty(N, H),
-            da_leaves=empty(L, 3 * H), da=empty(M, 5 * H), wide=empty(M, 5 * H), buf=empty(M, H),
-        )  # fmt: skip
+        return SimpleNamespace(
+            h=empty(N, H),
+            c=empty(N, H),  # memory of each node
+            tanh_c=empty(N, H),  # in backward dh/dc
+            leaves=empty(L, 3 * H),  # o, i, g of the leaves side by side
+            gates=empty(M, 5 * H),  # o, i, f_l, f_r, g of the inner nodes
+            h_l=empty(M, H),  # left children of the inner nodes
+            h_r=empty(M, H),  # right children
+            c_l=empty(M, H),
+            c_r=empty(M, H),
+            dc=empty(N, H),
+            da_leaves=empty(L, 3 * H),
+            da=empty(M, 5 * H),
+            wide=empty(M, 5 * H),
+            buf=empty(M, H),
+        )
 
     def _split(self, a):
         """(n, k H) -> its k parts (n, H)."""

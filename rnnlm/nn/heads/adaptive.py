@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import numpy as np
@@ -15,27 +16,6 @@ from rnnlm.nn.heads.softmax import CrossEntropy, log_softmax
 from rnnlm.nn.initializers import Glorot, Init, Zeros
 from rnnlm.nn.params import Spec
 from rnnlm.text.vocab import SPECIALS
-
-
-@dataclass
-class Tail:
-    """Cluster of rare words in one window: memory for up to N tokens, and which tokens it was computed for."""
-
-    memory: CrossEntropy
-    z: np.ndarray  # (N, d) inputs of its softmax
-    dz: np.ndarray  # (N, d)
-    dy: np.ndarray  # (N, D)
-    rows: np.ndarray | None = None  # (n,) the tokens, by number
-    opened: CrossEntropy | None = None  # the part of the memory for these n tokens
-    y: np.ndarray | None = None  # (n, D)
-
-
-@dataclass
-class Work:
-    V0: np.ndarray  # (k + C, D) the rows of the k words and of the clusters, side by side
-    dV0: np.ndarray  # (k + C, D)
-    head: CrossEntropy
-    tails: list[Tail]
 
 
 @dataclass(frozen=True)
@@ -118,11 +98,13 @@ class Adaptive(Head, kind="adaptive"):
 
     def workspace(self, p, N, empty):
         D, n0 = p["clusters"].shape[1], self.cutoffs[0] + len(self.cutoffs)
-        tails = []
+        tails = []  # for each cluster, memory for up to N tokens
         for _, _, V, _ in self._tails(p):
             K, d = V.shape
-            tails.append(Tail(CrossEntropy.workspace(N, K, d, empty), empty(N, d), empty(N, d), empty(N, D)))
-        return Work(empty(n0, D), empty(n0, D), CrossEntropy.workspace(N, n0, D, empty), tails)
+            memory = CrossEntropy.workspace(N, K, d, empty)
+            tails.append(SimpleNamespace(memory=memory, z=empty(N, d), dz=empty(N, d), dy=empty(N, D)))
+        head = CrossEntropy.workspace(N, n0, D, empty)
+        return SimpleNamespace(V0=empty(n0, D), dV0=empty(n0, D), head=head, tails=tails)
 
     def forward(self, p, y, targets, work):
         k = self.cutoffs[0]
@@ -131,7 +113,7 @@ class Adaptive(Head, kind="adaptive"):
         opens = np.searchsorted(self.cutoffs, targets, side="right")  # 0: a frequent word; i: cluster i
         nats = work.head.forward(y, work.V0, c0, np.where(opens > 0, k - 1 + opens, targets))
         for i, ((part, P, V, c), tail) in enumerate(zip(self._tails(p), work.tails), 1):
-            tail.rows = np.flatnonzero(opens == i)
+            tail.rows = np.flatnonzero(opens == i)  # (n,) the tokens that open it
             n, memory = len(tail.rows), tail.memory
             tail.opened, tail.y = CrossEntropy(memory.e[:n], memory.Z[:n], memory.buf[:n]), y[tail.rows]
             z = tail.y if P is None else np.dot(tail.y, P, out=tail.z[:n])

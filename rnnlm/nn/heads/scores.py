@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -11,12 +11,6 @@ from rnnlm.errors import UsageError
 from rnnlm.nn.heads.base import Head
 from rnnlm.nn.heads.softmax import normalise
 from rnnlm.nn.parallel import blocks
-
-
-@dataclass
-class Work:
-    y: Any = None  # (N, K)
-    targets: Any = None  # (N,)
 
 
 @dataclass(frozen=True)
@@ -32,7 +26,7 @@ class Scores(Head, kind="scores"):
         return {}
 
     def workspace(self, p, N, empty):
-        return Work()
+        return SimpleNamespace()  # for y (N, K) and targets (N,)
 
     def forward(self, p, y, targets, work):
         work.y, work.targets = y, targets

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,17 +21,6 @@ from rnnlm.nn.models.output import Output, tied
 from rnnlm.nn.ops import rows
 from rnnlm.nn.params import Views
 from rnnlm.text.vocab import BOS, EOS
-
-
-@dataclass
-class Work:
-    forwards: Any
-    backwards: Any
-    output: Any
-    h: np.ndarray  # (T, B, 2H) both hidden vectors side by side
-    df: np.ndarray  # (T, B, H)
-    db: np.ndarray  # (T, B, H)
-    order: Any = None  # (T, B) row of the word that is t-th from the end
 
 
 @dataclass(frozen=True)
@@ -86,24 +76,28 @@ class Blank(Model, kind="blank"):
         return Views({**(tied(p) if self.head.tied else p), **shared})
 
     def workspace(self, p, T, B, empty):
-        H, embedded = self.cell.n_out, self._embedded
-        return Work(
-            embedded.workspace(p["forwards"], T, B, empty), embedded.workspace(p["backwards"], T, B, empty),
-            self._output.workspace(p, (T, B), empty), h=empty(T, B, 2 * H), df=empty(T, B, H), db=empty(T, B, H),
-        )  # fmt: skip
+        H = self.cell.n_out
+        return SimpleNamespace(
+            forwards=self._embedded.workspace(p["forwards"], T, B, empty),
+            backwards=self._embedded.workspace(p["backwards"], T, B, empty),
+            output=self._output.workspace(p, (T, B), empty),
+            h=empty(T, B, 2 * H),  # both hidden vectors side by side
+            df=empty(T, B, H),
+            db=empty(T, B, H),
+        )
 
     def forward(self, p, batch, state, work, rng=None):
         h = self._hidden(p, batch, work, rng)
         return self._output.forward(p, h, batch.targets, work.output, rng), state
 
-    def blank_log_probs(self, p: Any, batch: Any, work: Work) -> np.ndarray:
+    def blank_log_probs(self, p: Any, batch: Any, work: Any) -> np.ndarray:
         """Return log p of every word in the place of each target of a batch, from all other words: (T, B, K)."""
         return self._output.log_probs(p, self._hidden(p, batch, work, None), work.output)
 
     def _hidden(self, p, batch, work, rng):
         """Return [f_{t-1}; b_{t+1}], (T, B, 2H). Left of w_1 there is `<s>`, right of the last word `</s>`."""
         words, (T, B), H = batch.targets, batch.targets.shape, self.cell.n_out
-        work.order = turned(batch.lengths, T, B)
+        work.order = turned(batch.lengths, T, B)  # row of the word that is t-th from the end
         left, right = words[:-1], words.ravel()[work.order[:-1]]
         left, right = (np.concatenate([np.full((1, B), end, np.int32), x]) for end, x in ((BOS, left), (EOS, right)))
         state = self._embedded.initial_state(B, work.h.dtype)

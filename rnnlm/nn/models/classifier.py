@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from types import SimpleNamespace
+from typing import Literal
 
 import numpy as np
 
@@ -17,14 +18,6 @@ from rnnlm.nn.initializers import Init, Uniform
 from rnnlm.nn.models.base import Model
 from rnnlm.nn.models.embedded import Embedded, check_embedding
 from rnnlm.nn.models.output import Output
-
-
-@dataclass
-class Work:
-    embedded: Any
-    output: Any
-    z: np.ndarray  # (B, H) one vector for each sentence
-    dh: np.ndarray  # (T, B, H)
 
 
 @dataclass(frozen=True)
@@ -66,7 +59,7 @@ class Classifier(Model, kind="classifier"):
     def workspace(self, p, T, B, empty):
         H = self.cell.n_out
         embedded, output = self._embedded.workspace(p, T, B, empty), self._output.workspace(p, (B,), empty)
-        return Work(embedded, output, z=empty(B, H), dh=empty(T, B, H))
+        return SimpleNamespace(embedded=embedded, output=output, z=empty(B, H), dh=empty(T, B, H))
 
     def forward(self, p, batch, state, work, rng=None):
         z = self._pooled(p, batch.inputs, batch.lengths, work, rng)

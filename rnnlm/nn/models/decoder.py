@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,14 +16,6 @@ from rnnlm.nn.models.base import Model
 from rnnlm.nn.models.embedded import Embedded, check_embedding
 from rnnlm.nn.models.output import Output
 from rnnlm.nn.state import State
-
-
-@dataclass
-class Work:
-    source: Any  # of what precedes the decoder
-    decoder: Any
-    step: Any  # for a single step, where the decoder reads words of its own in training
-    output: Any
 
 
 class DecoderModel(Model):
@@ -74,9 +66,13 @@ class DecoderModel(Model):
         raise NotImplementedError
 
     def _workspace(self, p, T, B, empty, source):
-        decoder, output = self._decoder.workspace(p["decoder"], T, B, empty), self._output.workspace(p, (T, B), empty)
-        step = self._decoder.workspace(p["decoder"], 1, B, empty) if self.teacher_forcing < 1 else None
-        return Work(source, decoder, step, output)
+        return SimpleNamespace(
+            source=source,  # memory of what precedes the decoder
+            decoder=self._decoder.workspace(p["decoder"], T, B, empty),
+            # for a single step, where the decoder reads words of its own in training
+            step=self._decoder.workspace(p["decoder"], 1, B, empty) if self.teacher_forcing < 1 else None,
+            output=self._output.workspace(p, (T, B), empty),
+        )
 
     def forward(self, p, batch, state, work, rng=None):
         h = self._hidden(p, batch, work, rng)
@@ -104,16 +100,16 @@ class DecoderModel(Model):
         dfirst, dc = self._decoder.backward(p["decoder"], g["decoder"], dh, None, work.decoder)
         self.first_state_backward(p, g, dfirst, dc, work.source)
 
-    def target_log_probs(self, p: Any, batch: Any, work: Work) -> np.ndarray:
+    def target_log_probs(self, p: Any, batch: Any, work: Any) -> np.ndarray:
         """Return log p of every word after the source and the true words before it, (T, B, K)."""
         return self._output.log_probs(p, self._hidden(p, batch, work, None), work.output)
 
-    def begin(self, p: Any, batch: Any, work: Work) -> tuple[State, np.ndarray | None]:
+    def begin(self, p: Any, batch: Any, work: Any) -> tuple[State, np.ndarray | None]:
         """Return the decoder's first state and c, for writing word by word."""
         first, c = self.first_state(p, batch, work.source, None)
         return first, None if c is None else c.copy()
 
-    def next(self, p: Any, ids: np.ndarray, state: State, c: np.ndarray | None, work: Work):
+    def next(self, p: Any, ids: np.ndarray, state: State, c: np.ndarray | None, work: Any):
         """Return log p of each word, (B, K), after the words ids (B,), and the state."""
         h, state = self._decoder.forward(p["decoder"], ids[None], state, work.decoder, c=c)
         return self.head.log_probs(p["head"], h[0]), state

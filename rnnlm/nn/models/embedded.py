@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,20 +15,6 @@ from rnnlm.nn.models.folded import Folded
 from rnnlm.nn.ops import project, project_backward
 from rnnlm.nn.params import Spec, Specs
 from rnnlm.nn.state import State, transformed
-
-
-@dataclass
-class Work:
-    cell: Any
-    words: Dropout  # its mask (K, 1) drops whole rows of E
-    components: Dropout  # its mask (B, D) drops components of the word vectors
-    x: Any  # (T, B, D + C) inputs of the cell; None: it reads ids
-    dx: Any  # (T, B, D + C)
-    skipped: Any  # x, where the model reads it, too; otherwise None
-    folded: Any  # E and the cell's U in one: no x is needed, except under a mask
-    looked_up: bool = False  # whether the last forward went that way
-    ids: Any = None  # (T, B)
-    lengths: Any = None  # (B,); None: all sequences have T steps
 
 
 @dataclass(frozen=True)
@@ -66,21 +53,25 @@ class Embedded:
         """State before the first step of B sequences."""
         return self.cell.initial_state(B, dtype)
 
-    def workspace(self, p: Any, T: int, B: int, empty: Empty) -> Work:
+    def workspace(self, p: Any, T: int, B: int, empty: Empty) -> Any:
         """Memory for windows of T steps."""
         D, C = self.embedding or 0, self.context
         masked, K = bool(self.dropout or self.dropout_words or self.noise), len(p["E"]) if D else 0
         # One step repeats too few words to be worth folding.
         folds = D and not (C or self.skip) and T > 1 and Folded.possible(self.cell)
-        folded = Folded(self.cell, K, D, T * B, empty) if folds else None
-        n_in = D + C if D and (masked or folded is None) else None
-        x, dx = (None, None) if n_in is None else (empty(T, B, n_in), empty(T, B, n_in))
-        words, components = Dropout(self.dropout_words, (K, 1), empty), Dropout(self.dropout, (B, D), empty, "inputs")
-        return Work(
-            self.cell.workspace_for(n_in, T, B, empty), words, components, x, dx, x if self.skip else None, folded
+        n_in = D + C if D and (masked or not folds) else None  # None: the cell reads ids
+        x = None if n_in is None else empty(T, B, n_in)
+        return SimpleNamespace(
+            cell=self.cell.workspace_for(n_in, T, B, empty),
+            words=Dropout(self.dropout_words, (K, 1), empty),  # drops whole rows of E
+            components=Dropout(self.dropout, (B, D), empty, "inputs"),
+            x=x,  # inputs of the cell
+            dx=None if n_in is None else empty(T, B, n_in),
+            skipped=x if self.skip else None,
+            folded=Folded(self.cell, K, D, T * B, empty) if folds else None,  # no x is needed, except under a mask
         )
 
-    def forward(self, p: Any, ids: np.ndarray, state: State, work: Work, lengths: np.ndarray | None = None,
+    def forward(self, p: Any, ids: np.ndarray, state: State, work: Any, lengths: np.ndarray | None = None,
                 c: np.ndarray | None = None, rng: np.random.Generator | None = None):  # fmt: skip
         """Map ids (T, B), of which sequence n has lengths[n], to h (T, B, H) and the state after each one's end."""
         work.ids, work.lengths, cell, x = ids, lengths, p["cell"], ids
@@ -102,7 +93,7 @@ class Embedded:
                 x[:, :, self.embedding :] = c
         return self.cell.forward_padded(cell, x, state, work.cell, lengths, rng)
 
-    def backward(self, p: Any, g: Any, dh: np.ndarray, dstate: State | None, work: Work, dskip: Any = None):
+    def backward(self, p: Any, g: Any, dh: np.ndarray, dstate: State | None, work: Any, dskip: Any = None):
         """Return dL/d(first state) and dL/dc (B, C) or None. Adds to g; may overwrite dh.
 
         dskip (T, B, D): what the other reader of x adds to dL/dx, if there is one (`skip`).

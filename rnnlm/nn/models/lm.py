@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from types import SimpleNamespace
 
 from rnnlm.config import option
 from rnnlm.nn.cells.base import Cell
@@ -15,12 +15,6 @@ from rnnlm.nn.models.base import Model
 from rnnlm.nn.models.embedded import Embedded, check_embedding
 from rnnlm.nn.models.output import Output, tied
 from rnnlm.nn.models.penalty import Penalty
-
-
-@dataclass
-class Work:
-    embedded: Any
-    output: Any
 
 
 @dataclass(frozen=True)
@@ -77,7 +71,8 @@ class LanguageModel(Model, kind="lm"):
         return self._embedded.initial_state(B, dtype)
 
     def workspace(self, p, T, B, empty):
-        return Work(self._embedded.workspace(p, T, B, empty), self._output.workspace(p, (T, B), empty))
+        embedded, output = self._embedded.workspace(p, T, B, empty), self._output.workspace(p, (T, B), empty)
+        return SimpleNamespace(embedded=embedded, output=output)
 
     def forward(self, p, batch, state, work, rng=None):
         h, state = self._embedded.forward(p, batch.inputs, state, work.embedded, rng=rng)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,19 +16,6 @@ from rnnlm.nn.models.penalty import Penalty
 from rnnlm.nn.ops import project, project_backward, rows
 from rnnlm.nn.params import Spec, Specs, Views
 from rnnlm.text.vocab import Vocabulary
-
-
-@dataclass
-class Work:
-    head: Any
-    dropout: Dropout
-    memory: Any  # (..., B, D') for y, unless y is h itself
-    dy: np.ndarray  # (..., B, D'), in the end the gradient of y before its mask
-    dh: Any  # (..., B, H); None: it is dy
-    h: Any = None  # (..., B, H)
-    y: Any = None  # (..., B, D') inputs of the head
-    penalized: bool = False  # whether the last forward was one of training, and there is a penalty
-    ready: Any = None  # called by backward, when the gradient of this layer's own parameters is complete
 
 
 @dataclass(frozen=True)
@@ -53,28 +41,31 @@ class Output:
             return {"head": self.head.specs(self.n_in, vocab)}
         return {"P": Spec((self.n_in, self.projection), self.init_P), "head": self.head.specs(self.projection, vocab)}
 
-    def workspace(self, p: Any, shape: tuple[int, ...], empty: Empty) -> Work:
+    def workspace(self, p: Any, shape: tuple[int, ...], empty: Empty) -> Any:
         """Memory for h of shape (*shape, H), where shape is (T, B) or (B,)."""
         projected, N = self.projection is not None or self.skip, int(np.prod(shape))
         D = self.projection or self.n_in
-        return Work(
-            self.head.workspace(p["head"], N, empty), Dropout(self.dropout, (shape[-1], D), empty, "targets"),
-            memory=empty(*shape, D) if projected or self.dropout else None,
-            dy=empty(*shape, D), dh=empty(*shape, self.n_in) if projected else None,
-        )  # fmt: skip
+        return SimpleNamespace(
+            head=self.head.workspace(p["head"], N, empty),
+            dropout=Dropout(self.dropout, (shape[-1], D), empty, "targets"),
+            memory=empty(*shape, D) if projected or self.dropout else None,  # for y, unless y is h itself
+            dy=empty(*shape, D),  # in the end the gradient of y before its mask
+            dh=empty(*shape, self.n_in) if projected else None,  # None: it is dy
+            ready=None,  # called by backward, when the gradient of this layer's own parameters is complete
+        )
 
-    def forward(self, p: Any, h: np.ndarray, targets: np.ndarray, work: Work, rng: np.random.Generator | None = None,
+    def forward(self, p: Any, h: np.ndarray, targets: np.ndarray, work: Any, rng: np.random.Generator | None = None,
                 x: Any = None):  # fmt: skip
         """Return -log p of the targets, in nats and in their shape."""
         y = self.inputs(p, h, work, rng, x)
         return self.head.forward(p["head"], rows(y), targets.ravel(), work.head).reshape(targets.shape)
 
-    def log_probs(self, p: Any, h: np.ndarray, work: Work, x: Any = None) -> np.ndarray:
+    def log_probs(self, p: Any, h: np.ndarray, work: Any, x: Any = None) -> np.ndarray:
         """Return log p of all K words, (..., B, K)."""
         y = self.inputs(p, h, work, None, x)
         return self.head.log_probs(p["head"], rows(y)).reshape(*h.shape[:-1], -1)
 
-    def inputs(self, p: Any, h: np.ndarray, work: Work, rng: np.random.Generator | None, x: Any = None) -> np.ndarray:
+    def inputs(self, p: Any, h: np.ndarray, work: Any, rng: np.random.Generator | None, x: Any = None) -> np.ndarray:
         """Return the inputs y of the head."""
         work.h = work.y = h
         work.penalized = rng is not None and self.penalty.on
@@ -86,7 +77,7 @@ class Output:
         work.y = work.dropout.forward(work.y, rng, out=work.memory)
         return work.y
 
-    def backward(self, p: Any, g: Any, scale: np.ndarray, work: Work) -> np.ndarray:
+    def backward(self, p: Any, g: Any, scale: np.ndarray, work: Any) -> np.ndarray:
         """Return dL/dh for L = sum scale * (nats + penalty), and add the gradient of the parameters to g.
 
         With `skip`, dL/dx is in work.dy.
@@ -106,7 +97,7 @@ class Output:
             self.penalty.add_dh(work.h, scale, dh)
         return dh
 
-    def penalties(self, scale: np.ndarray, work: Work) -> float:
+    def penalties(self, scale: np.ndarray, work: Any) -> float:
         """Return sum scale * penalty for the last forward: 0 in evaluation."""
         return self.penalty.value(work.y, work.h, scale) if work.penalized else 0.0
 

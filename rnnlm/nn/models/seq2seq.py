@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from types import SimpleNamespace
+from typing import Literal
 
 import numpy as np
 
@@ -17,13 +18,6 @@ from rnnlm.nn.initializers import Init, Uniform
 from rnnlm.nn.models.decoder import DecoderModel
 from rnnlm.nn.models.embedded import Embedded, widths
 from rnnlm.nn.state import arrays, rebuilt
-
-
-@dataclass
-class Source:
-    encoder: Any
-    dh: np.ndarray  # (S, B, H)
-    last: Any = None  # the state after the source
 
 
 @dataclass(frozen=True)
@@ -78,7 +72,8 @@ class Seq2Seq(DecoderModel, kind="seq2seq"):
         return {"encoder": encoder, "decoder": decoder, **self._output.specs(vocab.outputs)}
 
     def workspace(self, p, S, T, B, empty):
-        source = Source(self._encoder.workspace(p["encoder"], S, B, empty), empty(S, B, self.encoder.n_out))
+        encoder = self._encoder.workspace(p["encoder"], S, B, empty)
+        source = SimpleNamespace(encoder=encoder, dh=empty(S, B, self.encoder.n_out))
         return self._workspace(p, T, B, empty, source)
 
     def first_state(self, p, batch, work, rng):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,18 +19,6 @@ from rnnlm.nn.models.embedded import check_embedding
 from rnnlm.nn.models.output import Output
 from rnnlm.nn.ops import project, project_backward, scatter_add
 from rnnlm.nn.params import Spec, Specs
-
-
-@dataclass
-class Work:
-    compose: Any
-    output: Any
-    dropout: Dropout  # of the leaves' vectors
-    x: Any  # (L, D) the leaves' vectors; None: the composition reads ids
-    dx: Any  # (L, D)
-    y: np.ndarray  # (n, H) the labelled nodes
-    dh: np.ndarray  # (L + M, H)
-    batch: Any = None
 
 
 @dataclass(frozen=True)
@@ -68,17 +57,20 @@ class Tree(Model, kind="tree"):
 
     def workspace(self, p, L, M, n, empty):
         H, D = self.compose.n_out, self.embedding
-        return Work(
-            self.compose.workspace(L, M, empty), self._output.workspace(p, (n,), empty),
-            Dropout(self.dropout_input, (L, D or 1), empty, "inputs"),
-            x=None if D is None else empty(L, D), dx=None if D is None else empty(L, D),
-            y=empty(n, H), dh=empty(L + M, H),
-        )  # fmt: skip
+        return SimpleNamespace(
+            compose=self.compose.workspace(L, M, empty),
+            output=self._output.workspace(p, (n,), empty),
+            dropout=Dropout(self.dropout_input, (L, D or 1), empty, "inputs"),
+            x=None if D is None else empty(L, D),  # the leaves; None: the composition reads ids
+            dx=None if D is None else empty(L, D),
+            y=empty(n, H),  # the labelled nodes
+            dh=empty(L + M, H),
+        )
 
     def forward(self, p, batch, state, work, rng=None):
         return self._output.forward(p, self._nodes(p, batch, work, rng), batch.targets, work.output, rng), state
 
-    def label_log_probs(self, p: Any, batch: Any, work: Work) -> np.ndarray:
+    def label_log_probs(self, p: Any, batch: Any, work: Any) -> np.ndarray:
         """Return log p of every label at each node of `batch.labelled`, (n, labels)."""
         return self._output.log_probs(p, self._nodes(p, batch, work, None), work.output)
 

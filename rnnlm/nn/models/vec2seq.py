@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from types import SimpleNamespace
+from typing import Literal
 
 import numpy as np
 
@@ -17,12 +18,6 @@ from rnnlm.nn.models.decoder import DecoderModel
 from rnnlm.nn.models.embedded import widths
 from rnnlm.nn.params import Spec, Specs
 from rnnlm.nn.state import arrays, rebuilt
-
-
-@dataclass
-class Source:
-    v: np.ndarray  # (B, C)
-    first: Any = None  # the decoder's first state, computed from v
 
 
 @dataclass(frozen=True)
@@ -70,7 +65,7 @@ class Vec2Seq(DecoderModel, kind="vec2seq"):
         return {**specs, "decoder": self._decoder.specs(vocab), **self._output.specs(vocab)}
 
     def workspace(self, p, T, B, empty):
-        return self._workspace(p, T, B, empty, Source(empty(B, self.vector)))
+        return self._workspace(p, T, B, empty, SimpleNamespace(v=empty(B, self.vector)))
 
     def first_state(self, p, batch, work, rng):
         work.v[...] = batch.vectors
