@@ -67,7 +67,7 @@ def test_kinds_meet_through_the_protocol(path):
 
     Heads are built on the softmax; models share embedding, output layer and decoder.
     """
-    names = ("base", "padding", "visible", "dropconnect", "truncated", "leaking", "zoneout")
+    names = ("base", "padding", "dropconnect", "truncated", "leaking", "zoneout")
     cells = {f"rnnlm.nn.cells.{name}" for name in names}
     known = {
         "cells": cells,

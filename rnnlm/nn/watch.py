@@ -15,8 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnlm.nn.cells.base import Cell
-from rnnlm.nn.cells.padding import Compound
+from rnnlm.nn.cells.base import Cell, Compound
 from rnnlm.nn.compose.base import Composition
 from rnnlm.nn.network import Network
 from rnnlm.nn.state import State, arrays
@@ -77,7 +76,7 @@ def watched(part: Any, seen: list[Seen], path: tuple[str, ...] = ()) -> Any:
 
 
 @dataclass(frozen=True, eq=False)
-class WatchedCell(Compound, Cell):
+class WatchedCell(Compound):
     """A cell that takes one sequence (B = 1) step by step. Outputs and gradients are those of `cell`.
 
     An error is followed back through all steps, also where the cell itself would follow it for a few only.

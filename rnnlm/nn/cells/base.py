@@ -20,14 +20,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from rnnlm.config import Choice
-from rnnlm.nn.cells.visible import Visible
+from rnnlm.nn.cells.padding import beyond, ends, ends_add
 from rnnlm.nn.params import Specs
 from rnnlm.nn.state import State
 
 Empty = Callable[..., np.ndarray]  # empty(T, B, H): an uninitialised array in the network's memory
 
 
-class Cell(Visible, Choice, default="vanilla"):
+class Cell(Choice, default="vanilla"):
     """Recurrence over a window of T steps: a frozen dataclass of hyperparameters, without weights, state or memory.
 
     A new kind is one file with a subclass, `class MyCell(Cell, kind="mine")`, one import in `cells/__init__.py` and one
@@ -75,3 +75,48 @@ class Cell(Visible, Choice, default="vanilla"):
         follow the forward that filled `work`; may overwrite dy.
         """
         raise NotImplementedError
+
+    # --- sequences that end before the window does: right where the state is the last output alone, (h,) with y = h ---
+
+    def forward_padded(self, p: Any, x: np.ndarray, state: State, work: Any, lengths: np.ndarray | None,
+                       rng: np.random.Generator | None = None):  # fmt: skip
+        """Map x and a state to y, which means nothing beyond the ends, and the state after each sequence's last step.
+
+        lengths (B,), at least 1; None: all sequences have T steps.
+        """
+        y, last = self.forward(p, x, state, work, rng)
+        return y, last if lengths is None else (ends(y, lengths),)
+
+    def backward_padded(self, p: Any, g: Any, dy: np.ndarray, dstate: State | None, work: Any,
+                        lengths: np.ndarray | None, dx: np.ndarray | None = None):  # fmt: skip
+        """Backward of `forward_padded`; dy beyond the ends counts as 0."""
+        if lengths is not None:
+            dy[beyond(lengths, len(dy))] = 0
+            if dstate is not None:
+                ends_add(dy, lengths, dstate[0])
+                dstate = None
+        return self.backward(p, g, dy, dstate, work, dx)
+
+    # --- for `rnnlm.nn.watch`: right where the output is the first array of the state ---
+
+    memory: ClassVar[tuple[str, ...]] = ()  # names of the arrays of the state behind the first
+
+    def whole_error(self, dy: np.ndarray, state: State, dstate: State | None) -> np.ndarray:
+        """Whole dL/dy_t (B, n_out) of one step, from dy, that by the output alone, and dstate, by the state after it.
+
+        dstate None: no later step.
+        """
+        return dy.copy() if dstate is None else dy + dstate[0]
+
+
+class Compound(Cell):
+    """A cell made of cells, to which it leaves padding and the width of inputs. It has the methods with these alone."""
+
+    def workspace(self, T, B, empty):
+        return self.workspace_for(None, T, B, empty)
+
+    def forward(self, p, x, state, work, rng=None):
+        return self.forward_padded(p, x, state, work, None, rng)
+
+    def backward(self, p, g, dy, dstate, work, dx=None):
+        return self.backward_padded(p, g, dy, dstate, work, None, dx)

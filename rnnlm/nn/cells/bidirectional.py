@@ -9,12 +9,12 @@ from typing import Literal
 import numpy as np
 
 from rnnlm.config import option
-from rnnlm.nn.cells.base import Cell
-from rnnlm.nn.cells.padding import Compound, turned
+from rnnlm.nn.cells.base import Cell, Compound
+from rnnlm.nn.cells.padding import turned
 
 
 @dataclass(frozen=True)
-class Bidirectional(Compound, Cell, kind="bidirectional"):
+class Bidirectional(Compound, kind="bidirectional"):
     """Bidirectional network (Schuster & Paliwal 1997): y_t = [h_t, h'_t], or h_t + h'_t, where h' runs backwards.
 
     h runs from the first step to the last, h' from the last to the first; they have weights of their own. Each sequence

@@ -7,13 +7,12 @@ from types import SimpleNamespace
 from typing import Any
 
 from rnnlm.config import option
-from rnnlm.nn.cells.base import Cell
-from rnnlm.nn.cells.padding import Compound
+from rnnlm.nn.cells.base import Cell, Compound
 from rnnlm.nn.dropout import Dropout
 
 
 @dataclass(frozen=True)
-class Stack(Compound, Cell, kind="stack"):
+class Stack(Compound, kind="stack"):
     """Deep network: the outputs of each cell are the inputs of the next, x^{l+1}_t = m^l y^l_t.
 
     The mask m^l drops units between layers; it is the same for all steps of a window (locked dropout: Gal & Ghahramani
