@@ -8,10 +8,9 @@ from typing import Literal
 import numpy as np
 
 from rnnlm.config import option
-from rnnlm.nn.cells.leaking import Leaking
+from rnnlm.nn.cells.leaking import Leaking, leaky_backward
 from rnnlm.nn.initializers import Glorot, Init, Orthogonal, Zeros
-from rnnlm.nn.ops import project_backward, rows
-from rnnlm.nn.parallel import add_product
+from rnnlm.nn.ops import rows
 from rnnlm.nn.params import Spec, Specs
 
 
@@ -55,14 +54,10 @@ class Leaky(Leaking, kind="leaky"):
         return 1 / (1 + np.exp(-p["s"])) if self.learned else self._start_alpha().astype(p["W"].dtype)
 
     def backward(self, p, g, dy, dstate, work, dx=None):
-        h, fa, da = work.h, work.fa, work.da
-        dfirst = self.errors(p, dy, dstate, work)
+        alpha = self.rate(p)
+        dfirst = leaky_backward(self, p, g, dy, dstate, work, alpha, dx)
         if self.learned:
-            alpha = self.rate(p)
-            fa -= h[:-1]  # dh_t/dalpha
-            fa *= dy
-            g["s"] += alpha * (1 - alpha) * rows(fa).sum(axis=0)
-        add_product(rows(h[:-1]).T, rows(da), out=g["W"])
-        g["b"] += rows(da).sum(axis=0)
-        project_backward(work.x, da, p["U"], g["U"], dx)
+            work.fa -= work.h[:-1]  # dh_t/dalpha
+            work.fa *= dy
+            g["s"] += alpha * (1 - alpha) * rows(work.fa).sum(axis=0)
         return dfirst

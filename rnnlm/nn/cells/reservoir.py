@@ -8,7 +8,7 @@ import numpy as np
 
 from rnnlm.config import option
 from rnnlm.errors import UsageError
-from rnnlm.nn.cells.leaking import Leaking
+from rnnlm.nn.cells.leaking import Leaking, leaky_errors
 from rnnlm.nn.initializers import Uniform
 from rnnlm.nn.ops import rows
 from rnnlm.nn.parallel import product
@@ -55,7 +55,7 @@ class Reservoir(Leaking, kind="reservoir"):
         return self.leak
 
     def backward(self, p, g, dy, dstate, work, dx=None):
-        dfirst = self.errors(p, dy, dstate, work)
+        dfirst = leaky_errors(self, p, dy, dstate, work, self.leak)
         if dx is not None:  # the only gradient that is wanted: g stays as it is
             product(rows(work.da), p["U"].T, out=rows(dx))
         return dfirst
