@@ -22,7 +22,8 @@ class Network:
 
     def __init__(self, model: Model, vocab: Any, dtype: Any = np.float32, rng: np.random.Generator | None = None):
         """Allocate the parameters; with `rng`, start them."""
-        self.model, self.vocab = model, vocab
+        self.model: Any = model  # a `Model`, which may have methods for its own task
+        self.vocab = vocab
         self.params = Parameters(model.specs(vocab), dtype, rng)
         self.p = model.tie(self.params)  # as the model's layers see them
         self._grads: Parameters | None = None
@@ -108,6 +109,10 @@ class Network:
     def log_probs(self, inputs: np.ndarray, state: State) -> tuple[np.ndarray, State]:
         """Return log p of every word after each of the ids (T, B), (T, B, K), and the state after the window."""
         return self.model.log_probs(self.p, inputs, state, self._work(*inputs.shape))
+
+    def target_log_probs(self, batch: Any) -> np.ndarray:
+        """Return log p of every word or label in the place of each target, (T, B, K), for a model without a state."""
+        return self.apply(self.model.target_log_probs, batch.shape, batch)
 
     def apply(self, part: Callable[..., Any], shape: tuple[int, ...], *arguments: Any) -> Any:
         """Return part(p, *arguments, work): one part of the model, such as its encoder, on a batch of this shape.

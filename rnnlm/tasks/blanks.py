@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import numpy as np
 
@@ -129,9 +128,7 @@ class Blanks(Task, reading="blanks"):
 
 def log_probs(network: Network, ids: np.ndarray) -> np.ndarray:
     """Log-probability of every word in each place of a sentence (n,), given all others: (n, K)."""
-    model: Any = network.model
-    batch = BlankBatch(ids[:, None], np.array([len(ids)]))
-    return network.apply(model.blank_log_probs, batch.shape, batch)[:, 0]
+    return network.target_log_probs(BlankBatch(ids[:, None], np.array([len(ids)])))[:, 0]
 
 
 def count(network: Network, batches: Iterator[BlankBatch]) -> Mapping[tuple[str, str], float]:
@@ -140,11 +137,10 @@ def count(network: Network, batches: Iterator[BlankBatch]) -> Mapping[tuple[str,
     words; nats: sum of the -log p of the true words; right: the true word is the likeliest; top: it is among the TOP
     likeliest.
     """
-    model: Any = network.model
     total: Counter[tuple[str, str]] = Counter()
     for batch in batches:
         valid = np.arange(len(batch.targets))[:, None] < batch.lengths
-        log_p = network.apply(model.blank_log_probs, batch.shape, batch)[valid]
+        log_p = network.target_log_probs(batch)[valid]
         targets = batch.targets[valid]
         true = log_p[np.arange(len(targets)), targets]
         place = rank(log_p, targets, never=[BOS, EOS])  # which are never asked for, so never trained

@@ -37,8 +37,7 @@ class Hypothesis:
 
 def greedy(network: Network, batch: Any, max_tokens: int) -> list[Hypothesis]:
     """A sentence for each example of a batch, always the likeliest word next. The batch's targets are not used."""
-    model: Any = network.model
-    state, c = network.apply(model.begin, batch.shape, batch)
+    state, c = network.apply(network.model.begin, batch.shape, batch)
     B = batch.shape[-1]
     ids, found = np.full(B, BOS, np.int32), [Hypothesis() for _ in range(B)]
     for _ in range(max_tokens):
@@ -62,8 +61,7 @@ def beam(network: Network, batch: Any, width: int, max_tokens: int) -> list[Hypo
     of `width` finished sentences, for it can only become less likely. Sentences of different lengths are compared by
     their probability as it is.
     """
-    model: Any = network.model
-    state, c = network.apply(model.begin, batch.shape, batch)
+    state, c = network.apply(network.model.begin, batch.shape, batch)
     ids, alive = np.array([BOS], np.int32), [Hypothesis()]
     done: list[Hypothesis] = []
     for _ in range(max_tokens):
@@ -91,9 +89,8 @@ def beam(network: Network, batch: Any, width: int, max_tokens: int) -> list[Hypo
 
 def _next(network: Network, batch: Any, ids: np.ndarray, state: Any, c: np.ndarray | None) -> Any:
     """One step of the decoder: log p (B, K) after ids (B,), where that of `<s>` is -inf, and the state."""
-    model: Any = network.model
     shape = (*(1 for _ in batch.shape[:-1]), len(ids))
-    log_p, state = network.apply(model.next, shape, ids, state, c)
+    log_p, state = network.apply(network.model.next, shape, ids, state, c)
     log_p[:, BOS] = -np.inf
     return log_p, state
 
@@ -108,12 +105,11 @@ def count(network: Network, batches: Iterable[Any]) -> Mapping[str, float]:
     word; tokens, </s> included; right: those that are the likeliest after the true ones before them; nats: sum of their
     -log p.
     """
-    model: Any = network.model
     total: Counter[str] = Counter()
     for batch in batches:
         targets = batch.targets
         valid = np.ones(targets.shape, bool) if batch.weights is None else batch.weights > 0
-        log_p = network.apply(model.target_log_probs, batch.shape, batch).reshape(targets.size, -1)
+        log_p = network.target_log_probs(batch).reshape(targets.size, -1)
         true, real = targets.ravel(), valid.ravel()
         nats = -float(log_p[np.arange(len(true)), true][real].sum(dtype=float))
         right = int((rank(log_p, true, never=())[real] == 1).sum())
@@ -159,9 +155,8 @@ class Decoding(Task):
 
 def decoder_side(network: Network, batch: Any, tokens: list[str], nats: np.ndarray, seen: list[Seen], k: int) -> Side:
     """The decoder, which reads `<s>` and a target: a batch of it, its words, and -log p of each and its end, (T, 1)."""
-    model: Any = network.model
     words = network.vocab.outputs
-    log_p = network.apply(model.target_log_probs, batch.shape, batch)[:, 0]
+    log_p = network.target_log_probs(batch)[:, 0]
     log_p[:, BOS] = -np.inf
     came = [*tokens, words.words[EOS]]
     said = [

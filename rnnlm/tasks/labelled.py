@@ -116,8 +116,7 @@ class Labelled(Task, reading="labelled"):
         ids = words.read(tokens)
         log_p = np.concatenate(list(as_words_come(network, ids)))
         label = target_label(before, labels) if before else int(log_p[-1].argmax())
-        inputs = np.concatenate([[BOS], ids]).astype(np.int32)[:, None]
-        nats, seen = run(network, LabelledBatch(inputs, np.array([len(inputs)]), np.array([label], np.int32)))
+        nats, seen = run(network, whole(ids, label))
         name = labels.words[label]
         said = [Prediction(likeliest(row, labels.words, k), name, float(in_bits(-row[label]))) for row in log_p]
         side = Side("", [words.words[BOS], *tokens], [True, *known(tokens, words)], chains(seen), said)
@@ -136,20 +135,23 @@ class Labelled(Task, reading="labelled"):
         return LabelledBatch(words, np.maximum(T - np.arange(B), 1), labels)
 
 
+def whole(ids: np.ndarray, label: int = 0) -> LabelledBatch:
+    """Batch of one sentence, ids (n,), and its label, if it is known."""
+    inputs = np.concatenate([[BOS], ids]).astype(np.int32)[:, None]
+    return LabelledBatch(inputs, np.array([len(inputs)]), np.array([label], np.int32))
+
+
 def log_probs(network: Network, ids: np.ndarray) -> np.ndarray:
     """Log-probability of every label for the sentence ids (n,): (K,)."""
-    model: Any = network.model
-    inputs = np.concatenate([[BOS], ids]).astype(np.int32)[:, None]
-    return network.apply(model.label_log_probs, inputs.shape, inputs, np.array([len(inputs)]))[0]
+    return network.target_log_probs(whole(ids))[0]
 
 
 def as_words_come(network: Network, ids: np.ndarray) -> Iterator[np.ndarray]:
     """Log-probability of every label after `<s>`, and after each of the ids (n,): blocks of rows, (n + 1, K) in all."""
-    model: Any = network.model
     inputs = np.concatenate([[BOS], ids]).astype(np.int32)
     for lengths in np.array_split(np.arange(1, len(inputs) + 1), -(-(len(inputs) ** 2) // PREFIXES)):
         beginnings = np.repeat(inputs[: lengths[-1], None], len(lengths), axis=1)
-        yield network.apply(model.label_log_probs, beginnings.shape, beginnings, lengths)
+        yield network.target_log_probs(LabelledBatch(beginnings, lengths, np.zeros(len(lengths), np.int32)))
 
 
 def target_label(label: str, labels: Labels) -> int:
@@ -167,11 +169,10 @@ def known_labels(labels: Labels) -> str:
 def confusion(network: Network, batches: Iterator[LabelledBatch]) -> tuple[np.ndarray, float]:
     """Confusion matrix of a classifier, true labels in rows and predicted ones in columns, (K, K) int64; and the sum of
     -log p of the true labels."""
-    model: Any = network.model
     K, nats = len(network.vocab), 0.0
     table = np.zeros((K, K), np.int64)
     for batch in batches:
-        log_p = network.apply(model.label_log_probs, batch.shape, batch.inputs, batch.lengths)
+        log_p = network.target_log_probs(batch)
         np.add.at(table, (batch.targets, log_p.argmax(axis=1)), 1)
         nats -= float(log_p[np.arange(len(log_p)), batch.targets].sum(dtype=float))
     return table, nats

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -240,7 +240,7 @@ class TreeLabels(Labelled, reading="trees"):
         K, nats, at_root, roots = len(network.vocab), 0.0, 0, 0
         table = np.zeros((K, K), np.int64)
         for one in self.batcher(corpus, batch, 0).batches():
-            log_p = network.apply(network.model.label_log_probs, one.shape, one)
+            log_p = network.target_log_probs(one)
             guesses = log_p.argmax(axis=1)
             np.add.at(table, (one.targets, guesses), 1)
             nats -= float(log_p[np.arange(len(log_p)), one.targets].sum(dtype=float))
@@ -301,7 +301,7 @@ class TreeLabels(Labelled, reading="trees"):
 
     def sample(self, network, corpus, i, rng):
         batch = corpus.batch(np.array([i]))
-        log_p = network.apply(network.model.label_log_probs, batch.shape, batch)
+        log_p = network.target_log_probs(batch)
         guesses, names = log_p.argmax(axis=1), network.vocab.outputs.words
         right, n = int((guesses == batch.targets).sum()), len(batch.targets)
         words = " ".join(network.vocab.inputs.words[word] for word in batch.words)
@@ -359,8 +359,7 @@ def every_node(network: Network, tree: BinaryTree) -> tuple[np.ndarray, np.ndarr
     """Log-probability of every label at each node of a tree, (L + M, labels), and their places in a batch of it."""
     labels = [(node, network.vocab.outputs.words[0]) for node in range(tree.root + 1)]  # any: only the nodes count
     batch = encoded([replace(tree, labels=labels)], network.vocab, "tree", "", 0).batch(np.array([0]))
-    model: Any = network.model
-    return network.apply(model.label_log_probs, batch.shape, batch), batch.labelled
+    return network.target_log_probs(batch), batch.labelled
 
 
 def preorder(tree: BinaryTree) -> tuple[list[int], list[int | None]]:

@@ -23,7 +23,7 @@ def test_a_blank_does_not_see_its_own_word_and_sees_all_others(name):
     batch = BlankBatch(rng.integers(3, 19, (T, 1), dtype=np.int32), np.array([T]))
 
     def predictions():
-        return network.apply(network.model.blank_log_probs, batch.shape, batch)[:, 0].copy()
+        return network.target_log_probs(batch)[:, 0].copy()
 
     before = predictions()
     for t in range(T):
@@ -39,8 +39,8 @@ def test_a_blank_in_a_padded_sentence_has_the_same_neighbours(name):
     words = rng.integers(3, 19, (T, 2), dtype=np.int32)
     padded = BlankBatch(words, np.array([T, 3]))
     short = BlankBatch(words[:3, 1:], np.array([3]))
-    together = network.apply(network.model.blank_log_probs, padded.shape, padded)[:3, 1].copy()
-    alone = network.apply(network.model.blank_log_probs, short.shape, short)[:, 0]
+    together = network.target_log_probs(padded)[:3, 1].copy()
+    alone = network.target_log_probs(short)[:, 0]
     np.testing.assert_allclose(together, alone, rtol=1e-12)
     np.testing.assert_allclose(np.exp(alone).sum(axis=1), 1, rtol=1e-12)
 
@@ -57,14 +57,14 @@ def test_the_blank_of_a_mirrored_text_under_mirrored_weights_is_the_same():
     q["head"]["V"][:, :4], q["head"]["V"][:, 4:] = p["head"]["V"][:, 4:], p["head"]["V"][:, :4]
     words = np.random.default_rng(1).integers(3, 19, (T, 1), dtype=np.int32)
     here, there = (BlankBatch(x, np.array([T])) for x in (words, words[::-1]))
-    found = network.apply(network.model.blank_log_probs, here.shape, here)
-    np.testing.assert_allclose(mirror.apply(mirror.model.blank_log_probs, there.shape, there)[::-1], found, rtol=1e-12)
+    found = network.target_log_probs(here)
+    np.testing.assert_allclose(mirror.target_log_probs(there)[::-1], found, rtol=1e-12)
 
 
 def test_figures_of_blanks():
     network = network_of(FAMILY["blank"])
     batch = BlankBatch(np.array([[5, 3], [2, 4], [7, 1]], np.int32), np.array([3, 2]))  # 2 is <unk>; 1 is padding
-    log_p = network.apply(network.model.blank_log_probs, batch.shape, batch).copy()
+    log_p = network.target_log_probs(batch).copy()
     places = [(0, 0), (1, 0), (2, 0), (0, 1), (1, 1)]
     true = np.array([log_p[t, b, batch.targets[t, b]] for t, b in places])
     log_p[:, :, :2] = -np.inf

@@ -14,6 +14,7 @@ from rnnlm.nn.models import Classifier
 from rnnlm.tasks import labelled
 from rnnlm.tasks.gradcheck import synthetic_batch_for
 from rnnlm.text.vocab import Labels, Vocabulary
+from rnnlm.text.windows import LabelledBatch
 from tests.kinds import FAMILY, memory, network_of, refused
 
 T = 6
@@ -26,7 +27,7 @@ def test_the_last_hidden_vector_is_that_of_each_sentences_own_end():
     cell, p = network.model.cell, network.params["cell"]
     y, _ = cell.forward(p, words, cell.initial_state(2, np.float64), cell.workspace(T, 2, memory()))
     expected = network.model.head.log_probs(network.params["head"], np.array([y[T - 1, 0], y[2, 1]]))
-    found = network.apply(network.model.label_log_probs, words.shape, words, lengths)
+    found = network.target_log_probs(LabelledBatch(words, lengths, np.zeros(2, np.int32)))
     np.testing.assert_allclose(found, expected, rtol=1e-12)
     np.testing.assert_allclose(np.exp(found).sum(axis=1), 1, rtol=1e-12)
 
@@ -37,14 +38,14 @@ def test_the_mean_hidden_vector_is_that_of_each_sentences_own_words():
     cell, p = network.model.cell, network.params["cell"]
     y, _ = cell.forward(p, words, cell.initial_state(2, np.float64), cell.workspace(T, 2, memory()))
     means = np.array([y[:, 0].mean(axis=0), y[:3, 1].mean(axis=0)])
-    found = network.apply(network.model.label_log_probs, words.shape, words, np.array([T, 3]))
+    found = network.target_log_probs(LabelledBatch(words, np.array([T, 3]), np.zeros(2, np.int32)))
     np.testing.assert_allclose(found, network.model.head.log_probs(network.params["head"], means), rtol=1e-12)
 
 
 def test_confusion():
     network = network_of(FAMILY["classifier"])
     batch = synthetic_batch_for(network, T, np.random.default_rng(3))
-    log_p = network.apply(network.model.label_log_probs, batch.shape, batch.inputs, batch.lengths)
+    log_p = network.target_log_probs(batch)
     table, nats = labelled.confusion(network, [batch, batch])
     assert table.sum() == 6
     for true, said in zip(batch.targets, log_p.argmax(axis=1)):

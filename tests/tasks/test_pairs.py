@@ -35,7 +35,7 @@ def test_with_no_teacher_the_decoder_reads_what_it_would_have_written():
     batch.inputs[0] = 0
     own, inputs = network.nats(batch, (), np.random.default_rng(1))[0], batch.inputs.copy()
     for t in range(1, T):
-        log_p = network.apply(model.target_log_probs, batch.shape, replace(batch, inputs=inputs))
+        log_p = network.target_log_probs(replace(batch, inputs=inputs))
         inputs[t] = log_p[t - 1].argmax(axis=1)
     expected = network.nats(replace(batch, inputs=inputs), ())[0]
     np.testing.assert_allclose(own, expected, rtol=1e-12)

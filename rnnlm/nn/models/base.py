@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
 
 from rnnlm.config import Choice
 from rnnlm.nn.heads import Head
+from rnnlm.nn.models.output import Output
 from rnnlm.nn.params import Specs
 from rnnlm.nn.state import State
 
@@ -23,6 +25,11 @@ class Model(Choice, default="lm"):
     perplexity: ClassVar[str] = "ppl"  # name of exp(nats per token)
     head: Head
     instead: ClassVar[tuple[str, str]] = ("", "")  # why it is no language model, and which commands it has
+
+    @cached_property
+    def _output(self) -> Output:
+        """The layer behind the hidden vectors."""
+        raise NotImplementedError
 
     def specs(self, vocab: Any) -> Specs:
         """All parameters, nested as the model's parts are."""
@@ -42,6 +49,14 @@ class Model(Choice, default="lm"):
 
     def forward(self, p: Any, batch: Any, state: State, work: Any, rng: np.random.Generator | None = None):
         """Return -log p of each target (T, B) in nats, and the state after the window. `rng=None` means evaluation."""
+        return self._output.forward(p, self._hidden(p, batch, work, rng), batch.targets, work.output, rng), state
+
+    def target_log_probs(self, p: Any, batch: Any, work: Any) -> np.ndarray:
+        """Return log p of every word or label in the place of each target, (T, B, K)."""
+        return self._output.log_probs(p, self._hidden(p, batch, work, None), work.output)
+
+    def _hidden(self, p: Any, batch: Any, work: Any, rng: np.random.Generator | None) -> np.ndarray:
+        """Return the hidden vector from which each target is predicted, (T, B, H)."""
         raise NotImplementedError
 
     def log_probs(self, p: Any, inputs: np.ndarray, state: State, work: Any):

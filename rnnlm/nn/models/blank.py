@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 
@@ -85,14 +84,6 @@ class Blank(Model, kind="blank"):
             df=empty(T, B, H),
             db=empty(T, B, H),
         )
-
-    def forward(self, p, batch, state, work, rng=None):
-        h = self._hidden(p, batch, work, rng)
-        return self._output.forward(p, h, batch.targets, work.output, rng), state
-
-    def blank_log_probs(self, p: Any, batch: Any, work: Any) -> np.ndarray:
-        """Return log p of every word in the place of each target of a batch, from all other words: (T, B, K)."""
-        return self._output.log_probs(p, self._hidden(p, batch, work, None), work.output)
 
     def _hidden(self, p, batch, work, rng):
         """Return [f_{t-1}; b_{t+1}], (T, B, 2H). Left of w_1 there is `<s>`, right of the last word `</s>`."""

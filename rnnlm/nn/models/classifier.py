@@ -61,18 +61,10 @@ class Classifier(Model, kind="classifier"):
         embedded, output = self._embedded.workspace(p, T, B, empty), self._output.workspace(p, (B,), empty)
         return SimpleNamespace(embedded=embedded, output=output, z=empty(B, H), dh=empty(T, B, H))
 
-    def forward(self, p, batch, state, work, rng=None):
-        z = self._pooled(p, batch.inputs, batch.lengths, work, rng)
-        return self._output.forward(p, z, batch.targets, work.output, rng), state
-
-    def label_log_probs(self, p, inputs, lengths, work):
-        """Return log p of every label, (B, K), for sentences (T, B) with lengths (B,)."""
-        return self._output.log_probs(p, self._pooled(p, inputs, lengths, work, None), work.output)
-
-    def _pooled(self, p, inputs, lengths, work, rng):
+    def _hidden(self, p, batch, work, rng):
         """Return h_T or the mean of all h_t, (B, H)."""
-        state = self._embedded.initial_state(len(lengths), work.z.dtype)
-        h, _ = self._embedded.forward(p, inputs, state, work.embedded, lengths, rng=rng)
+        lengths, state = batch.lengths, self._embedded.initial_state(batch.sequences, work.z.dtype)
+        h, _ = self._embedded.forward(p, batch.inputs, state, work.embedded, lengths, rng=rng)
         if self.pool == "last":
             work.z[...] = ends(h, lengths)
         else:

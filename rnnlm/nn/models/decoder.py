@@ -74,12 +74,7 @@ class DecoderModel(Model):
             output=self._output.workspace(p, (T, B), empty),
         )
 
-    def forward(self, p, batch, state, work, rng=None):
-        h = self._hidden(p, batch, work, rng)
-        return self._output.forward(p, h, batch.targets, work.output, rng), state
-
     def _hidden(self, p, batch, work, rng):
-        """Return the decoder's hidden vectors, (T, B, H)."""
         first, c = self.first_state(p, batch, work.source, rng)
         inputs = batch.inputs
         if rng is not None and self.teacher_forcing < 1:
@@ -99,10 +94,6 @@ class DecoderModel(Model):
         dh = self._output.backward(p, g, scale, work.output)
         dfirst, dc = self._decoder.backward(p["decoder"], g["decoder"], dh, None, work.decoder)
         self.first_state_backward(p, g, dfirst, dc, work.source)
-
-    def target_log_probs(self, p: Any, batch: Any, work: Any) -> np.ndarray:
-        """Return log p of every word after the source and the true words before it, (T, B, K)."""
-        return self._output.log_probs(p, self._hidden(p, batch, work, None), work.output)
 
     def begin(self, p: Any, batch: Any, work: Any) -> tuple[State, np.ndarray | None]:
         """Return the decoder's first state and c, for writing word by word."""

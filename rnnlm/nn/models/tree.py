@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 
@@ -67,14 +66,7 @@ class Tree(Model, kind="tree"):
             dh=empty(L + M, H),
         )
 
-    def forward(self, p, batch, state, work, rng=None):
-        return self._output.forward(p, self._nodes(p, batch, work, rng), batch.targets, work.output, rng), state
-
-    def label_log_probs(self, p: Any, batch: Any, work: Any) -> np.ndarray:
-        """Return log p of every label at each node of `batch.labelled`, (n, labels)."""
-        return self._output.log_probs(p, self._nodes(p, batch, work, None), work.output)
-
-    def _nodes(self, p, batch, work, rng):
+    def _hidden(self, p, batch, work, rng):
         """Return the vectors of the labelled nodes, (n, H)."""
         work.batch, x = batch, batch.words
         if self.embedding is not None:
