@@ -18,18 +18,21 @@ PASS = 8  # a pass over one element costs about as much as this many multiply-ad
 
 
 class Average(Choice, default="ema"):
-    """mean <- mean + share(n) (theta - mean), after the n-th update since the average began; share(1) = 1."""
+    """mean <- mean + share(n) (theta - mean), after the n-th update since the average began; share(1) = 1.
+
+    With share(n) = 1 / n it is the plain mean of all weights since it began.
+    """
 
     def begins(self, done: float, history: Sequence[float]) -> bool:
         """Whether the average begins with the weights after this update.
 
         done: share of the planned updates made so far, 0 to 1; history: validation entropies so far, nats per token.
         """
-        raise NotImplementedError
+        return True
 
     def share(self, n: int) -> float:
         """Share of the weights after the n-th update, counted from 1, in their average."""
-        raise NotImplementedError
+        return 1 / n
 
 
 @dataclass(frozen=True)
@@ -42,9 +45,6 @@ class EMA(Average, kind="ema"):
 
     decay: float = option(0.999, "share of the average kept at each update, in the end", low=0, below=1)
     warmup: float = option(9.0, "how strongly the decay is warmed up: see share(n); 0: a plain mean at first", low=0)
-
-    def begins(self, done, history):
-        return True
 
     def share(self, n):
         return max(1 - self.decay, (self.warmup + 1) / (self.warmup + n))
@@ -59,9 +59,6 @@ class Tail(Average, kind="tail"):
     def begins(self, done, history):
         return done > self.start
 
-    def share(self, n):
-        return 1 / n
-
 
 @dataclass(frozen=True)
 class Triggered(Average, kind="triggered"):
@@ -75,9 +72,6 @@ class Triggered(Average, kind="triggered"):
 
     def begins(self, done, history):
         return len(history) > self.patience and history[-1] >= min(history[: -self.patience])
-
-    def share(self, n):
-        return 1 / n
 
 
 class Mean:
