@@ -66,7 +66,10 @@ def save(path: Path, checkpoint: Checkpoint, previous: Path | None = None) -> No
         "config": checkpoint.config, "figures": checkpoint.figures, "progress": checkpoint.progress,
         "states": len(checkpoint.state),
     }  # fmt: skip
-    arrays = {"meta": _text(json.dumps(meta)), "vocab": np.frombuffer(checkpoint.vocab, np.uint8)}
+    arrays = {
+        "meta": np.frombuffer(json.dumps(meta).encode(), np.uint8),
+        "vocab": np.frombuffer(checkpoint.vocab, np.uint8),
+    }
     arrays |= {f"weights/{name}": array for name, array in checkpoint.weights.items()}
     arrays |= {f"slots/{name}": array for name, array in checkpoint.slots.items()}
     arrays |= {f"best/{name}": array for name, array in checkpoint.best.items()}
@@ -194,10 +197,6 @@ class _Archive:
         """An array. The archive's checksum of it is verified on the way."""
         with self._zip.open(f"{name}.npy") as stream:
             return np.lib.format.read_array(stream, allow_pickle=False)
-
-
-def _text(text: str) -> np.ndarray:
-    return np.frombuffer(text.encode(), np.uint8)
 
 
 @dataclass(frozen=True)
