@@ -14,8 +14,7 @@ import click
 
 from rnnlm.errors import UsageError
 from rnnlm.nn.threads import set_threads
-from rnnlm.training.launch import launch
-from rnnlm.training.ranks import Ranks, ranks_of
+from rnnlm.training.ranks import Ranks, launch, ranks_of
 
 
 def started() -> Ranks:

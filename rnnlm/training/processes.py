@@ -58,7 +58,7 @@ class Processes(Ranks):
         self._neighbours = pids if seen else []
         self.name = f"rank {self.rank} ({socket.gethostname()})"
         self._pending: list[concurrent.futures.Future] = []
-        self._wished: set[str] = set()
+        self._wished = set()
         self._jobs: queue.SimpleQueue = queue.SimpleQueue()
         threading.Thread(target=self._carry, daemon=True).start()
 
@@ -198,12 +198,6 @@ class Processes(Ranks):
                 yield from results
             if first < self.size:
                 raise _error(*failures[first])
-
-    def asked(self, wish):
-        with contextlib.suppress(KeyError):
-            self._wished.remove(wish)
-            return True
-        return False
 
     # --- agreeing ---
 

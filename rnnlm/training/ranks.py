@@ -12,12 +12,12 @@ loads no NumPy: how many threads compute depends on the number of ranks, and is 
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rnnlm.errors import UsageError
-from rnnlm.training.launch import Launch, launch
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,7 +31,8 @@ class Ranks:
     rank, size, nodes = 0, 1, 1
 
     def __init__(self) -> None:
-        self._wishes: set[str] = set()
+        self._wishes: set[str] = set()  # of this process
+        self._wished = self._wishes  # of all, which are known after an update
 
     @property
     def first(self) -> bool:
@@ -82,10 +83,9 @@ class Ranks:
 
     def asked(self, wish: str) -> bool:
         """Whether a rank has asked for it before the last update of all; the answer takes the wish back."""
-        with contextlib.suppress(KeyError):
-            self._wishes.remove(wish)
-            return True
-        return False
+        known = wish in self._wished
+        self._wished.discard(wish)
+        return known
 
     def compare(self, facts: Mapping[str, Any]) -> None:
         """Raise UsageError that names the first fact in which a rank differs from rank 0."""
@@ -105,6 +105,37 @@ class Ranks:
 
 
 ALONE = Ranks()
+
+
+# --- the launcher that has started this process, such as mpirun or srun, as its environment tells ---
+
+# Variables that hold the number of processes of a launch, the one that holds the own number, and who sets them.
+SIZES = (
+    ("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK", "mpirun"),
+    ("PMI_SIZE", "PMI_RANK", "mpiexec"),
+    ("MV2_COMM_WORLD_SIZE", "MV2_COMM_WORLD_RANK", "mpirun"),
+    ("PALS_SIZE", "PALS_RANKID", "mpiexec"),
+    # Not SLURM_NTASKS, which a batch script has, too: a step is what srun starts.
+    ("SLURM_STEP_NUM_TASKS", "SLURM_PROCID", "srun"),
+)
+
+
+class Launch(NamedTuple):
+    """Number of processes that one launcher has started together, and which of them this one is."""
+
+    size: int = 1
+    rank: int = 0
+    launcher: str = ""  # the command; empty: none
+
+
+def launch(environment: Mapping[str, str] = os.environ) -> Launch:
+    """Return by whom, and with how many others, this process was started."""
+    for size, rank, launcher in SIZES:
+        number = environment.get(size, "")
+        if number.isdecimal() and int(number) > 1:
+            own = environment.get(rank, "")
+            return Launch(int(number), int(own) if own.isdecimal() else 0, launcher)
+    return Launch()
 
 
 def ranks_of(started: Launch | None = None) -> Ranks:

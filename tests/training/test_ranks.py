@@ -19,7 +19,7 @@ from rnnlm.corpora import logic
 from rnnlm.nn.dropout import Masks
 from rnnlm.tasks.gradcheck import synthetic_batch_for
 from rnnlm.training import checkpoint
-from rnnlm.training.launch import Launch, launch
+from rnnlm.training.ranks import Launch, launch
 from tests.conftest import sentence
 from tests.kinds import FAMILY, MODELS, NOUNS, READINGS, SETTINGS, TREES, lines_of, network_of, random_like
 
