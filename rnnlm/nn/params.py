@@ -7,7 +7,7 @@ clipping, norms, optimizers and checkpoints are one-liners over the vector, and 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Union
 
 import numpy as np
@@ -26,23 +26,11 @@ class Spec(NamedTuple):
     trainable: bool = True
 
 
-class Views(Mapping):
+class Views(dict[str, Any]):
     """A nested dictionary of arrays that can be changed in place (`p["W"] += x`) but not replaced (`p["W"] = x`)."""
 
-    def __init__(self, entries: dict[str, Any]):
-        self._entries = entries
-
-    def __getitem__(self, name: str) -> Any:
-        return self._entries[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._entries)
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
     def __setitem__(self, name: str, value: Any) -> None:
-        if value is not self._entries[name]:  # `p["W"] += x` ends here with the very same array
+        if value is not self[name]:  # `p["W"] += x` ends here with the very same array
             raise TypeError(f"{name!r} is a view of the flat vector: write p[{name!r}][...] = x, or use +=")
 
 
