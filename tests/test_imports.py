@@ -73,7 +73,7 @@ def test_kinds_meet_through_the_protocol(path):
         "cells": cells,
         "heads": {"rnnlm.nn.cells.base", "rnnlm.nn.heads.base", "rnnlm.nn.heads.softmax"},
         "models": {"rnnlm.nn.cells.base", "rnnlm.nn.cells.padding", "rnnlm.nn.cells.vanilla", "rnnlm.nn.heads"}
-        | {f"rnnlm.nn.models.{name}" for name in ("base", "folded", "embedded", "output", "penalty", "decoder")},
+        | {f"rnnlm.nn.models.{name}" for name in ("base", "folded", "embedded", "output", "decoder")},
     }
     families = ("rnnlm.nn.cells", "rnnlm.nn.heads", "rnnlm.nn.models")
     found = {module for module in imports(path) if module.startswith(families)}

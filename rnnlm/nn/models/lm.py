@@ -13,8 +13,7 @@ from rnnlm.nn.heads import Head, Softmax
 from rnnlm.nn.initializers import Glorot, Init, Uniform
 from rnnlm.nn.models.base import Model
 from rnnlm.nn.models.embedded import Embedded, check_embedding
-from rnnlm.nn.models.output import Output, tied
-from rnnlm.nn.models.penalty import Penalty
+from rnnlm.nn.models.output import Output, Penalty, tied
 
 
 @dataclass(frozen=True)
