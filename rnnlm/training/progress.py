@@ -1,4 +1,4 @@
-"""Where a training stands: its counters, how it diverges, and how it is saved and restored bit for bit."""
+"""Where a training stands: its counters, its reports, and how it is saved and restored bit for bit."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import numpy as np
 from rnnlm import config
 from rnnlm.config import option
 from rnnlm.errors import NumericalError, UsageError
+from rnnlm.nn.heads import Loss
 from rnnlm.nn.state import State, arrays, rebuilt, transformed
 
 if TYPE_CHECKING:
     from rnnlm.training.checkpoint import Checkpoint
-    from rnnlm.training.trainer import Trainer, Update
+    from rnnlm.training.trainer import Trainer
 
 MOST, MOST_RETRIES = 1 << 60, 100  # limits of what is counted: a checkpoint may come from a stranger
 
@@ -82,7 +83,38 @@ class Progress:
         self.updates = self.clipped = 0
 
 
-# --- divergence ---
+# --- what a training reports ---
+
+
+class Update(NamedTuple):
+    """One step of training."""
+
+    loss: Loss
+    norm: float  # of the gradient before clipping
+    clipped: bool
+    lr: float
+
+
+class Validation(NamedTuple):
+    """A measurement on the validation text."""
+
+    epoch: float  # passes made, with a fraction within an epoch
+    step: int
+    train: Loss  # mean over the steps since the last validation, dropout included
+    valid: Loss
+    lr: float  # of the last step
+    clipped: float  # share of clipped steps since the last validation
+    best: bool
+    rolled_back: bool
+    seconds: float
+    samples: tuple[str, ...] = ()  # lines drawn from the model, where a run directory is kept
+
+
+class End(NamedTuple):
+    """Why training is over."""
+
+    reason: str
+    option: str | None  # a larger value of it lets training go on; None: --resume cannot change the rule
 
 
 class Divergence(NamedTuple):

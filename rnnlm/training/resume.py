@@ -21,6 +21,7 @@ ADJUSTABLE = (
 )  # fmt: skip
 # Options that say where texts and vocabulary come from. They may change, too: contents are compared, not names.
 SOURCES = ("data.train", "data.valid", "data.vocab", "data.max_size", "data.min_count")
+CONTENTS = {"train_sha256": "training text", "valid_sha256": "validation text", "vocab_sha256": "vocabulary"}
 
 
 class Experiment(Protocol):
@@ -53,8 +54,8 @@ def compare(experiment: Experiment, saved: Checkpoint, file: Path, run: Path) ->
             f"resume with the run's own configuration; {elsewhere}",
         )
     figures, found = read_figures(saved, file), fingerprints(experiment)
-    for name, what in (("train", "training text"), ("valid", "validation text"), ("vocab", "vocabulary")):
-        if figures[f"{name}_sha256"] != found[f"{name}_sha256"]:
+    for name, what in CONTENTS.items():
+        if figures[name] != found[name]:
             raise DataError(
                 f"{run}: the {what} has changed since the run began",
                 f"restore it; or {elsewhere}, with its words: --set data.vocab={path}/vocab.txt, "
@@ -92,12 +93,11 @@ def note_rate(experiment: Experiment, saved: Checkpoint) -> None:
 def facts(experiment: Experiment) -> dict[str, Any]:
     """What has to be the same in all processes that train together."""
     found = fingerprints(experiment)
-    names = {"train_sha256": "training text", "valid_sha256": "validation text", "vocab_sha256": "vocabulary"}
     weights = zlib.crc32(experiment.trainer.network.params.flat.data)
     return {
         "version of rnnlm": __version__,
         "configuration": config.plain(experiment.config),
-        **{what: found[name] for name, what in names.items()},
+        **{what: found[name] for name, what in CONTENTS.items()},
         "start of the weights": f"checksum {weights:08x}",
     }
 

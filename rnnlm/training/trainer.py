@@ -18,9 +18,8 @@ from rnnlm.nn.heads import Loss
 from rnnlm.nn.network import Network
 from rnnlm.text.windows import Batch, RareAsUnk, Sentences, Stream
 from rnnlm.training.averaging import Mean
-from rnnlm.training.events import End, Update, Validation
 from rnnlm.training.optim import Optimizer, clip, gradient_norm
-from rnnlm.training.progress import Diverged, Divergence, Progress
+from rnnlm.training.progress import Diverged, Divergence, End, Progress, Update, Validation
 from rnnlm.training.ranks import ALONE, Ranks
 from rnnlm.training.schedule import Schedule
 from rnnlm.training.settings import Training
