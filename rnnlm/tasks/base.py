@@ -341,18 +341,13 @@ def chosen(counts: Counts, data: Data) -> Vocabulary:
     found = vocab.load(data.vocab, data.level, data.lower)
     if not isinstance(found, Vocabulary):
         return vocab.build(counts, len(SPECIALS) + len(found), keep=found)
-    return checked(found, data.vocab, data).counted(counts)
-
-
-def checked(words: Vocabulary, path: str, data: Data) -> Vocabulary:
-    """The vocabulary of a file. Raises UsageError unless its level and case are those of the configuration."""
-    if (words.level, words.lower) != (data.level, data.lower):
+    if (found.level, found.lower) != (data.level, data.lower):
         raise UsageError(
-            f"{path}: a vocabulary of level {words.level} and lower {json.dumps(words.lower)}, "
+            f"{data.vocab}: a vocabulary of level {found.level} and lower {json.dumps(found.lower)}, "
             f"but data.level is {data.level} and data.lower {json.dumps(data.lower)}",
             "set data.level and data.lower to what the vocabulary was built with",
         )
-    return words
+    return found.counted(counts)
 
 
 # --- predictions and samples ---------------------------------------------------------------------------------------

@@ -13,9 +13,8 @@ from rnnlm.lm.perplexity import rank
 from rnnlm.nn.gradcheck import synthetic_batch
 from rnnlm.nn.heads.loss import exp_mean
 from rnnlm.nn.network import Network
-from rnnlm.tasks.base import DEFAULT_K, Answer, Likely, Task, questions, sentence, targets_of, verdict
-from rnnlm.tasks.unrolled import Prediction, Side, Unrolled, chains, in_bits, known, run
-from rnnlm.tasks.unrolled import likeliest as best_of
+from rnnlm.tasks.base import DEFAULT_K, Answer, Task, questions, sentence, targets_of, verdict
+from rnnlm.tasks.unrolled import Prediction, Side, Unrolled, chains, in_bits, known, likeliest, run
 from rnnlm.text.corpus import encode
 from rnnlm.text.unknown import UnknownWords
 from rnnlm.text.vocab import BOS, EOS, OOV, SPECIALS, UNK, Vocabulary
@@ -85,7 +84,9 @@ class Blanks(Task, reading="blanks"):
             unknown = UnknownWords(words)
             unknown.count([token for token in tokens if token != BLANK])
             ids = [UNK if i == OOV or token == BLANK else i for token, i in zip(tokens, words.ids(tokens))]
-            found = list(likeliest(network, np.array(ids, np.int32), places, k))
+            log_p = log_probs(network, np.array(ids, np.int32))[places]
+            log_p[:, [BOS, EOS, UNK]] = -np.inf
+            found = [likeliest(row, words.words, k) for row in log_p]
             facts = [[one._asdict() for one in best] for best in found]
             rows = [[f"{BLANK} {n}" if len(found) > 1 else BLANK, *best] for n, best in enumerate(found, 1)]
             yield Answer({"text": line, "blanks": facts}, [rows, ""], unknown.note)
@@ -104,7 +105,7 @@ class Blanks(Task, reading="blanks"):
         log_p = log_probs(network, ids)
         log_p[:, [BOS, EOS, UNK]] = -np.inf
         said = [
-            Prediction(best_of(row, words.words, k), *((None, None) if hidden else (token, float(bits))))
+            Prediction(likeliest(row, words.words, k), *((None, None) if hidden else (token, float(bits))))
             for row, token, hidden, bits in zip(log_p, tokens, blank, in_bits(nats[:, 0]))
         ]
         read = [words.words[BOS], *tokens, words.words[EOS]]
@@ -150,14 +151,6 @@ def count(network: Network, batches: Iterator[BlankBatch]) -> Mapping[tuple[str,
             total["right", part] += int((place[chosen] == 1).sum())
             total["top", part] += int((place[chosen] <= TOP).sum())
     return total
-
-
-def likeliest(network: Network, ids: np.ndarray, places: list[int], k: int) -> Iterator[list[Likely]]:
-    """The k likeliest words for each of the places in a sentence of ids (n,), where UNK is read meanwhile."""
-    log_p = log_probs(network, ids)[places]
-    log_p[:, [BOS, EOS, UNK]] = -np.inf
-    for row in log_p:
-        yield [Likely(network.vocab.words[i], float(np.exp(row[i]))) for i in np.argsort(-row, kind="stable")[:k]]
 
 
 def split(line: str, words: Vocabulary) -> list[str]:

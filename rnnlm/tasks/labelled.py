@@ -17,7 +17,6 @@ from rnnlm.tasks.base import (
     DEFAULT_K,
     Answer,
     Examples,
-    Likely,
     Task,
     build,
     lines_of,
@@ -97,8 +96,7 @@ class Labelled(Task, reading="labelled"):
         words, labels = network.vocab.inputs, network.vocab.outputs.words
         for line in questions(text):
             unknown = UnknownWords(words)
-            p = np.exp(log_probs(network, words.read(unknown.split(line))))
-            best = [Likely(labels[i], float(p[i])) for i in np.argsort(-p, kind="stable")[: k or DEFAULT_K]]
+            best = likeliest(log_probs(network, words.read(unknown.split(line))), labels, k or DEFAULT_K)
             yield Answer(
                 {"text": line, "labels": [{"label": one.word, "p": one.p} for one in best]}, [[best]], unknown.note
             )
@@ -154,10 +152,10 @@ def as_words_come(network: Network, ids: np.ndarray) -> Iterator[np.ndarray]:
         yield network.target_log_probs(LabelledBatch(beginnings, lengths, np.zeros(len(lengths), np.int32)))
 
 
-def target_label(label: str, labels: Labels) -> int:
-    """Number of a label. Raises DataError if the training text lacks it."""
+def target_label(label: str, labels: Labels, where: str = "") -> int:
+    """Number of a label, found in the place `where`. Raises DataError if the training text lacks it."""
     if label not in labels.index:
-        raise DataError(f"the label {shortened(label)}, which the training text lacks", known_labels(labels))
+        raise DataError(f"{where}the label {shortened(label)}, which the training text lacks", known_labels(labels))
     return labels.index[label]
 
 

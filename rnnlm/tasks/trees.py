@@ -14,11 +14,11 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnlm.errors import DataError, UsageError
-from rnnlm.files import keep, shortened
+from rnnlm.files import keep
 from rnnlm.nn.compose.base import Structure
 from rnnlm.nn.network import Network
 from rnnlm.tasks.base import Answer, head, questions, verdict
-from rnnlm.tasks.labelled import Labelled, class_figures, class_report, known_labels, target_label
+from rnnlm.tasks.labelled import Labelled, class_figures, class_report, target_label
 from rnnlm.tasks.unrolled import Prediction, Side, Unrolled, chains, in_bits, run
 from rnnlm.tasks.unrolled import known as in_vocabulary
 from rnnlm.tasks.unrolled import likeliest as best_of
@@ -31,11 +31,11 @@ from rnnlm.text.names import joined
 from rnnlm.text.trees import BinaryTree, parse
 from rnnlm.text.unknown import UnknownWords
 from rnnlm.text.vocab import OOV, Counts, Labels, Vocabularies, build, readable
-from rnnlm.text.windows import Rows
+from rnnlm.text.windows import Predictions, Rows
 
 
 @dataclass(frozen=True, eq=False)
-class TreeBatch:
+class TreeBatch(Predictions):
     """B trees as one forest: leaves first, then inner nodes by rising height."""
 
     words: np.ndarray  # (L,) int32
@@ -45,18 +45,13 @@ class TreeBatch:
     roots: np.ndarray  # (B,) the root of each tree
     ends: np.ndarray  # (2, B) the ends of each tree's words and labels in `words` and `targets`
     part: Callable[[slice], TreeBatch]  # the batch of some of these trees
-    weights: None = None  # nothing is padded
+    weights: np.ndarray | None = None  # nothing is padded
     fresh: bool = True
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """L, M, n."""
         return len(self.words), len(self.trees.left), len(self.targets)
-
-    @property
-    def tokens(self) -> int:
-        """Predictions: one for each label."""
-        return len(self.targets)
 
     @property
     def sequences(self) -> int:
@@ -340,9 +335,8 @@ def read(path: TextPath, lower: bool, known: Labels | None = None) -> tuple[list
         if lower:
             tree.words = [word.lower() for word in tree.words]
         for _, label in tree.labels:
-            if known and label not in known.index:
-                what = f"{name}:{number}: the label {shortened(label)}, which the training text lacks"
-                raise DataError(what, known_labels(known))
+            if known:
+                target_label(label, known, f"{name}:{number}: ")
         trees.append(tree)
     if not trees:
         raise DataError(f"{name}: no trees ({blank} empty lines)", "a tree is a line like (3 (2 It) (2 works))")

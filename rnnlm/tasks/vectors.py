@@ -27,10 +27,6 @@ class Captions(Examples):
 
     vectors: Any = None  # (lines of the text, C)
 
-    def vectors_of(self, sentences: np.ndarray) -> np.ndarray:
-        """Vectors of the sentences with these numbers (B,): (B, C)."""
-        return self.vectors[self.other[sentences]]
-
 
 class Vectors(Decoding, reading="vectors"):
     """Sentences that are predicted from a vector each."""
@@ -63,7 +59,7 @@ class Vectors(Decoding, reading="vectors"):
 
     def batch(self, corpus, sentences):
         targets, valid, _ = targets_of(corpus, sentences)
-        return VectorBatch(corpus.vectors_of(sentences), shifted(targets, BOS), targets, weights_of(valid))
+        return VectorBatch(corpus.vectors[corpus.other[sentences]], shifted(targets, BOS), targets, weights_of(valid))
 
     def questions(self, network, text):
         """Each row of the matrix in the file that `text` names."""
@@ -95,7 +91,7 @@ class Vectors(Decoding, reading="vectors"):
 
     def sample(self, network, corpus, i, rng):
         true = sentence(corpus, i)
-        (found,) = greedy(network, vector_batch(corpus.vectors_of(i)), 2 * len(true) + 10)
+        (found,) = greedy(network, vector_batch(corpus.vectors[corpus.other[i]]), 2 * len(true) + 10)
         guess, answer = (text_of(network.vocab, ids) for ids in (found.ids, true))
         return f"{guess} {verdict(guess, answer)}"
 

@@ -45,6 +45,6 @@ def test_a_vector_stands_in_the_row_of_its_line(task, tmp_path):
     (tmp_path / "train.txt").write_text("the cat\n\nthe dog\n\n\nthe bird\nthe fish\n")
     np.save(tmp_path / "train.npy", np.arange(28).reshape(7, 4))
     experiment = prepare(settings)
-    found = [part.vectors_of(np.arange(2))[:, 0].tolist() for part in (experiment.train, experiment.valid)]
+    found = [part.vectors[part.other[np.arange(2)]][:, 0].tolist() for part in (experiment.train, experiment.valid)]
     assert found == [[0, 8], [20, 24]]
     assert experiment.train.sha256 == experiment.task.digest("train.txt") != experiment.task.digest("valid.txt")
