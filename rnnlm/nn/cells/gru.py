@@ -14,7 +14,7 @@ from rnnlm.nn.ops import ACTIVATIONS, project, project_backward, rows
 from rnnlm.nn.parallel import add_product, through_time
 from rnnlm.nn.params import Spec
 
-SIGMOID = ACTIVATIONS["sigmoid"]
+SIGMOID, TANH = ACTIVATIONS["sigmoid"], ACTIVATIONS["tanh"]
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,7 @@ class GRU(Cell, kind="gru"):
             da_r *= m[:, part]
             np.subtract(h[:-1, part], n, out=dm)
             da_z *= dm
-            np.multiply(n, n, out=da_n[:, part])
-            np.subtract(1, da_n[:, part], out=da_n[:, part])
+            TANH.slope(n, out=da_n[:, part])
             np.subtract(1, z, out=dm)
             da_n[:, part] *= dm
             for t in reversed(range(len(da))):

@@ -16,7 +16,7 @@ from rnnlm.nn.ops import ACTIVATIONS, project, project_backward, rows
 from rnnlm.nn.parallel import add_product, through_time
 from rnnlm.nn.params import Spec
 
-SIGMOID = ACTIVATIONS["sigmoid"]
+SIGMOID, TANH = ACTIVATIONS["sigmoid"], ACTIVATIONS["tanh"]
 
 
 @dropconnect
@@ -105,11 +105,9 @@ class LSTM(Cell, kind="lstm"):
             da_o *= shown
             da_i *= candidate
             da_f *= past
-            np.multiply(candidate, candidate, out=da_g)
-            np.subtract(1, da_g, out=da_g)
+            TANH.slope(candidate, out=da_g)
             da_g *= i
-            np.multiply(shown, shown, out=shown)  # dh_t/dc_t = o (1 - tanh(c)^2)
-            np.subtract(1, shown, out=shown)
+            TANH.slope(shown, out=shown)  # dh_t/dc_t = o (1 - tanh(c)^2)
             shown *= o
             da_ifg = da[:, part, self.size :].reshape(len(da), -1, 3, self.size)
             for t in reversed(range(len(da))):

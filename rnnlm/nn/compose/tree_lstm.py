@@ -14,7 +14,7 @@ from rnnlm.nn.ops import ACTIVATIONS, project, project_backward
 from rnnlm.nn.parallel import add_product, product
 from rnnlm.nn.params import Spec
 
-SIGMOID = ACTIVATIONS["sigmoid"]
+SIGMOID, TANH = ACTIVATIONS["sigmoid"], ACTIVATIONS["tanh"]
 
 
 @dataclass(frozen=True)
@@ -77,11 +77,10 @@ class TreeLSTM(Composition, kind="tree_lstm"):
         np.multiply(o, tanh_c[:L], out=h[:L])
         for n in trees.heights:  # all nodes n of one height at once
             a, above = work.gates[n], slice(L + n.start, L + n.stop)
-            for child, h_child, c_child in (
-                (trees.left[n], work.h_l[n], work.c_l[n]), (trees.right[n], work.h_r[n], work.c_r[n]),
-            ):  # fmt: skip
-                np.take(h, child, axis=0, out=h_child, mode="clip")
-                np.take(c, child, axis=0, out=c_child, mode="clip")
+            np.take(h, trees.left[n], axis=0, out=work.h_l[n], mode="clip")
+            np.take(c, trees.left[n], axis=0, out=work.c_l[n], mode="clip")
+            np.take(h, trees.right[n], axis=0, out=work.h_r[n], mode="clip")
+            np.take(c, trees.right[n], axis=0, out=work.c_r[n], mode="clip")
             product(work.h_l[n], p["W_l"], out=a)
             product(work.h_r[n], p["W_r"], out=work.wide[n])
             a += work.wide[n]
@@ -110,8 +109,7 @@ class TreeLSTM(Composition, kind="tree_lstm"):
             np.multiply(slope_i, candidate, out=da_i)
             np.multiply(slope_l, work.c_l[n], out=da_l)
             np.multiply(slope_r, work.c_r[n], out=da_r)
-            np.multiply(candidate, candidate, out=da_g)
-            np.subtract(1, da_g, out=da_g)
+            TANH.slope(candidate, out=da_g)
             da_g *= i
             for da in (da_i, da_l, da_r, da_g):
                 da *= dc[above]
@@ -136,8 +134,7 @@ class TreeLSTM(Composition, kind="tree_lstm"):
     def _into_memory(o, shown, dh, dc, do):
         """h = o tanh(c): writes dL/do, and adds dL/dc. shown: tanh(c), which is used up."""
         np.multiply(dh, shown, out=do)
-        np.multiply(shown, shown, out=shown)
-        np.subtract(1, shown, out=shown)
+        TANH.slope(shown, out=shown)
         shown *= o
         shown *= dh
         dc += shown
