@@ -39,9 +39,7 @@ def clip(grad: np.ndarray, norm: float, longest: float | None, largest: float | 
     Returns the factor that is still to be applied, and whether anything was clipped. None: no limit.
     """
     cut = largest is not None and clip_value(grad, largest)
-    if longest is None:
-        return 1.0, cut
-    factor = clip_norm(gradient_norm(grad) if cut else norm, longest)
+    factor = 1.0 if longest is None else clip_norm(gradient_norm(grad) if cut else norm, longest)
     return factor, cut or factor < 1
 
 
