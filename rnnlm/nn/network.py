@@ -79,7 +79,7 @@ class Network:
 
     def hidden(self, batch: Any) -> np.ndarray:
         """Inputs of the head, (T, B, D'), for the batch last run forwards. A view of the workspace."""
-        return self.model.hidden(self._work(*batch.shape))
+        return self._work(*batch.shape).output.y
 
     def backward_in_parts(self, batch: Any, factor: float, ready: Callable[[slice], None]) -> None:
         """`backward` that calls `ready` with each part of `grads.trainable` once it is complete.

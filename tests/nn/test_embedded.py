@@ -21,7 +21,7 @@ def both_ways(cell, T, lengths, dropout=0.0, K=K):
     p = parameters(embedded.specs(synthetic_vocab(K)))
     ids = rng.integers(0, K, (T, B), dtype=np.int32)
     real = np.arange(T)[:, None] < (T if lengths is None else lengths) + np.zeros(B)
-    state = random_like(embedded.initial_state(B, np.float64), rng)
+    state = random_like(embedded.cell.initial_state(B, np.float64), rng)
     dy, dlast = rng.standard_normal((T, B, cell.n_out)), random_like(state, rng)
     work, g = embedded.workspace(p, T, B, memory()), p.zeros_like()
     y, last = embedded.forward(p, ids, state, work, lengths, rng=np.random.default_rng(2))

@@ -69,8 +69,4 @@ class Model(Choice, default="lm"):
 
     def penalties(self, scale: np.ndarray, work: Any) -> float:
         """Return what training adds to sum scale * nats of the last forward: regularization, 0 in evaluation."""
-        return 0.0
-
-    def hidden(self, work: Any) -> np.ndarray:
-        """Inputs of the head in the last forward: (T, B, D'). A view of the workspace."""
-        raise NotImplementedError
+        return self._output.penalties(scale, work.output)

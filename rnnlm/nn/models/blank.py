@@ -91,7 +91,7 @@ class Blank(Model, kind="blank"):
         work.order = turned(batch.lengths, T, B)  # row of the word that is t-th from the end
         left, right = words[:-1], words.ravel()[work.order[:-1]]
         left, right = (np.concatenate([np.full((1, B), end, np.int32), x]) for end, x in ((BOS, left), (EOS, right)))
-        state = self._embedded.initial_state(B, work.h.dtype)
+        state = self.cell.initial_state(B, work.h.dtype)
         f, _ = self._embedded.forward(p["forwards"], left, state, work.forwards, rng=rng)
         b, _ = self._embedded.forward(p["backwards"], right, state, work.backwards, rng=rng)
         work.h[:, :, :H] = f

@@ -63,7 +63,7 @@ class Classifier(Model, kind="classifier"):
 
     def _hidden(self, p, batch, work, rng):
         """Return h_T or the mean of all h_t, (B, H)."""
-        lengths, state = batch.lengths, self._embedded.initial_state(batch.sequences, work.z.dtype)
+        lengths, state = batch.lengths, self.cell.initial_state(batch.sequences, work.z.dtype)
         h, _ = self._embedded.forward(p, batch.inputs, state, work.embedded, lengths, rng=rng)
         if self.pool == "last":
             work.z[...] = ends(h, lengths)

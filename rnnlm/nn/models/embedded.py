@@ -49,10 +49,6 @@ class Embedded:
         n_in = len(vocab) if self.embedding is None else self.embedding + self.context
         return {**(self.table(vocab) if own_E else {}), "cell": self.cell.specs(n_in)}
 
-    def initial_state(self, B: int, dtype: Any) -> State:
-        """State before the first step of B sequences."""
-        return self.cell.initial_state(B, dtype)
-
     def workspace(self, p: Any, T: int, B: int, empty: Empty) -> Any:
         """Memory for windows of T steps."""
         D, C = self.embedding or 0, self.context

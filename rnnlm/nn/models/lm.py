@@ -67,7 +67,7 @@ class LanguageModel(Model, kind="lm"):
         return tied(p) if self.head.tied else p
 
     def initial_state(self, B, dtype):
-        return self._embedded.initial_state(B, dtype)
+        return self.cell.initial_state(B, dtype)
 
     def workspace(self, p, T, B, empty):
         embedded, output = self._embedded.workspace(p, T, B, empty), self._output.workspace(p, (T, B), empty)
@@ -84,9 +84,3 @@ class LanguageModel(Model, kind="lm"):
     def log_probs(self, p, inputs, state, work):
         h, state = self._embedded.forward(p, inputs, state, work.embedded)
         return self._output.log_probs(p, h, work.output, work.embedded.skipped), state
-
-    def penalties(self, scale, work):
-        return self._output.penalties(scale, work.output)
-
-    def hidden(self, work):
-        return work.output.y

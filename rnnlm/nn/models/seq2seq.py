@@ -80,11 +80,11 @@ class Seq2Seq(DecoderModel, kind="seq2seq"):
         source, B, dtype = batch.source, batch.source.shape[1], work.dh.dtype
         if self.reverse:
             source = backwards(source, batch.lengths)
-        state = self._encoder.initial_state(B, dtype)
+        state = self.encoder.initial_state(B, dtype)
         _, work.last = self._encoder.forward(p["encoder"], source, state, work.encoder, batch.lengths, rng=rng)
         if self.context == "state":
             return work.last, None
-        return self._decoder.initial_state(B, dtype), np.concatenate(list(arrays(work.last)), axis=1)
+        return self.decoder.initial_state(B, dtype), np.concatenate(list(arrays(work.last)), axis=1)
 
     def first_state_backward(self, p, g, dstate, dc, work):
         if self.context == "every_step":

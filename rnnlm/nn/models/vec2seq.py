@@ -69,7 +69,7 @@ class Vec2Seq(DecoderModel, kind="vec2seq"):
 
     def first_state(self, p, batch, work, rng):
         work.v[...] = batch.vectors
-        state = self._decoder.initial_state(len(work.v), work.v.dtype)
+        state = self.decoder.initial_state(len(work.v), work.v.dtype)
         if self.context == "every_step":
             return state, work.v
         firsts = [p[f"first{i}"] for i, _ in enumerate(arrays(state))]
