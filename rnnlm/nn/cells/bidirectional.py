@@ -50,7 +50,7 @@ class Bidirectional(Compound, kind="bidirectional"):
 
     def forward_padded(self, p, x, state, work, lengths, rng=None):
         H, y, h = self.cell.n_out, work.y, work.h
-        work.order = turned(lengths, *x.shape[:2]).ravel()
+        work.order = turned(lengths, *x.shape[:2]).ravel()  # (T B,) which row takes the place of each
         if x.dtype.kind != "i" and work.x is None:
             work.x, work.dx = np.empty_like(x), np.empty_like(x)
         x_turned = _turn(x, work.order, out=np.empty_like(x) if x.dtype.kind == "i" else work.x)
