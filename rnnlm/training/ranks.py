@@ -83,9 +83,10 @@ class Ranks:
 
     def asked(self, wish: str) -> bool:
         """Whether a rank has asked for it before the last update of all; the answer takes the wish back."""
-        known = wish in self._wished
-        self._wished.discard(wish)
-        return known
+        with contextlib.suppress(KeyError):
+            self._wished.remove(wish)  # in one step: a signal may ask at any moment
+            return True
+        return False
 
     def compare(self, facts: Mapping[str, Any]) -> None:
         """Raise UsageError that names the first fact in which a rank differs from rank 0."""
