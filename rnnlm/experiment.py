@@ -13,9 +13,10 @@ import numpy as np
 import rnnlm.nn.cells  # noqa: F401  (registers the kinds)
 from rnnlm.config import option
 from rnnlm.errors import NumericalError, UsageError
-from rnnlm.nn.heads import Loss
+from rnnlm.nn.heads import Loss, Softmax
 from rnnlm.nn.models import LanguageModel, Model
 from rnnlm.nn.network import Network
+from rnnlm.nn.taught import Taught
 from rnnlm.tasks.base import TASKS, Task, share_of
 from rnnlm.tasks.data import Data
 from rnnlm.text import unknown
@@ -50,6 +51,13 @@ class Config:
             )
         if self.data.documents and self.training.jitter:
             raise ValueError("training: jitter: moves windows of one text, not of its documents; leave one of them out")
+        if self.training.teacher is not None and not (
+            isinstance(self.model, LanguageModel) and isinstance(self.model.head, Softmax)
+        ):
+            raise ValueError(
+                f"training: teacher: needs a model of kind lm with model.head softmax, found {self.model.kind} with "
+                f"{self.model.head.kind}"
+            )
         if self.schedule.rolls_back and self.training.average is not None:
             raise ValueError(
                 f"training: the schedule {self.schedule.kind} goes back to the best weights, which training.average "
@@ -126,13 +134,32 @@ def prepare(settings: Config, start: bool = True, words: Any = None, ranks: Rank
     tokens = task.tokens(train, training.jitter)
     learnt = rare is not None or not isinstance(words, Vocabulary) or words.counts[UNK] > 0
     trainer = Trainer(
-        network, readings, settings.optimizer, settings.schedule, training, validate, seed, tokens, learnt, ranks
-    )
+        network, readings, settings.optimizer, settings.schedule, training, validate, seed, tokens, learnt, ranks,
+        taught(network, settings),
+    )  # fmt: skip
     digest = task.digest(data.test) if data.test is not None and os.path.isfile(data.test) else None
     share = 0.0 if rare is None else float(rare @ words.counts) / max(train.words, 1)
     experiment = Experiment(settings, words, train, valid, trainer, digest, [], share)
     experiment.notes += odd(experiment)
     return experiment
+
+
+def taught(network: Network, settings: Config) -> Taught | None:
+    """The network with the teacher that the configuration names; None if there is none.
+
+    Raises UsageError for a teacher of another vocabulary, or that is no language model.
+    """
+    if (teacher := settings.training.teacher) is None:
+        return None
+    from rnnlm.loading import load_model  # which reads configurations of this module
+
+    loaded = load_model(teacher.model)
+    if loaded.network.vocab.fingerprint != network.vocab.fingerprint:
+        raise UsageError(
+            f"training.teacher: {loaded.path}: its vocabulary is not that of this configuration",
+            "train with its words in its order: set data.vocab to the vocab.txt of its run",
+        )
+    return Taught(network, loaded.network, teacher.share, teacher.noisy)
 
 
 def odd(experiment: Experiment) -> Iterator[str]:

@@ -195,6 +195,9 @@ def introduce(experiment: Experiment, say: Screen) -> None:
         if ranks.size > min(B, shares):
             why = f"{B} sequences (training.batch)" if shares >= B else f"{shares} shares (training.shares)"
             say.line(f"warning: {ranks.size - min(B, shares)} of them have nothing to do: a batch has {why}")
+    if (teacher := trainer.settings.teacher) and trainer.teacher:
+        size = trainer.teacher.params.flat.size
+        say.line(f"teacher: {teacher.model}, {size:,} parameters; {teacher.share:.0%} of the loss")
     for note in params.notes:
         say.line(note)
     if trainer.progress.step:
@@ -209,14 +212,15 @@ def megabytes(trainer: Trainer) -> float:
     """Memory for weights, gradient and optimizer, for averaged weights, and for the best if the schedule needs them."""
     vectors = 2 + len(trainer.slots) + trainer.schedule.rolls_back + (trainer.mean is not None)
     sums = 8 * len(trainer.network.params.trainable) if trainer.settings.shares else 0
-    return (vectors * trainer.network.params.flat.nbytes + sums) / 1e6
+    taught = trainer.teacher.params.flat.nbytes if trainer.teacher else 0
+    return (vectors * trainer.network.params.flat.nbytes + sums + taught) / 1e6
 
 
 def estimate(experiment: Experiment, say: Screen) -> None:
     """Try a few steps, and show the first loss against ln K, the time of an epoch, and the memory."""
     from rnnlm.training.trainer import Update
 
-    trainer, network = experiment.trainer, experiment.trainer.network
+    trainer = experiment.trainer
     times: list[float] = []
     for event in itertools.islice(trainer.run(), 8):
         if isinstance(event, Update):
@@ -227,8 +231,8 @@ def estimate(experiment: Experiment, say: Screen) -> None:
     say.line(f"time: {1000 * step:.1f} ms a step, {steps:,} steps and about {duration(step * steps)} an epoch")
     longest = next(trainer.reading.batches())
     share = longest.share([*trainer.shares.of(longest.sequences), slice(0, 1)][0])
-    network.loss(share, network.initial_state(share.sequences))
-    weights, activations = megabytes(trainer), network.workspace_bytes / 1e6
+    trainer.learner.loss(share, trainer.learner.initial_state(share.sequences))
+    weights, activations = megabytes(trainer), trainer.learner.workspace_bytes / 1e6
     say.line(
         f"memory: {weights + activations:.1f} MB: {weights:.1f} for weights, gradient and optimizer, "
         f"{activations:.1f} for the activations of a window"

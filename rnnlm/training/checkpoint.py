@@ -204,16 +204,17 @@ class Figures:
     """Facts about the training of a model, as its file tells them."""
 
     rnnlm: str  # the version that wrote it
-    train_sha256: str  # of the text, as the other three
+    train_sha256: str  # of the text, as the next ones
     valid_sha256: str | None
     vocab_sha256: str
     step: int
     epoch: int
     valid_nats: list[float]  # entropy at each validation, nats per token
     test_sha256: str | None = None
+    teacher_sha256: str | None = None  # of the weights of its teacher
 
     def __post_init__(self):
-        for name in ("train_sha256", "valid_sha256", "vocab_sha256", "test_sha256"):
+        for name in ("train_sha256", "valid_sha256", "vocab_sha256", "test_sha256", "teacher_sha256"):
             if not re.fullmatch("[0-9a-f]{64}", getattr(self, name) or 64 * "0"):
                 raise ValueError(f"{name}: expected 64 hexadecimal digits, found {getattr(self, name)!r}")
         if not self.rnnlm.isprintable():

@@ -203,7 +203,7 @@ def _fitting(trainer: Trainer, saved: list[np.ndarray]) -> State:
     B = batch.sequences
     if batch.fresh and saved:  # it does not look at the state
         B = min([*saved[0].shape[:1], max(reading.batch for reading in trainer.readings)])
-    state = trainer.network.initial_state(B)
+    state = trainer.learner.initial_state(B)
     if [(a.shape, a.dtype) for a in saved] != [(a.shape, a.dtype) for a in arrays(state)]:
         raise ValueError("state")
     trainer.sequences = B

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shlex
 import zlib
@@ -21,7 +22,12 @@ ADJUSTABLE = (
 )  # fmt: skip
 # Options that say where texts and vocabulary come from. They may change, too: contents are compared, not names.
 SOURCES = ("data.train", "data.valid", "data.vocab", "data.max_size", "data.min_count")
-CONTENTS = {"train_sha256": "training text", "valid_sha256": "validation text", "vocab_sha256": "vocabulary"}
+CONTENTS = {
+    "train_sha256": "training text",
+    "valid_sha256": "validation text",
+    "vocab_sha256": "vocabulary",
+    "teacher_sha256": "teacher",
+}
 
 
 class Experiment(Protocol):
@@ -103,12 +109,14 @@ def facts(experiment: Experiment) -> dict[str, Any]:
 
 
 def fingerprints(experiment: Experiment) -> dict[str, str | None]:
-    """SHA-256 of the texts and of the vocabulary, whatever their files are called."""
+    """SHA-256 of the texts, of the vocabulary and of the weights of a teacher, whatever their files are called."""
+    teacher = experiment.trainer.teacher
     return {
         "train_sha256": experiment.train.sha256,
         "valid_sha256": experiment.valid.sha256 if experiment.valid else None,
         "test_sha256": experiment.test_sha256,
         "vocab_sha256": experiment.vocab.fingerprint,
+        "teacher_sha256": hashlib.sha256(teacher.params.flat.data).hexdigest() if teacher else None,
     }
 
 

@@ -10,6 +10,15 @@ from rnnlm.training.progress import MOST_RETRIES
 
 
 @dataclass(frozen=True)
+class Teacher:
+    """Another language model, from whose predictions the network learns, too: see `rnnlm.nn.taught`."""
+
+    model: str = option(doc="its model file or run directory; it has the same vocabulary")
+    share: float = option(0.5, "share of the loss that its predictions have; the rest has the text", above=0, high=1)
+    noisy: bool = option(True, "whether it predicts under dropout masks, as in its training")
+
+
+@dataclass(frozen=True)
 class Training:
     """How long to train, in which pieces, and how carefully."""
 
@@ -29,6 +38,9 @@ class Training:
     clip_value: float | None = option(None, "largest element of a gradient (null: no limit)", above=0)
     average: Average | None = option(
         None, "mean of the weights, which is validated and saved in their place (null: the weights themselves)"
+    )
+    teacher: Teacher | None = option(
+        None, "another model whose predictions are learnt, too; needs model.head softmax (null: the text alone)"
     )
     dropout_warmup: float = option(0.0, "share of training in which dropout and noise grow from 0", low=0, high=1)
     validate_every: int | None = option(

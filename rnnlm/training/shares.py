@@ -16,8 +16,8 @@ import numpy as np
 
 from rnnlm.nn.dropout import Masks
 from rnnlm.nn.heads import Loss
-from rnnlm.nn.network import Network
 from rnnlm.nn.state import State, joined, taken, transformed
+from rnnlm.nn.taught import Learner
 from rnnlm.training.ranks import Ranks
 
 
@@ -48,7 +48,7 @@ class Shares:
         """Return to rank 0 the rows of all ranks, in order, (n, ...); `rows` are those of this rank's `lanes`."""
         return self.ranks.gathered(rows if self.of(n) else rows[:0])
 
-    def gradient(self, network: Network, batch: Any, state: State, masks: Masks, tokens: float) -> tuple[Loss, State]:
+    def gradient(self, network: Learner, batch: Any, state: State, masks: Masks, tokens: float) -> tuple[Loss, State]:
         """Set `network.grads` to the gradient of a batch's summed nats over `tokens`.
 
         Return the loss of the whole batch, and the state after it of this rank's `lanes`.
@@ -66,7 +66,7 @@ class Shares:
         self.backward(network, share, weight / tokens)
         return self.ranks.total(loss, weight), state
 
-    def backward(self, network: Network, share: Any, factor: float) -> None:
+    def backward(self, network: Learner, share: Any, factor: float) -> None:
         """Set `network.grads` to the gradient of a share (see `Network.backward`), and begin to sum it over the ranks.
 
         The output layer's is summed while the recurrence runs backwards. The sum is there after `Ranks.total`.
@@ -74,7 +74,7 @@ class Shares:
         network.backward_in_parts(share, factor, lambda part: self.ranks.add(network.grads.trainable[part]))
 
     def _one_by_one(
-        self, network: Network, batch: Any, state: State, masks: Masks, tokens: float
+        self, network: Learner, batch: Any, state: State, masks: Masks, tokens: float
     ) -> tuple[Loss, State]:
         """`gradient` whose rounding does not depend on the number of ranks.
 

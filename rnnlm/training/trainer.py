@@ -16,6 +16,7 @@ import numpy as np
 from rnnlm.nn.dropout import Masks
 from rnnlm.nn.heads import Loss
 from rnnlm.nn.network import Network
+from rnnlm.nn.taught import Learner, Taught
 from rnnlm.text.windows import Batch, RareAsUnk, Sentences, Stream
 from rnnlm.training.averaging import Mean
 from rnnlm.training.optim import Optimizer, clip, gradient_norm
@@ -41,6 +42,7 @@ class Trainer:
         tokens: float | None = None,
         unk_learnt: bool = True,
         ranks: Ranks = ALONE,
+        learner: Learner | None = None,
     ):
         """readings: the batches of each of the first epochs; those of the last of them are also for all after it.
 
@@ -49,6 +51,7 @@ class Trainer:
         mean per batch, so that every token has equal weight, whether its sentence is short or long.
         unk_learnt: the training text has `<unk>` in it; otherwise validations compare the loss of known words alone.
         ranks: the processes that train together, each with a trainer made of the same configuration and texts.
+        learner: the network with its teacher; None: it learns from the text alone.
         """
         self.network, self.readings, self.optimizer, self.schedule = network, readings, optimizer, schedule
         self.settings, self.validate, self.seed, self.tokens = settings, validate, seed, tokens
@@ -57,8 +60,8 @@ class Trainer:
         self.mean = None if settings.average is None else Mean(settings.average, network.params.trainable)
         self.dropout = Masks(np.random.PCG64([seed, 1]))
         self.sequences = self.reading.batch  # B of the last batch, of which `state` has this rank's lanes
-        self.shares = Shares(ranks, settings.shares)
-        self.state = self.shares.own(network.initial_state(self.sequences), self.sequences)
+        self.shares, self.learner = Shares(ranks, settings.shares), learner or network
+        self.state = self.shares.own(self.learner.initial_state(self.sequences), self.sequences)
         self.best: np.ndarray | None = None  # weights of the best validation, kept for a schedule that rolls back
 
     def run(self) -> Iterator[Update | Validation]:
@@ -88,7 +91,7 @@ class Trainer:
         grad, self.sequences = self.network.grads.trainable, batch.sequences
         tokens = self.tokens / len(self.reading) if self.tokens else max(batch.tokens, 1)
         # network.loss forwards, network.backward backwards; of many processes, each with its share of the batch
-        loss, self.state = self.shares.gradient(self.network, batch, self.state, self.dropout, tokens)
+        loss, self.state = self.shares.gradient(self.learner, batch, self.state, self.dropout, tokens)
         norm = self.ranks.agreed(gradient_norm(grad))
         if not (math.isfinite(loss.nats) and math.isfinite(norm)):
             raise self._diverged(f"loss {loss.mean:.4g}, norm of the gradient {norm:.4g}", lr)
@@ -119,6 +122,11 @@ class Trainer:
         return Validation(
             self.passes, progress.step, train, valid, progress.lr, clipped, best, rolled_back, progress.seconds
         )
+
+    @property
+    def teacher(self) -> Network | None:
+        """The network from whose predictions this one learns, too."""
+        return self.learner.teacher if isinstance(self.learner, Taught) else None
 
     @property
     def lr(self) -> float:
