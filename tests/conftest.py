@@ -64,17 +64,19 @@ def trained(tmp_path_factory):
         "char": {"level": "char"},
     }.items():
         paths[name] = folder / name
-        _train(paths[name], {"train": str(folder / "train.txt"), "valid": str(folder / "valid.txt"), **data})
+        tiny_run(paths[name], {"train": str(folder / "train.txt"), "valid": str(folder / "valid.txt"), **data})
     return paths
 
 
-def _train(path, data):
+def tiny_run(path, data, dtype="float32"):
+    """Train a tiny network on some texts, into a run directory."""
     settings = {
         "data": data,
         "model": {"embedding": 8, "cell": {"size": 16}},
         "optimizer": {"kind": "adam", "lr": 0.01},
         "schedule": "constant",
         "training": {"epochs": 2, "batch": 10, "window": 20, "clip_norm": None},
+        "dtype": dtype,
     }
     experiment, run = prepare(config.build(Config, settings)), Run(path)
     with run.lock():

@@ -20,7 +20,7 @@ from rnnlm.nn.dropout import Masks
 from rnnlm.tasks.gradcheck import synthetic_batch_for
 from rnnlm.training import checkpoint
 from rnnlm.training.ranks import Launch, launch
-from tests.conftest import sentence
+from tests.conftest import sentence, tiny_run
 from tests.kinds import FAMILY, MODELS, NOUNS, READINGS, SETTINGS, TREES, lines_of, network_of, random_like
 
 NETWORKS = MODELS | FAMILY | {f"tree {name}": model for name, model in TREES.items()}
@@ -137,6 +137,9 @@ CASES = {
         "model": {"embedding": 6, "cell": {**LSTM, "size": 6}, **DROPOUTS},
         "training": BASE["training"] | {"shares": 3, "batches": [2, 4]},
     },
+    "taught": {
+        "model": BASE["model"] | DROPOUTS, "training": BASE["training"] | {"teacher": {"model": "teacher"}},
+    },
 }  # fmt: skip
 
 
@@ -155,6 +158,7 @@ def cases(tmp_path, monkeypatch):
             nouns = np.array([[word in line.split() for word in NOUNS] for line in lines])
             np.save(tmp_path / f"{reading}-{name}.npy", nouns.astype(np.float32))
         (tmp_path / f"trees-{name}.txt").write_text("\n".join(logic.logic()[name][:number]) + "\n")
+    tiny_run(tmp_path / "teacher", {"train": "train.txt", "valid": "valid.txt"}, "float64")
     trees = {"kind": "tree", "embedding": 6, "compose": {"size": 8}}
     for reading, model in {**{name: SETTINGS[name] for name in READINGS}, "trees": trees}.items():
         data = {"train": [f"{reading}-train.txt"], "valid": f"{reading}-valid.txt", "reading": reading}
