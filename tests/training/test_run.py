@@ -56,7 +56,7 @@ def test_what_is_in_it(run, tiny, tmp_path):
     env = json.loads((run.path / "env.json").read_text())
     assert list(env) == [
         "rnnlm", "python", "numpy", "blas", "machine", "system", "processor", "cores", "threads",
-        "train_sha256", "valid_sha256", "test_sha256", "vocab_sha256",
+        "train_sha256", "valid_sha256", "test_sha256", "vocab_sha256", "teacher_sha256",
     ]  # fmt: skip
     assert env["train_sha256"] == hashlib.sha256((tmp_path / "train.txt").read_bytes()).hexdigest()
     assert env["vocab_sha256"] == experiment.vocab.fingerprint
