@@ -11,11 +11,13 @@ from typing import Any, Literal
 import numpy as np
 
 import rnnlm.nn.cells  # noqa: F401  (registers the kinds)
+from rnnlm import config
 from rnnlm.config import option
-from rnnlm.errors import NumericalError, UsageError
+from rnnlm.errors import DataError, NumericalError, RnnlmError, UsageError
 from rnnlm.nn.heads import Loss, Softmax
 from rnnlm.nn.models import LanguageModel, Model
 from rnnlm.nn.network import Network
+from rnnlm.nn.params import Parameters
 from rnnlm.nn.taught import Taught
 from rnnlm.tasks.base import TASKS, Task, share_of
 from rnnlm.tasks.data import Data
@@ -23,7 +25,7 @@ from rnnlm.text import unknown
 from rnnlm.text.vocab import UNK, Vocabulary
 from rnnlm.text.windows import RareAsUnk
 from rnnlm.training import checkpoint
-from rnnlm.training.checkpoint import Checkpoint, load_weights
+from rnnlm.training.checkpoint import DAMAGED, Checkpoint, load_weights, model_file, read_figures
 from rnnlm.training.optim import Adam, Optimizer
 from rnnlm.training.ranks import ALONE, Ranks
 from rnnlm.training.schedule import Cosine, Schedule
@@ -144,6 +146,37 @@ def prepare(settings: Config, start: bool = True, words: Any = None, ranks: Rank
     return experiment
 
 
+def read_network(file: Path, command: str | None) -> tuple[Config, Any, Network, dict[str, Any]]:
+    """Read a network from a model file: its configuration, its vocabulary, the network, figures of its training.
+
+    command: one that its task has to have; None: a model of any task will do.
+    Memory for its weights is taken only when the file holds as many as its configuration says. Raises DataError and
+    UsageError: see `rnnlm.loading.load_model`.
+    """
+    settings: Config
+    words: Any
+
+    def shapes(plain: dict[str, Any], data: bytes) -> dict[str, tuple[int, ...]]:
+        nonlocal settings, words
+        try:
+            settings = config.build(Config, plain, str(file))
+            words = settings.task.load_vocabulary(data, f"{file}: vocabulary")
+        except RnnlmError as error:
+            raise DataError(error.message, DAMAGED) from None
+        if command is not None and command not in settings.task.commands:
+            why, commands = settings.model.instead
+            raise UsageError(f"{file}: {why}", commands)
+        return Parameters.shapes(settings.model.specs(words))
+
+    saved = checkpoint.load(file, shapes)
+    figures = read_figures(saved, file)
+    network = Network(settings.model, words, np.dtype(settings.dtype))
+    load_weights(network, saved, file)
+    if not np.isfinite(network.params.flat).all():
+        raise DataError(f"{file}: some of its weights are not finite", "train again, with a lower learning rate")
+    return settings, words, network, figures
+
+
 def taught(network: Network, settings: Config) -> Taught | None:
     """The network with the teacher that the configuration names; None if there is none.
 
@@ -151,15 +184,14 @@ def taught(network: Network, settings: Config) -> Taught | None:
     """
     if (teacher := settings.training.teacher) is None:
         return None
-    from rnnlm.loading import load_model  # which reads configurations of this module
-
-    loaded = load_model(teacher.model)
-    if loaded.network.vocab.fingerprint != network.vocab.fingerprint:
+    file = model_file(Path(teacher.model))
+    other = read_network(file, "score")[2]
+    if other.vocab.fingerprint != network.vocab.fingerprint:
         raise UsageError(
-            f"training.teacher: {loaded.path}: its vocabulary is not that of this configuration",
+            f"training.teacher: {file}: its vocabulary is not that of this configuration",
             "train with its words in its order: set data.vocab to the vocab.txt of its run",
         )
-    return Taught(network, loaded.network, teacher.share, teacher.noisy)
+    return Taught(network, other, teacher.share, teacher.noisy)
 
 
 def odd(experiment: Experiment) -> Iterator[str]:

@@ -9,18 +9,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnnlm import config
-from rnnlm.errors import DataError, RnnlmError, UsageError
-from rnnlm.experiment import Config
+from rnnlm.experiment import Config, read_network
 from rnnlm.lm import arpa
 from rnnlm.lm.network import NetworkScorer
 from rnnlm.lm.scorer import Scorer
 from rnnlm.nn.network import Network
-from rnnlm.nn.params import Parameters
 from rnnlm.tasks.base import Task
 from rnnlm.tasks.data import Data
-from rnnlm.training import checkpoint
-from rnnlm.training.checkpoint import DAMAGED, load_weights, read_figures
+from rnnlm.training.checkpoint import model_file
 
 EVERY_MODEL = "eval"  # a command that takes a model of any task
 
@@ -68,32 +64,11 @@ def load_model(path: str | Path, command: str = "score") -> Loaded:
     """Read a network from a model file, or the best one of a run directory.
 
     command: the command that it is for; without one, a language model is wanted, and with "eval" any model will do.
-    Memory for its weights is taken only when the file holds as many as its configuration says. Raises DataError if it
-    is missing, broken, or something else, UsageError if it is an n-gram model or its task does not have the command.
+    Raises DataError if it is missing, broken, or something else, UsageError if it is an n-gram model or its task does
+    not have the command.
     """
     file = model_file(Path(path))
-    settings: Config
-    words: Any
-
-    def shapes(plain: dict[str, Any], data: bytes) -> dict[str, tuple[int, ...]]:
-        nonlocal settings, words
-        try:
-            settings = config.build(Config, plain, str(file))
-            words = settings.task.load_vocabulary(data, f"{file}: vocabulary")
-        except RnnlmError as error:
-            raise DataError(error.message, DAMAGED) from None
-        if command not in (EVERY_MODEL, *settings.task.commands):
-            why, commands = settings.model.instead
-            raise UsageError(f"{file}: {why}", commands)
-        return Parameters.shapes(settings.model.specs(words))
-
-    saved = checkpoint.load(file, shapes)
-    figures = read_figures(saved, file)
-    network = Network(settings.model, words, np.dtype(settings.dtype))
-    load_weights(network, saved, file)
-    if not np.isfinite(network.params.flat).all():
-        raise DataError(f"{file}: some of its weights are not finite", "train again, with a lower learning rate")
-    return Loaded(file, settings, words, network, figures)
+    return Loaded(file, *read_network(file, None if command == EVERY_MODEL else command))
 
 
 def changes(loaded: Loaded, path: str) -> list[str]:
@@ -128,13 +103,3 @@ def load_text_model(path: str | Path, carried: bool | None = None) -> TextModel:
 def load_scorer(path: str | Path, carried: bool = False) -> Scorer:
     """Scorer of the language model at a path: see `load_text_model`. Sentences are independent, unless `carried`."""
     return load_text_model(path, carried).scorer
-
-
-def model_file(path: Path) -> Path:
-    """The model that a path means: a file itself, or of a run directory the best model, or else the last."""
-    if not path.is_dir():
-        return path
-    for name in ("best.npz", "last.npz", "previous.npz"):
-        if (path / name).exists():
-            return path / name
-    raise DataError(f"{path}: no model in this directory", "expected a run directory of `rnnlm train`")

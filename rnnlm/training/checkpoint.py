@@ -236,3 +236,13 @@ def load_weights(network: Network, saved: Checkpoint, file: Path) -> None:
     compare(file, found, {name: array.shape for name, array in network.params.named.items()})
     for name, array in network.params.named.items():
         array[...] = saved.weights[name]
+
+
+def model_file(path: Path) -> Path:
+    """The model that a path means: a file itself, or of a run directory the best model, or else the last."""
+    if not path.is_dir():
+        return path
+    for name in ("best.npz", "last.npz", "previous.npz"):
+        if (path / name).exists():
+            return path / name
+    raise DataError(f"{path}: no model in this directory", "expected a run directory of `rnnlm train`")

@@ -66,7 +66,8 @@ def test_what_is_in_it(run, tiny, tmp_path):
     assert (best.slots, best.state, best.progress) == ({}, [], {})
     assert list(last.slots) == ["m", "v"]
     assert list(best.figures) == [
-        "rnnlm", "train_sha256", "valid_sha256", "test_sha256", "vocab_sha256", "step", "epoch", "valid_nats",
+        "rnnlm", "train_sha256", "valid_sha256", "test_sha256", "vocab_sha256", "teacher_sha256", "step", "epoch",
+        "valid_nats",
     ]  # fmt: skip
     assert (best.figures["epoch"], len(best.figures["valid_nats"])) == (1, 1)
 
