@@ -7,7 +7,7 @@ import os
 import re
 
 from rnnlm.errors import DataError
-from rnnlm.text.sources import TextPath, opened
+from rnnlm.text.lines import TextPath, opened
 
 HEAD = 1 << 16  # bytes that are looked at
 AGAIN = "nothing turns it back: name the ARPA file that it was made from"

@@ -21,10 +21,9 @@ import numpy as np
 from rnnlm.errors import DataError
 from rnnlm.files import shortened
 from rnnlm.text import white
-from rnnlm.text.lines import BLOCK, TextPath, blocks, columns, text_name
+from rnnlm.text.lines import BLOCK, TextPath, blocks, columns, opened, opened_text, text_name
 from rnnlm.text.markers import Markers
 from rnnlm.text.names import joined
-from rnnlm.text.sources import opened, opened_text
 from rnnlm.text.vocab import EOS, Counts, Labels, Vocabulary
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from rnnlm.errors import DataError, TextWarning
 from rnnlm.files import OF_A_RUN, STDIN, is_stream, one_line
-from rnnlm.text.sources import TextPath, other_than_text, text_name
+from rnnlm.text.lines import TextPath, other_than_text, text_name
 
 LISTED = 3  # names in a message, at most
 

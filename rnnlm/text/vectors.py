@@ -22,8 +22,7 @@ import numpy as np
 
 from rnnlm.errors import DataError
 from rnnlm.files import shortened
-from rnnlm.text.lines import TextPath, text_name
-from rnnlm.text.sources import opened
+from rnnlm.text.lines import TextPath, opened, text_name
 
 ROWS = 1 << 12  # words written at once
 PIECE = 1 << 20  # bytes of a binary file read at once

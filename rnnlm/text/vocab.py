@@ -21,7 +21,7 @@ import numpy as np
 from rnnlm.errors import DataError, UsageError
 from rnnlm.files import keep, shortened, write_whole
 from rnnlm.text import white
-from rnnlm.text.sources import opened
+from rnnlm.text.lines import opened
 
 SPECIALS = ("<s>", "</s>", "<unk>")
 BOS, EOS, UNK = range(3)

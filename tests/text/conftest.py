@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from rnnlm.text import corpus, lines, sources
+from rnnlm.text import corpus, lines
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def blocks_of(monkeypatch):
     """A function that sets how many bytes are read and encoded at a time."""
 
     def set(size):
-        for module in (corpus, lines, sources):
+        for module in (corpus, lines):
             monkeypatch.setattr(module, "BLOCK", size)
 
     return set

@@ -15,8 +15,7 @@ import pytest
 from rnnlm import files
 from rnnlm.errors import DataError, TextWarning
 from rnnlm.text.corpus import digest_of, encode
-from rnnlm.text.lines import lines
-from rnnlm.text.sources import COMPRESSED
+from rnnlm.text.lines import COMPRESSED, lines
 from rnnlm.text.vocab import build, count
 
 TEXT = "the cat 猫\nsees\n"
