@@ -35,29 +35,6 @@ class Series:
     dotted: bool = False
 
 
-class Curve(NamedTuple):
-    """A series as it is drawn: SVG paths of line and band, and the places of its symbols."""
-
-    name: str
-    line: str
-    band: str
-    marks: list[tuple[float, float]]
-    dotted: bool
-
-
-class Chart(NamedTuple):
-    """A chart as it is drawn. Ticks and rules are (place, label); rules are vertical lines."""
-
-    title: str
-    x_label: str
-    y_label: str
-    summary: str  # in words, for those who do not see it
-    x_ticks: list[tuple[float, str]]
-    y_ticks: list[tuple[float, str]]
-    curves: list[Curve]
-    rules: list[tuple[float, str]]
-
-
 class Axis(NamedTuple):
     """Values low ... high on the coordinates first ... last, on a logarithmic scale if `log`."""
 
@@ -85,10 +62,11 @@ def chart(
     summary: str,
     log: bool = False,
     rules: Sequence[tuple[float, str]] = (),
-) -> Chart | None:
-    """The chart of some series; None if there is nothing to be seen. On a linear axis y begins at 0.
+) -> dict[str, Any] | None:
+    """A chart as the page draws it; None if there is nothing to be seen. On a linear axis y begins at 0.
 
-    log: y has a logarithmic scale, on which what is not positive is a gap.
+    summary: in words, for those who do not see it. log: y has a logarithmic scale, on which what is not positive is a
+    gap. rules: vertical lines at (x, label). In the chart, these and the ticks are (coordinate, label).
     """
     series = [thinned(one) for one in series]
     xs = [x for one in series for x, y in zip(one.x, one.y) if visible(y, log)]
@@ -101,15 +79,15 @@ def chart(
     wide = max(xs) - min(xs)
     x_axis = Axis(min(xs), max(xs) if wide else min(xs) + 1, LEFT, WIDTH - RIGHT)
     y_axis = Axis(low, high, HEIGHT - BOTTOM, TOP, log)
-    return Chart(
-        title, x_label, y_label, summary, x_axis.ticks(), y_axis.ticks(),
-        [curve(one, x_axis, y_axis) for one in series],
-        [(x_axis.place(x), name) for x, name in rules if x_axis.low <= x <= x_axis.high],
-    )  # fmt: skip
+    return {
+        "title": title, "x_label": x_label, "y_label": y_label, "summary": summary,
+        "x_ticks": x_axis.ticks(), "y_ticks": y_axis.ticks(), "curves": [curve(one, x_axis, y_axis) for one in series],
+        "rules": [(x_axis.place(x), name) for x, name in rules if x_axis.low <= x <= x_axis.high],
+    }  # fmt: skip
 
 
-def curve(series: Series, x_axis: Axis, y_axis: Axis) -> Curve:
-    """A series in the coordinates of its axes."""
+def curve(series: Series, x_axis: Axis, y_axis: Axis) -> dict[str, Any]:
+    """A series in the coordinates of its axes: SVG paths of line and band, and the places of its symbols."""
 
     def places(ys: Sequence[float | None]) -> list[tuple[float, float] | None]:
         return [(x_axis.place(x), y_axis.place(y)) if visible(y, y_axis.log) else None for x, y in zip(series.x, ys)]
@@ -118,7 +96,10 @@ def curve(series: Series, x_axis: Axis, y_axis: Axis) -> Curve:
     edges = [pair for pair in zip(places(series.low), places(series.high)) if None not in pair]
     band = [high for _, high in edges] + [low for low, _ in reversed(edges)]
     marks = [point for point in points if point] if series.marked else []
-    return Curve(series.name, path(points), path(band) + ("Z" if band else ""), marks, series.dotted)
+    return {
+        "name": series.name, "line": path(points), "band": path(band) + ("Z" if band else ""), "marks": marks,
+        "dotted": series.dotted,
+    }  # fmt: skip
 
 
 def path(points: Sequence[tuple[float, float] | None]) -> str:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from rnnlm import config
 from rnnlm.errors import DataError
 from rnnlm.nn.heads.loss import exp_mean, figure
-from rnnlm.report.charts import Chart, Series, chart
+from rnnlm.report.charts import Series, chart
 from rnnlm.report.source import Source
 from rnnlm.show.curves import Course, Panel, marks, panels
 from rnnlm.text.corpus import digest_of
@@ -134,7 +134,7 @@ def logged(source: Source) -> Course:
 KINDS = {"train": "training", "valid": "validation", "": ""}
 
 
-def drawing(panel: Panel, rules: list[tuple[float, str]]) -> Chart | None:
+def drawing(panel: Panel, rules: list[tuple[float, str]]) -> dict[str, Any] | None:
     """A panel as a chart, with a sentence that says what is to be seen."""
     lines = [
         Series(KINDS[line.kind] or panel.label, line.x, line.y, marked=line.kind == "valid" or len(line.x) < 20)
