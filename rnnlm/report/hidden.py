@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from rnnlm.report.page import cut
 from rnnlm.report.source import Source
-from rnnlm.report.text import cut
 from rnnlm.show.units import Unit
 from rnnlm.tasks.unrolled import Chain, Side
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from rnnlm.errors import DataError
 from rnnlm.report.charts import Series, chart
+from rnnlm.report.page import cut
 from rnnlm.report.source import Source
-from rnnlm.report.text import cut
 from rnnlm.show.gradients import of_network
 from rnnlm.show.words import WordVectors
 from rnnlm.text.vocab import BOS, SPECIALS, readable

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import unicodedata
 from importlib.resources import files
 from typing import Any
 
 from rnnlm import __version__
 from rnnlm.errors import UsageError
 from rnnlm.report import charts
-from rnnlm.report.text import cut, shown
+
+LONGEST = 60  # characters of a word that are shown
+HIDDEN = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}  # categories of characters that are shown as escapes
+KEPT = set("\t\n\u200c\u200d")  # the two joiners belong to the spelling of Persian and Indian words
 
 
 def environment() -> Any:
@@ -50,3 +54,15 @@ def render(report: Any) -> bytes:
         .render(report=report, version=__version__, script=markupsafe.Markup(script), script_hash=f"sha256-{digest}")
     )
     return page.encode(errors="backslashreplace")
+
+
+def shown(value: Any) -> Any:
+    """Text with escapes in place of characters that cannot be seen; other values as they are."""
+    if type(value) is not str or value.isprintable():  # markup is no str of its own
+        return value
+    return "".join(repr(c)[1:-1] if unicodedata.category(c) in HIDDEN and c not in KEPT else c for c in value)
+
+
+def cut(text: str, longest: int = LONGEST) -> str:
+    """Text as `shown`; of one that is too long the beginning, and its length."""
+    return shown(text) if len(text) <= longest else f"{shown(text[:longest])}… ({len(text):,} characters)"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rnnlm.report.text import LONGEST, cut, shown
+from rnnlm.report.page import LONGEST, cut, shown
 
 
 @pytest.mark.parametrize(
