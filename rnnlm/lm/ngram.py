@@ -58,10 +58,6 @@ class Ngram(Scorer):
             starts = np.flatnonzero(ids == BOS)
             yield from (part[1:] for part in np.split(self.look_up(ids)[0], starts[1:]))
 
-    def alternatives(self, lists: Iterable[Sequence[Sequence[str]]]) -> Iterator[list[np.ndarray]]:
-        """See `rnnlm.lm.scorer.Scorer`."""
-        return (list(self.log_probs(sentences)) for sentences in lists)
-
     def distributions(self, sentences: Iterable[Sequence[str]]) -> Iterator[np.ndarray]:
         """See `rnnlm.lm.scorer.Scorer`."""
         for ids in self._blocks(sentences):

@@ -82,7 +82,7 @@ class Scorer(Protocol):
         Every sentence of a list begins in the same state. A model that carries its state goes on from the first
         sentence of each list.
         """
-        ...
+        return (list(self.log_probs(sentences)) for sentences in lists)
 
     def distributions(self, sentences: Iterable[Sequence[str]]) -> Iterator[np.ndarray]:
         """Natural log-probabilities of the whole vocabulary, (K,), for each word and `</s>` of all sentences in order.
