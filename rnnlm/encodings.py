@@ -71,12 +71,12 @@ def quoted(name: str) -> str:
     return "FILE" if name.startswith("<") else shlex.quote(name)
 
 
-def kind_of(begins: bytes, name: str) -> Kind | None:
-    """The kind of a file that is no text; None if it may be one.
+def kind_of(begins: bytes, name: str, formats: list[tuple[bytes, str, str]] = FORMATS) -> Kind | None:
+    """The kind of a file, one of the formats, by default of those that are no text; None if it is none of them.
 
     begins: its first bytes, some hundreds. name: of the file, for the hint.
     """
-    for pattern, what, hint in FORMATS:
+    for pattern, what, hint in formats:
         if re.match(pattern, begins):
             return Kind(what, hint.format(quoted(name)))
     return None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 
+from rnnlm.encodings import kind_of
 from rnnlm.errors import DataError
 from rnnlm.text.lines import TextPath, opened
 
@@ -41,9 +41,8 @@ def refuse(begins: bytes, name: str) -> None:
 
     begins: the first bytes of a file. name: of the file.
     """
-    for pattern, what, hint in FORMATS:
-        if re.match(pattern, begins.removeprefix(b"\xef\xbb\xbf")):
-            raise DataError(f"{name}: {what}, expected an ARPA file or a model of rnnlm", hint.format(name))
+    if kind := kind_of(begins.removeprefix(b"\xef\xbb\xbf"), name, FORMATS):
+        raise DataError(f"{name}: {kind.what}, expected an ARPA file or a model of rnnlm", kind.hint)
 
 
 def refuse_file(path: TextPath) -> None:
