@@ -13,7 +13,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import NamedTuple, NoReturn
 
 import numpy as np
@@ -101,9 +101,7 @@ class NetworkScorer(_Base):
         """
         for row in self.distributions([words]):
             row[BOS] = -np.inf
-            best = np.argpartition(-row, k - 1)[:k]
-            best = best[np.argsort(-row[best], kind="stable")]
-            yield [(self.vocab.words[i], float(np.exp(row[i]))) for i in best]
+            yield [(self.vocab.words[i], float(np.exp(row[i]))) for i in largest(row, k)]
 
     def distributions(self, sentences: Iterable[Sequence[str]]) -> Iterator[np.ndarray]:
         """Log-probabilities of the whole vocabulary: see `rnnlm.lm.scorer.Scorer`."""
@@ -215,6 +213,12 @@ class NetworkWalk:
         return self.step(self.network, token(self.network.vocab, word), self.state, self.read + 1)
 
 
+def largest(values: np.ndarray, k: int) -> np.ndarray:
+    """Places of the k largest of some values (n,), the largest first."""
+    best = np.argpartition(-values, min(k, len(values)) - 1)[:k]
+    return best[np.argsort(-values[best], kind="stable")]
+
+
 class Window(NamedTuple):
     """T consecutive tokens of a text and their predictions. Arrays are valid until the next window is read."""
 
@@ -276,14 +280,9 @@ class SequentialScorer(_Base):
 
     def _stretches(self, sentences: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """The text in pieces of `tokens` tokens, wherever sentences end."""
-        rest = np.empty(0, np.int32)
-        for ids in sentences:
-            rest = np.concatenate([rest, ids])
-            while len(rest) >= self.tokens:
-                yield rest[: self.tokens]
-                rest = rest[self.tokens :]
-        if len(rest):
-            yield rest
+        ids = chain.from_iterable(sentences)
+        while piece := list(islice(ids, self.tokens)):
+            yield np.array(piece)
 
 
 def read_window(network: Network, batch: Batch, state: State | None) -> tuple[Window, State]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from rnnlm.errors import DataError
+from rnnlm.lm.network import largest
 from rnnlm.report.charts import Series, chart
 from rnnlm.report.page import cut
 from rnnlm.report.source import Source
@@ -22,12 +23,6 @@ READ = 2000  # tokens of the text through which errors are sent back
 SEARCHED, NEAREST = 8000, 8  # words that can be looked up, and how many of these are shown as nearest
 SHOWN = 12  # words whose nearest words are shown at first
 AT_ONCE = 1000  # words whose cosines are computed together
-
-
-def largest(values: np.ndarray, k: int) -> np.ndarray:
-    """Places of the k largest of some values (n,), the largest first."""
-    best = np.argpartition(-values, min(k, len(values) - 1))[:k]
-    return best[np.argsort(-values[best], kind="stable")]
 
 
 def quality(source: Source) -> dict[str, Any]:
