@@ -88,7 +88,7 @@ def tiny_run(path, data, dtype="float32"):
 @pytest.fixture(scope="session")
 def documentation():
     """The embedded corpus: train, valid and test, a list of sentences each."""
-    return python_docs.build().parts
+    return python_docs.build()[0]
 
 
 @pytest.fixture

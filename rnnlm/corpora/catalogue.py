@@ -211,11 +211,12 @@ def _download(
     for file in files:
         address = f"{(source or corpus.url).rstrip('/')}/{file.name}"
         if not is_url(address):
-            copies = [folder / name for folder in (Path(source, corpus.name), Path(source)) for name in file.names]
+            names = [file.name, *filter(None, [file.also])]
+            copies = [folder / name for folder in (Path(source, corpus.name), Path(source)) for name in names]
             address = str(next(filter(Path.is_file, copies), ""))
             if not address:
                 raise DataError(
-                    f"{source}: found no {' or '.join(file.names)} there",
+                    f"{source}: found no {' or '.join(names)} there",
                     "--from wants the folder that holds the files",
                 )
         download.fetch(file, address, home / file.name, told)

@@ -28,11 +28,6 @@ class File(NamedTuple):
     sha256: str
     also: str = ""
 
-    @property
-    def names(self) -> list[str]:
-        """Both names, or the only one."""
-        return [self.name, self.also] if self.also else [self.name]
-
 
 def fetch(file: File, source: str, path: Path, progress: Callable[[int], object]) -> None:
     """Write the file at `source`, an address or a path, to `path`; `progress` is told the bytes done so far.

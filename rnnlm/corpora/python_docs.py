@@ -30,7 +30,6 @@ import sysconfig
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from rnnlm.corpora import PARTS, Progress
 from rnnlm.errors import DataError
@@ -64,24 +63,24 @@ MARKS = {".", ",", ":", ";", "!", "?", "(", ")", "/", "--", "'s"}
 TOKEN = re.compile(rf"{WORD.pattern}|'s\b|(?<!\S)--(?!\S)|(?<!\w)/\S+|\S", re.A)
 
 
-class PythonDocs(NamedTuple):
-    parts: dict[str, list[str]]  # of train, valid and test: the sentences, tokens separated by blanks
-    notes: list[str]  # what was not there or could not be read, a line each
+Built = tuple[dict[str, list[str]], list[str]]
 
 
-def build(library: str | Path | None = None, progress: Progress = lambda done, total: None) -> PythonDocs:
+def build(library: str | Path | None = None, progress: Progress = lambda done, total: None) -> Built:
     """Corpus of the source files in the folder `library`, by default that of the running interpreter.
 
-    `progress(done, total)` is told of every file. Raises DataError when there is nothing to read.
+    Returns the sentences of train, valid and test, tokens separated by blanks, and a note for each thing that was not
+    there or could not be read. `progress(done, total)` is told of every file. Raises DataError when there is nothing to
+    read.
     """
     found, notes = read(library, progress)
     parts: dict[str, list[str]] = {part: [] for part in PARTS}
     for name, line in lines(found):
         parts[part_of(name)].append(line)
-    return PythonDocs(parts, notes)
+    return parts, notes
 
 
-def packages(library: str | Path | None = None, progress: Progress = lambda done, total: None) -> PythonDocs:
+def packages(library: str | Path | None = None, progress: Progress = lambda done, total: None) -> Built:
     """Sentences of python-docs, each with the package that it comes from in front: `package<TAB>sentence`.
 
     Only packages of PACKAGE or more documents with DOCUMENT or more sentences are in it, and no topics. In the order of
@@ -106,7 +105,7 @@ def packages(library: str | Path | None = None, progress: Progress = lambda done
             parts[part] += [f"{package}\t{line}" for line in found_lines]
             if part in sizes:
                 sizes[part] += len(found_lines)
-    return PythonDocs(parts, notes)
+    return parts, notes
 
 
 def read(library: str | Path | None, progress: Progress) -> tuple[dict[str, list[str]], list[str]]:

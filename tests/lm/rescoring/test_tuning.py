@@ -24,7 +24,7 @@ def test_a_noisy_channel_over_documentation(tmp_path):
     library = Path(os.__file__).parent
     for package in ("email", "http", "unittest"):
         shutil.copytree(library / package, tmp_path / "library" / package)
-    lines = list(itertools.chain(*python_docs.build(tmp_path / "library").parts.values()))
+    lines = list(itertools.chain(*python_docs.build(tmp_path / "library")[0].values()))
     (tmp_path / "train.txt").write_text("\n".join(line for i, line in enumerate(lines) if i % 8))
     settings = {
         "data": {"train": str(tmp_path / "train.txt"), "max_size": 1000},
