@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain, islice
 from typing import NamedTuple, NoReturn
 
@@ -118,7 +117,7 @@ class NetworkScorer(_Base):
         """The beginning of a sentence: see `rnnlm.lm.scorer.Scorer`."""
         if not bos:
             warnings.warn("a network cannot begin without context (bos=False): it begins a sentence", stacklevel=2)
-        return NetworkWalk.step(self.network, self.start, self.network.initial_state(1), 1)
+        return NetworkWalk(self.network, self.start, self.network.initial_state(1), 1)
 
     def _independent(self, block: list[np.ndarray]) -> list[np.ndarray]:
         """-log p of each sentence's ids, sentences of similar length side by side."""
@@ -188,29 +187,22 @@ class NetworkScorer(_Base):
         return np.concatenate(nats), joined(states)
 
 
-@dataclass(frozen=True)
 class NetworkWalk:
     """A sentence read so far by a network: see `rnnlm.lm.scorer.Walk`."""
 
-    network: Network
-    log_p: np.ndarray  # (K,)
-    state: State
-    read: int  # number of tokens
-
-    @classmethod
-    def step(cls, network: Network, i: int, state: State, number: int) -> NetworkWalk:
-        """The walk after token id i, the one of this number, read in a state."""
-        log_p, state = network.log_probs(np.array([[i]], np.int32), state)
+    def __init__(self, network: Network, i: int, before: State, read: int):
+        """Read token id i in a state; it is the one of this number."""
+        log_p, self._state = network.log_probs(np.array([[i]], np.int32), before)
         check_numbers(log_p[..., -1])
-        return cls(network, log_p[0, 0].copy(), state, number)
+        self._network, self._read, self.log_p = network, read, log_p[0, 0].copy()
 
     def next(self, word: str | None) -> tuple[float, int]:
         """Log-probability of one word to come next: see `rnnlm.lm.scorer.Walk`."""
-        return float(self.log_p[token(self.network.vocab, word)]), self.read + 1
+        return float(self.log_p[token(self._network.vocab, word)]), self._read + 1
 
     def after(self, word: str | None) -> NetworkWalk:
         """The sentence with one more word: see `rnnlm.lm.scorer.Walk`."""
-        return self.step(self.network, token(self.network.vocab, word), self.state, self.read + 1)
+        return NetworkWalk(self._network, token(self._network.vocab, word), self._state, self._read + 1)
 
 
 def largest(values: np.ndarray, k: int) -> np.ndarray:
