@@ -79,9 +79,9 @@ def read(
         if path is not None:
             rows = _with_scores(rows, kind, path, unit)
     sizes: dict[str, int] = {}
-    for (_, id), group in itertools.groupby(rows, key=lambda row: (row.file, row.id)):
+    for (_, id), group in itertools.groupby(rows, key=lambda row: row[0]):
         hypotheses: dict[int, Hypothesis] = {}
-        for *_, line, h in group:
+        for _, line, h in group:
             number = int(h.key[len(id) + 1 :]) if form == "kaldi" else len(hypotheses)
             if id in sizes:
                 raise line.error("another utterance, as that of this line had its list before", ONCE)
@@ -175,16 +175,10 @@ def _lines(path: TextPath) -> Iterator[Line]:
     return (Line(f"{name}:{number}", white.strip(line)) for number, line in enumerate(lines(path), 1))
 
 
-class _Row(NamedTuple):
-    """Hypothesis with its utterance's id, its line and the number of its file."""
-
-    file: int
-    id: str
-    line: Line
-    hypothesis: Hypothesis
+Row = tuple[tuple[int, str], Line, Hypothesis]  # the number of its file and its utterance's id; its line; a hypothesis
 
 
-def _rows(paths: Sequence[TextPath], form: str, noise: set[str], begun: Iterable[Line] | None) -> Iterator[_Row]:
+def _rows(paths: Sequence[TextPath], form: str, noise: set[str], begun: Iterable[Line] | None) -> Iterator[Row]:
     """Hypotheses of all files, in order, with the scores in their lines. The file's name has the id of a line."""
     for file, path in enumerate(paths):
         named = re.sub(r"(\.nbest|\.score)?(\.gz)?$", "", os.path.basename(text_name(path)))
@@ -202,25 +196,23 @@ def _rows(paths: Sequence[TextPath], form: str, noise: set[str], begun: Iterable
                 expected = f"as many words as it says: {found.nwords}, not {counted}"
                 raise line.error(expected, FORMATS[form].hint)
             id = named if found.id is None else found.id
-            hypothesis = Hypothesis(found.key or id, words, found.ac, found.old, noisy if words != noisy else None)
-            yield _Row(file, id, line, hypothesis)
+            everything = None if noisy == words else noisy
+            yield (file, id), line, Hypothesis(found.key or id, words, found.ac, found.old, everything)
         if empty:
             raise DataError(f"{text_name(path)}: no hypotheses", f"expected lines of '{FORMATS[form].line}'")
 
 
-def _with_scores(rows: Iterable[_Row], kind: str, path: TextPath, unit: str) -> Iterator[_Row]:
+def _with_scores(rows: Iterable[Row], kind: str, path: TextPath, unit: str) -> Iterator[Row]:
     """Hypotheses with scores from a file of their own. kind: the field of Hypothesis that they are."""
     scores = _lines(path)
-    for row in rows:
-        key, place, line = row.hypothesis.key, row.line.place, next(scores, None)
-        if line is None:
-            raise DataError(f"{text_name(path)}: ends before the score of {key!r} ({place})", ALIGNED)
-        *keys, field = white.split(line.text) or [""]
-        expected = f"{f'{key} value'!r} or a value, the score of {place}"
-        if keys not in ([], [key]) or not field:
-            raise line.error(expected, ALIGNED)
-        value = line.score(field, f"{kind}: {expected}", unit, ALIGNED)
-        hypothesis = row.hypothesis._replace(ac=value) if kind == "ac" else row.hypothesis._replace(old=value)
-        yield row._replace(hypothesis=hypothesis)
+    for utterance, line, h in rows:
+        if (score := next(scores, None)) is None:
+            raise DataError(f"{text_name(path)}: ends before the score of {h.key!r} ({line.place})", ALIGNED)
+        *keys, field = white.split(score.text) or [""]
+        expected = f"{f'{h.key} value'!r} or a value, the score of {line.place}"
+        if keys not in ([], [h.key]) or not field:
+            raise score.error(expected, ALIGNED)
+        value = score.score(field, f"{kind}: {expected}", unit, ALIGNED)
+        yield utterance, line, h._replace(ac=value) if kind == "ac" else h._replace(old=value)
     if score := next(scores, None):
         raise score.error("the end, as the hypotheses have ended", ALIGNED)
