@@ -156,10 +156,8 @@ def parse(text: str, source: str, cls: type[T], overrides: Iterable[str] = ()) -
     name = one_line(source)
     root = compose(text, name) or yaml.MappingNode(TAG + "map", [])
     root.start_mark = None  # what the file as a whole lacks is missing on no line
-    before, reader = _Reader(name), _Reader(name)
+    before, reader = _Reader(name), _Reader(name, overrides)
     old = before.value(Option(cls), root, "")
-    for override in overrides:
-        reader.override(override)
     new = reader.read(cls, root)
     if not before.mistakes:
         reader.overridden = {path: _pick(old, path) for path in reader.overrides}
@@ -184,10 +182,7 @@ def build(cls: type[T], plain: Mapping[str, Any], source: str = "<config>", over
         root = yaml.representer.SafeRepresenter(sort_keys=False).represent_data(plain)
     except (RecursionError, ValueError, yaml.YAMLError):  # too deep, more digits than Python writes, other objects
         raise UsageError(f"{source}: nested too deeply, or no plain data", HINT) from None
-    reader = _Reader(source)
-    for override in overrides:
-        reader.override(override)
-    return reader.read(cls, root)
+    return _Reader(source, overrides).read(cls, root)
 
 
 def plain(instance: Any) -> Any:
@@ -238,12 +233,14 @@ def _text(node: Any) -> str:
 class _Reader:
     """Reads one configuration and collects its mistakes."""
 
-    def __init__(self, source: str):
+    def __init__(self, source: str, overrides: Iterable[str] = ()):
         self.source, self.hint = source, HINT
         self.mistakes: list[tuple[int, str]] = []  # (line, message)
         self.overrides: dict[str, Any] = {}  # nodes by path
         self.overridden: dict[str, str] = {}  # what the file has at those paths
         self.values = 0
+        for override in overrides:
+            self.override(override)
 
     def read(self, cls: type[T], root: Any) -> T:
         """The instance in a root node. Raises UsageError with all mistakes, in the order of lines."""
