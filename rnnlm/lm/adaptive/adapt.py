@@ -18,7 +18,7 @@ import numpy as np
 
 from rnnlm.errors import NumericalError, UsageError
 from rnnlm.lm.adaptive import cache
-from rnnlm.lm.adaptive.dynamic import WINDOW, Anchored, Descent, DynamicScorer, Rule, gradient_rms
+from rnnlm.lm.adaptive.dynamic import WINDOW, Anchored, Descent, DynamicScorer, gradient_rms
 from rnnlm.lm.network import NetworkScorer, SequentialScorer
 from rnnlm.nn.heads.loss import exp_mean
 from rnnlm.text.corpus import Corpus, encode
@@ -119,7 +119,7 @@ def _dynamic(
         statistics = _statistics(static, read(texts), wanted.window)
 
     def learner(rate: float, decay: float) -> DynamicScorer:
-        rule: Rule = Descent(rate)
+        rule = Descent(rate)
         if statistics is not None:
             rule = Anchored(static.network.params.trainable, statistics, rate, decay)
         return DynamicScorer(static.network, static.stream, static.carried, rule, wanted.window)

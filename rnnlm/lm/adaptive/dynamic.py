@@ -21,10 +21,11 @@ WINDOW = 20  # tokens between updates
 EPS = 1.0
 
 
-class Rule:
-    """Update rule of dynamic evaluation."""
+class Descent:
+    """Update rule of dynamic evaluation: gradient descent, theta <- theta - lr g (Mikolov et al. 2010)."""
 
-    lr: float
+    def __init__(self, lr: float):
+        self.lr = lr
 
     def step(self, theta: np.ndarray, grad: np.ndarray) -> None:
         """Update theta (n,) in place by the gradient (n,) of the sum of -log p over the tokens of a window."""
@@ -37,20 +38,10 @@ class Rule:
 
     def _update(self, b: slice, theta: np.ndarray, grad: np.ndarray) -> None:
         """Update the part b of the weights."""
-        raise NotImplementedError
-
-
-class Descent(Rule):
-    """Stochastic gradient descent, theta <- theta - lr g (Mikolov et al. 2010)."""
-
-    def __init__(self, lr: float):
-        self.lr = lr
-
-    def _update(self, b: slice, theta: np.ndarray, grad: np.ndarray) -> None:
         theta -= self.lr * grad
 
 
-class Anchored(Rule):
+class Anchored(Descent):
     """Scaled gradient descent with decay towards the trained weights (Krause et al. 2018).
 
         theta <- theta - lr g / (s + eps) + min(decay s / mean(s), 1) (theta_0 - theta)
@@ -61,7 +52,8 @@ class Anchored(Rule):
     """
 
     def __init__(self, trained: np.ndarray, s: np.ndarray, lr: float, decay: float):
-        self.trained, self.lr, self.decay = trained, lr, decay
+        super().__init__(lr)
+        self.trained = trained
         self.scale = lr / (s + EPS * s.mean())
         self.pull = np.minimum(s * (decay / s.mean()), 1)
 
@@ -94,7 +86,7 @@ class DynamicScorer(SequentialScorer):
 
     kind = "rnn+dynamic"
 
-    def __init__(self, network: Network, stream: bool, carried: bool, rule: Rule, tokens: int = WINDOW):
+    def __init__(self, network: Network, stream: bool, carried: bool, rule: Descent, tokens: int = WINDOW):
         super().__init__(network, stream, carried, tokens)
         self.rule = rule
 
