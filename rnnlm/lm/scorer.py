@@ -80,7 +80,7 @@ class Scorer(Protocol):
         """Log-probabilities of alternatives (n-best lists): per list, those of each sentence as in `log_probs`.
 
         Every sentence of a list begins in the same state. A model that carries its state goes on from the first
-        sentence of each list.
+        sentence of each list; the rule here is for models that have none to carry.
         """
         return (list(self.log_probs(sentences)) for sentences in lists)
 
