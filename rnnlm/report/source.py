@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rnnlm.errors import DataError
-from rnnlm.lm.network import NetworkScorer
+from rnnlm.lm.scorer import Scorer
 from rnnlm.loading import EVERY_MODEL, load_model
 from rnnlm.show.curves import courses
 from rnnlm.show.facts import describe
@@ -96,11 +96,11 @@ class Source:
         return "score" in self.loaded.task.commands
 
     @cached_property
-    def scorer(self) -> NetworkScorer:
+    def scorer(self) -> Scorer:
         """The language model. Raises DataError for a model of another task, with the reason why it is none."""
         if not self.writes:
             raise DataError(self.loaded.config.model.instead[0], "`rnnlm eval` has the figures of other tasks")
-        return NetworkScorer(self.loaded.network, self.loaded.stream, self.loaded.stream)
+        return self.loaded.text_model().scorer
 
     @cached_property
     def surprise(self) -> Surprise:
