@@ -23,6 +23,7 @@ from rnnlm.nn.network import Network
 from rnnlm.nn.ops import check_numbers
 from rnnlm.text.corpus import Corpus
 from rnnlm.text.markers import Markers
+from rnnlm.text.unknown import UnknownWords
 from rnnlm.text.vocab import BOS, EOS, OOV, UNK, Vocabulary
 
 AT_ONCE = 1 << 16  # probabilities looked at together
@@ -201,12 +202,12 @@ def perplexity(
     types: set[str] = set()
     blank_lines = blank_lines and vocab.level == "char"
     evaluation = Evaluation(models=[Figures()] * (len(scorer.scorers) if isinstance(scorer, Mixture) else 0))
-    evaluation.markers = Markers(vocab.level, vocab.lower)
+    read = UnknownWords(vocab, name)
+    evaluation.markers = read.markers
 
     def sentences() -> Iterator[tuple[int, list[str]]]:
         """Each with the number of its document, which is that of the empty lines before it."""
-        for line in evaluation.markers.watch(_lines(text), name):
-            words = vocab.split(line)
+        for words in map(read.split, _lines(text)):
             if words or blank_lines:
                 yield evaluation.blank_lines if documents else 0, words
             else:
@@ -219,7 +220,6 @@ def perplexity(
         return zip(evaluate(scorer, copies[0], oov in ("unk", "spread")), examined)
 
     for sentence, found in by_document(scored, sentences()):
-        evaluation.unknown += sum(word not in vocab.index for word in sentence.words)
         if oov == "spread" and oov_types is None:
             types.update(word for word in sentence.words if vocab.index.get(word, UNK) == UNK)
         if seen:
@@ -234,6 +234,7 @@ def perplexity(
             f"{name}: no sentences ({evaluation.blank_lines} empty lines)",
             "a sentence is a line with at least one word",
         )
+    evaluation.unknown = read.number
     if oov == "spread":
         evaluation.oov_types = oov_types or len(types)
         evaluation.total = evaluation.total.spread(evaluation.oov_types)
@@ -269,7 +270,6 @@ def score(words: Sequence[str], log_p: np.ndarray, vocab: Vocabulary, as_unk: bo
     Raises NumericalError if they are not numbers.
     """
     check_numbers(log_p)
-    unk = [vocab.index.get(word, UNK) == UNK for word in words]
     known = np.array(vocab.known(words)) | as_unk
     zero = known & np.isneginf(log_p)
     figures = Figures(
@@ -280,7 +280,7 @@ def score(words: Sequence[str], log_p: np.ndarray, vocab: Vocabulary, as_unk: bo
         characters=len(vocab.join(words)) + 1,
         nats=-float(log_p.sum(dtype=float)),
         nats_known=-float(log_p[known & ~zero].sum(dtype=float)),
-        unks=sum(unk),
+        unks=sum(vocab.index.get(word, UNK) == UNK for word in words),
     )
     return ScoredSentence(words, log_p, known, figures)
 
