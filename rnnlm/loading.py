@@ -28,6 +28,16 @@ class TextModel(NamedTuple):
     scorer: Scorer
     data: Data | None  # texts of the network's training; None for an n-gram model
 
+    @property
+    def blank_lines(self) -> bool:
+        """Whether empty lines are sentences, as they were in training."""
+        return self.data is not None and self.data.blank_lines
+
+    @property
+    def documents(self) -> bool:
+        """Whether empty lines part documents, as they did in training."""
+        return self.data is not None and self.data.documents is not None
+
 
 @dataclass
 class Loaded:

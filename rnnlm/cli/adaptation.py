@@ -77,5 +77,4 @@ def adapt_to_text(main, wanted):
             f"{main.path}: an n-gram model has no weights or hidden vectors to adapt",
             "leave out --dynamic and --cache, or name a network first",
         )
-    data, documents = main.data, main.data.documents is not None
-    return adapt(main.scorer, data.train, data.blank_lines, wanted, tell, documents)
+    return adapt(main.scorer, main.data.train, main.blank_lines, wanted, tell, main.documents)

@@ -72,9 +72,8 @@ def on_text(models, text, words, resamples, seed, carried):
     if lower and cased:
         note = f"read in lower case for {' and '.join(lower)}, as it is for {' and '.join(cased)}: as in `rnnlm eval`"
         tell(f"{text_name(text)}: {note}")
-    blank_lines = all(model.data is not None and model.data.blank_lines for model in loaded)
-    documents = [model.data is not None and model.data.documents is not None for model in loaded]
-    found = compare(scorers, lines(text), text_name(text), blank_lines, documents)
+    kept, documents = all(model.blank_lines for model in loaded), [model.documents for model in loaded]
+    found = compare(scorers, lines(text), text_name(text), kept, documents)
     size = int(found.tokens.sum()) + found.left_out - len(found.tokens)
     many = (warning(oovs, size, f"{text_name(text)}, by {model.path}") for model, oovs in zip(loaded, found.oovs))
     tell(*found.markers.notes, *many)

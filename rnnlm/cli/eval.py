@@ -154,12 +154,11 @@ def measure(main, scorer, path, verbosity, oov, oov_types, ranks):
     def seen(sentence):
         show(shown(scorer, sentence, verbosity, oov_types, scorer.carried and next(number) > 0))
 
-    blank_lines = main.data is not None and main.data.blank_lines
-    documents = main.data is not None and main.data.documents is not None
     name, each = text_name(path), seen if verbosity else None
     with reading([path], disable=True if verbosity else None) as read:
-        found = perplexity(scorer, lines(path, read), oov, oov_types, ranks, blank_lines, name, each, documents)
-    parted = f" part {found.documents} documents" if documents else " skipped"
+        text, kept = lines(path, read), main.blank_lines
+        found = perplexity(scorer, text, oov, oov_types, ranks, kept, name, each, main.documents)
+    parted = f" part {found.documents} documents" if main.documents else " skipped"
     tell(f"{name}: OOV rate {found.oov_rate:.2%}, {found.blank_lines} empty lines{parted}")
     tell(*found.markers.notes, warning(found.unknown, found.total.words, name))
     return found

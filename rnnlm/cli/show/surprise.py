@@ -44,8 +44,7 @@ def command(model, text, sentences, k, carried, plot, as_json):
 
     loaded = load_text_model(model, carried)
     text = text or own_text(loaded)
-    blank_lines = loaded.data is not None and loaded.data.blank_lines
-    found = surprise(loaded.scorer, lines(text), sentences, k, blank_lines=blank_lines, name=text_name(text))
+    found = surprise(loaded.scorer, lines(text), sentences, k, blank_lines=loaded.blank_lines, name=text_name(text))
     if as_json:
         show(in_json({"model": str(loaded.path), **asdict(found)}))
     else:
