@@ -151,15 +151,7 @@ def runs(paths):
         "settings": settings_that_differ(found),
         "results": [{**run.results, "state": run.state} for run in found],
         "ranked_by": decisive(found),
-        "groups": [
-            {
-                "settings": group.settings, "runs": [str(run.path) for run in group.runs],
-                "finished": len(group.finished),
-                **{f"{key}_mean": group.mean(key) for key in FIGURES},
-                **{f"{key}_sd": group.deviation(key) for key in FIGURES},
-            }
-            for group in over_seeds(found)
-        ],
+        "groups": over_seeds(found),
     }  # fmt: skip
 
 

@@ -178,42 +178,30 @@ def comparable(runs: Sequence[RunSummary]) -> bool:
     return len({run.texts for run in runs if run.texts}) <= 1
 
 
-class Group(NamedTuple):
-    """Runs that differ in nothing but their seeds."""
+def over_seeds(runs: Sequence[RunSummary]) -> list[dict[str, Any]]:
+    """The runs in groups that differ in more than their seeds, in the order of the means of their figures.
 
-    settings: dict[str, Any]  # of those that differ between groups
-    runs: list[RunSummary]
-
-    @property
-    def finished(self) -> list[RunSummary]:
-        """The runs that have finished: means are taken over these."""
-        return [run for run in self.runs if run.state == "finished"]
-
-    def values(self, key: str) -> list[float]:
-        """A result of all runs that have finished; nothing if one of them has no such result."""
-        values = [run.results[key] for run in self.finished]
-        return [value for value in values if value is not None] if None not in values else []
-
-    def mean(self, key: str) -> float | None:
-        """Mean of a result over the runs that have finished; None without any."""
-        values = self.values(key)
-        return statistics.fmean(values) if values else None
-
-    def deviation(self, key: str) -> float | None:
-        """Standard deviation of a result between seeds, from n - 1; None for fewer than two runs that have finished."""
-        values = self.values(key)
-        return statistics.stdev(values) if len(values) > 1 else None
-
-
-def over_seeds(runs: Sequence[RunSummary]) -> list[Group]:
-    """The runs in groups that differ in more than their seeds, in the order of the means of their figures."""
+    settings        of the group, those that differ between groups
+    runs, finished  the runs, and how many of them have finished
+    KEY_mean        mean over those of each figure of BEST; None if there are none, or one of them has no such figure
+    KEY_sd          standard deviation between seeds, from n - 1; None for fewer than two
+    """
     differing = {path: values for path, values in settings_that_differ(runs).items() if path != SEED}
-    groups: dict[str, Group] = {}
-    for i, run in enumerate(runs):
-        settings = {path: values[i] for path, values in differing.items()}
-        groups.setdefault(json.dumps(settings), Group(settings, [])).runs.append(run)
+    alike: dict[str, list[RunSummary]] = {}
+    for run, *values in zip(runs, *differing.values()):
+        alike.setdefault(json.dumps(dict(zip(differing, values))), []).append(run)
+    groups = []
+    for settings, members in alike.items():
+        results = [run.results for run in members if run.state == "finished"]
+        columns: dict[str, Any] = {key: [result[key] for result in results] for key in BEST}
+        known = {key: column for key, column in columns.items() if None not in column}
+        groups.append({
+            "settings": json.loads(settings), "runs": [str(run.path) for run in members], "finished": len(results),
+            **{f"{key}_mean": statistics.fmean(known[key]) if known.get(key) else None for key in BEST},
+            **{f"{key}_sd": statistics.stdev(known[key]) if len(known.get(key, ())) > 1 else None for key in BEST},
+        })  # fmt: skip
     key = decisive(runs)
-    return sorted(groups.values(), key=lambda group: _or_last(group.mean(key)))
+    return sorted(groups, key=lambda group: _or_last(group[f"{key}_mean"]))
 
 
 def _or_last(figure: float | None) -> float:
