@@ -17,10 +17,8 @@ from rnnlm.cli.tables import cell, decimal, table, terminal_width, width
 from rnnlm.errors import UsageError
 from rnnlm.text.lines import lines, text_name
 
-FIGURES = ("valid_nats", "valid_ppl", "valid_ppl_known")
-LAYOUTS: dict[str, Callable[[Any], str]] = {
-    **dict.fromkeys(FIGURES, decimal), "valid_nats": "{:.4f}".format, "best_epoch": decimal, "train_ppl": decimal,
-    "epochs": decimal, "seconds": "{:.0f}".format, "diverged": str, "state": str,
+LAYOUTS: dict[str, Callable[[Any], str]] = {  # of results; the others are decimals
+    "valid_nats": "{:.4f}".format, "seconds": "{:.0f}".format, "diverged": str, "state": str,
 }  # fmt: skip
 TITLES = {"valid_ppl_known": "no OOVs", "best_epoch": "best at", "epochs": "epoch"}  # of columns
 
@@ -175,13 +173,14 @@ def show_runs(facts):
     rows = [["", *facts["runs"]]]
     rows += [[path, *map(json.dumps, values)] for path, values in facts["settings"].items()]
     for key in worth_showing(results, *figures, "best_epoch", "train_ppl", "epochs", "seconds"):
-        rows.append([key, *(cell(run[key], LAYOUTS[key]) for run in results)])
+        rows.append([key, *(figure(key, run[key]) for run in results)])
     yield from table(rows)
 
 
 def show_many(facts):
     """Lines of a table with a row for each run, and of one with a row for each group that differs in seeds alone."""
     from rnnlm.recipes.sweep import short_names
+    from rnnlm.show.runs import without_consequences
 
     results, groups, settings = facts["results"], facts["groups"], without_consequences(facts["settings"])
     short = short_names(settings)
@@ -192,7 +191,7 @@ def show_many(facts):
     yield f"{len(results)} runs, the best first"
     rows: list[list[Any]] = [["", *short.values(), *(TITLES.get(key, key) for key in keys)]]
     for number, (values, run) in enumerate(zip(zip(*settings.values()), results), 1):
-        rows.append([number, *map(setting, values), *(cell(run[key], LAYOUTS[key]) for key in keys)])
+        rows.append([number, *map(setting, values), *(figure(key, run[key]) for key in keys)])
     names, limit = ["run", *facts["runs"]], terminal_width()
     whole = list(table([[*row, name] for row, name in zip(rows, names)], "r" * len(rows[0]) + "l", limit=sys.maxsize))
     if limit is None or max(map(width, whole)) <= limit:
@@ -212,20 +211,9 @@ def show_many(facts):
         row = [*(setting(group["settings"][path]) for path in short)]
         row.append(number if finished == number else f"{finished} of {number}")
         for key in figures:
-            row += [cell(group[f"{key}_mean"], LAYOUTS[key]), cell(group[f"{key}_sd"], "{:.2g}".format)]
+            row += [figure(key, group[f"{key}_mean"]), cell(group[f"{key}_sd"], "{:.2g}".format)]
         rows.append(row)
     yield from table(rows, "r")
-
-
-def without_consequences(settings):
-    """Settings that differ, without those that come with a kind, such as model.cell.bias where a cell has none."""
-
-    def comes_with_a_kind(path, values):
-        parents = path.split(".")[:-1]
-        kinds = {".".join([*parents[:n], "kind"]) for n in range(1, len(parents) + 1)} - {path}
-        return bool(kinds & set(settings)) and len({json.dumps(value) for value in values if value is not None}) == 1
-
-    return {path: values for path, values in settings.items() if not comes_with_a_kind(path, values)}
 
 
 def csv_of_runs(facts):
@@ -233,6 +221,11 @@ def csv_of_runs(facts):
     for i, (name, results) in enumerate(zip(facts["runs"], facts["results"])):
         settings = {path: cell(values[i], plain, "") for path, values in facts["settings"].items()}
         yield {"run": name, **settings, **results}
+
+
+def figure(key, value):
+    """A result as a cell of a table."""
+    return cell(value, LAYOUTS.get(key, decimal))
 
 
 def setting(value):

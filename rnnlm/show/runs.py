@@ -13,12 +13,12 @@ from rnnlm import config
 from rnnlm.errors import DataError, UsageError
 from rnnlm.experiment import Config
 from rnnlm.recipes.names import config_file
+from rnnlm.recipes.sweep import SEED, short_names
 from rnnlm.training import checkpoint
 from rnnlm.training.checkpoint import Checkpoint
 from rnnlm.training.resume import differences
 
 LONGEST = 40  # characters of a name made of settings
-SEED = "seed"
 BEST = ("valid_nats", "valid_ppl", "valid_ppl_known")  # figures of the best validation
 
 
@@ -128,17 +128,25 @@ def settings_that_differ(runs: Sequence[RunSummary]) -> dict[str, list[Any]]:
     return {path: [_value(run.config, path) for run in runs] for path in in_order}
 
 
+def without_consequences(settings: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """Settings that differ, without those that come with a kind, such as model.cell.bias where a cell has none."""
+
+    def comes_with_a_kind(path: str, values: list[Any]) -> bool:
+        parents = path.split(".")[:-1]
+        kinds = {".".join([*parents[:n], "kind"]) for n in range(1, len(parents) + 1)} - {path}
+        return bool(kinds & set(settings)) and len({json.dumps(value) for value in values if value is not None}) == 1
+
+    return {path: values for path, values in settings.items() if not comes_with_a_kind(path, values)}
+
+
 def names_of(runs: Sequence[RunSummary]) -> list[str]:
     """A short name for each run: the settings in which it differs from the others, such as "lr 0.1, size 200".
 
     Where that is nothing, or too long, it is the name of its directory; the whole path if two are called so.
     """
-    settings = settings_that_differ(runs) if runs else {}
-    kinds = [path.removesuffix("kind") for path in settings if path.endswith(".kind")]
-    for path in [path for path, values in settings.items() if None in values and path.startswith(tuple(kinds))]:
-        del settings[path]  # an option that one kind has and the other has not
-    short = [path.removesuffix(".kind").split(".")[-1] for path in settings]
-    keys = short if len(set(short)) == len(short) else settings
+    settings = without_consequences(settings_that_differ(runs)) if runs else {}
+    paths = [path.removesuffix(".kind") for path in settings]
+    keys = list(map(short_names(paths).get, paths))
     names = [
         ", ".join(f"{key} {_shown(value)}" for key, value in zip(keys, values) if value is not None)
         for values in zip(*settings.values())
