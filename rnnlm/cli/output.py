@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -31,10 +33,28 @@ def show(lines: Iterable[str]) -> None:
         click.echo(line)
 
 
-def in_json(facts: Any) -> list[str]:
-    """Facts as one line of JSON, in which a number that is not finite is null."""
-    facts = json.loads(json.dumps(facts), parse_constant=lambda name: None)
-    text = json.dumps(facts, ensure_ascii=False)
+def in_json(facts: Any, decimals: int | None = None) -> list[str]:
+    """Facts as one line of JSON: objects by their fields, arrays as lists, a number that is not finite as null.
+
+    decimals: to which all numbers are rounded, if they are.
+    """
+
+    def plain(value: Any) -> Any:
+        if dataclasses.is_dataclass(value):
+            value = vars(value)
+        elif hasattr(value, "_asdict"):  # a named tuple
+            value = value._asdict()
+        elif hasattr(value, "tolist"):  # an array or a number of NumPy's
+            value = value.tolist()
+        if isinstance(value, dict):
+            return {key: plain(each) for key, each in value.items()}
+        if isinstance(value, (list, tuple)):
+            return list(map(plain, value))
+        if isinstance(value, float):
+            return None if not math.isfinite(value) else value if decimals is None else round(value, decimals)
+        return value
+
+    text = json.dumps(plain(facts), ensure_ascii=False)
     return [text.encode("utf-8", "backslashreplace").decode()]  # escapes of JSON for a name that is not UTF-8
 
 

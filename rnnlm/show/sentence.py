@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
-from typing import Any
-
-import numpy as np
 
 from rnnlm.errors import UsageError
 from rnnlm.loading import Loaded
 from rnnlm.tasks.unrolled import Unrolled
-
-DECIMALS = 6  # of the numbers in `facts`
 
 
 def unrolled(loaded: Loaded, text: str, k: int = 5, line: int | None = None) -> Iterator[Unrolled]:
@@ -28,18 +22,3 @@ def unrolled(loaded: Loaded, text: str, k: int = 5, line: int | None = None) -> 
             return
     if line is not None:
         raise UsageError(f"--line {line}: the text has {number} lines", "the first line has number 1")
-
-
-def facts(value: Any) -> Any:
-    """The figures of an unrolled sentence, or of a part of it, as plain data for JSON."""
-    if dataclasses.is_dataclass(value):
-        value = vars(value)
-    elif isinstance(value, tuple) and hasattr(value, "_asdict"):
-        value = value._asdict()
-    if isinstance(value, dict):
-        return {key: facts(one) for key, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [facts(one) for one in value]
-    if isinstance(value, np.ndarray):
-        return np.round(value, DECIMALS).tolist()
-    return round(value, DECIMALS) if isinstance(value, float) else value

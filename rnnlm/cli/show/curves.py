@@ -8,7 +8,6 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any
 
 import click
@@ -62,7 +61,7 @@ def command(runs, x, nats, as_table, follow, plot, as_json):
         if not follow and all(course.empty for course in found):
             raise DataError(f"{runs[0]}: nothing in its log yet", "wait for the first line, or use --follow")
         if as_json:
-            page = in_json({"runs": list(map(asdict, found))})
+            page = in_json({"runs": found})
         else:
             page = list(tables(found) if as_table else plots(found, x, not nats, follow))
         if follow:

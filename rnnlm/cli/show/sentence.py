@@ -13,6 +13,7 @@ from rnnlm.errors import UsageError
 WORD = 16  # cells of a word at most
 PREDICTION = 6  # cells of a predicted word at least
 PIPED = 100  # width where there is no terminal
+DECIMALS = 6  # of the numbers in --json
 DEEP = 24  # cells by which a node of a tree is indented at most
 SCALE = (232, 238, 244, 67, 74, 80, 78, 114, 150, 186)  # of the 256 colours: from a probability of 0 to 1
 
@@ -38,7 +39,7 @@ def command(model, text, k, line, plot, as_json):
     """
     pyplot = pyplot_for(plot) if plot else None
     from rnnlm.loading import EVERY_MODEL, load_model
-    from rnnlm.show.sentence import facts, unrolled
+    from rnnlm.show.sentence import unrolled
 
     drawn = None
     for one in unrolled(load_model(model, EVERY_MODEL), text, k, line):
@@ -46,7 +47,7 @@ def command(model, text, k, line, plot, as_json):
             raise UsageError("--plot: TEXT has several lines, a picture has one", "choose one with --line N")
         drawn = one
         tell(one.note)
-        show(in_json(facts(one)) if as_json else report(one, terminal_width() or PIPED, coloured()))
+        show(in_json(one, DECIMALS) if as_json else report(one, terminal_width() or PIPED, coloured()))
     if pyplot and drawn:
         from rnnlm.cli.show.diagram import draw
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import click
 
 from rnnlm.cli.options import independent_option, model_argument
@@ -46,7 +44,7 @@ def command(model, text, sentences, k, carried, plot, as_json):
     text = text or own_text(loaded)
     found = surprise(loaded.scorer, lines(text), sentences, k, blank_lines=loaded.blank_lines, name=text_name(text))
     if as_json:
-        show(in_json({"model": str(loaded.path), **asdict(found)}))
+        show(in_json({"model": str(loaded.path), **vars(found)}))
     else:
         show(report(found, loaded.scorer.vocab.level))
     if pyplot:

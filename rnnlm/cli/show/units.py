@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 
 import click
@@ -61,12 +60,9 @@ def command(model, text, chosen, best, most, tokens, plot, as_json):
 
 def facts(one):
     """The figures of one side as --json prints them."""
-    units = [
-        {**dataclasses.asdict(unit), "explained": unit.explained, "values": unit.values.round(DECIMALS).tolist()}
-        for unit in one.units
-    ]
-    features = {name: values.astype(int).tolist() for name, values in one.features.items()}
-    return dataclasses.asdict(dataclasses.replace(one, units=[], features={})) | {"features": features, "units": units}
+    units = [{**vars(unit), "explained": unit.explained, "values": unit.values.round(DECIMALS)} for unit in one.units]
+    features = {name: values.astype(int) for name, values in one.features.items()}
+    return {**vars(one), "features": features, "units": units}
 
 
 def title(unit):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import click
 
 from rnnlm.cli.options import model_argument, utf8
@@ -42,8 +40,7 @@ def command(model, words, k, matrix, most, plot, as_json):
     found = [vectors.nearest(word, k) for word in words]
     points = vectors.map(most, words)
     if as_json:
-        nearest = {"model": vectors.model, "matrix": vectors.name, "words": list(map(asdict, found))}
-        show(in_json(nearest | {"map": asdict(points)}))
+        show(in_json({"model": vectors.model, "matrix": vectors.name, "words": found, "map": points}))
     else:
         show(report(found))
     if pyplot:
