@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 PLAIN_INTERVAL = 30.0  # seconds between progress lines where there is no terminal
 BAR_REST, SHORTEST_BAR = " 100%||  ETA 00:00:00", 10  # the parts of it that take room anyway
 BAR = "{} {{percentage:3.0f}}%|{{bar}}| {} ETA {{remaining}}"
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
 AGAIN = b"finishing the step and saving; Ctrl-C again leaves at once\n"
 
 
@@ -127,33 +129,27 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{s:02d}" if hours else f"{minutes}:{s:02d}"
 
 
-class Signals:
-    """Notes the signals that stop training, so that the step in progress can end; a second SIGINT leaves at once.
+@contextlib.contextmanager
+def signals_noted(quiet: bool) -> Iterator[list[int]]:
+    """Note the signals that stop training in the list that is yielded; after a SIGINT, the next one leaves at once.
 
     SIGINT is Ctrl-C. SIGTERM and SIGUSR1 come from schedulers whose time is up, SIGHUP from a terminal that is closed,
     except under nohup.
     """
+    noted: list[int] = []
 
-    NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
-
-    def __init__(self, quiet: bool):
-        self.received, self.quiet = 0, quiet
-
-    def __enter__(self) -> Signals:
-        self._before: dict[int, Any] = {}
-        for number in self.NUMBERS:
-            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
-                self._before[number] = signal.signal(number, self._note)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _note(self, number: int, frame: Any) -> None:
-        if self.received == signal.SIGINT == number:
+    def note(number: int, frame: Any) -> None:
+        if noted[-1:] == [signal.SIGINT] == [number]:
             raise KeyboardInterrupt
-        self.received = number
-        if number == signal.SIGINT and not self.quiet:
+        noted.append(number)
+        if number == signal.SIGINT and not quiet:
             with contextlib.suppress(OSError):  # past Python's streams: one of them may be in the midst of writing
                 os.write(2, b"\n" * os.isatty(2) + AGAIN)
+
+    numbers = [number for number in SIGNALS if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, note) for number in numbers}
+    try:
+        yield noted
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

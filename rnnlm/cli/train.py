@@ -20,7 +20,7 @@ import click
 from rnnlm import config as configuration
 from rnnlm.cli.launcher import started
 from rnnlm.cli.options import PATH
-from rnnlm.cli.progress import Screen, Signals, duration
+from rnnlm.cli.progress import Screen, duration, signals_noted
 from rnnlm.errors import NumericalError, UsageError
 from rnnlm.nn.threads import set_threads
 from rnnlm.recipes import names as recipes
@@ -252,7 +252,7 @@ def follow(experiment: Experiment, run: Run, say: Screen, limit: float | None) -
 
     trainer, ranks, started = experiment.trainer, experiment.trainer.ranks, time.monotonic()
     say.begin(trainer)
-    with Signals(say.quiet) as signals, contextlib.closing(say):
+    with signals_noted(say.quiet) as noted, contextlib.closing(say):
         try:
             for event in run.train(experiment):
                 if isinstance(event, Update):
@@ -264,7 +264,7 @@ def follow(experiment: Experiment, run: Run, say: Screen, limit: float | None) -
                     say.line(f"{event}; back to {event.back} with learning rate {event.next_lr:.4g}, {retry}")
                 else:
                     say.validation(event)
-                if signals.received or (limit is not None and time.monotonic() - started > limit):
+                if noted or (limit is not None and time.monotonic() - started > limit):
                     ranks.ask("stop")
                 if ranks.asked("stop"):
                     run.save_last(experiment)
@@ -277,7 +277,7 @@ def follow(experiment: Experiment, run: Run, say: Screen, limit: float | None) -
         return 0
     say.line(f"stopped after step {trainer.progress.step:,}; saved {run.last}")
     say.line(f"go on with: rnnlm train {shlex.quote(str(run.path))} --resume")
-    received = ranks.largest(signals.received)
+    received = ranks.largest(noted[-1] if noted else 0)
     return 128 + received if received else os.EX_TEMPFAIL
 
 
