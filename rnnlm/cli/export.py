@@ -62,7 +62,8 @@ def export_word_vectors(loaded, kind, matrix, output):
     from rnnlm.compat.export import word_vectors
     from rnnlm.text import vectors
 
-    name, words, array = word_vectors(loaded, matrix)
+    name, vocab, array = word_vectors(loaded, matrix)
+    words = vocab.words
     fits = vectors.writable(words)
     left_out = [word for word, fit in zip(words, fits) if not fit]
     if left_out:

@@ -19,6 +19,7 @@ from rnnlm.errors import DataError, UsageError
 from rnnlm.lm.network import NetworkScorer
 from rnnlm.loading import Loaded
 from rnnlm.nn.ops import check_numbers
+from rnnlm.text.vocab import Vocabulary
 from rnnlm.text.windows import Batch
 
 ALIGNMENT = 8  # bytes, of the tensors in a safetensors file
@@ -28,27 +29,26 @@ TENSOR_TYPES = {"float32": "F32", "float64": "F64"}
 # --- word vectors and weights ---
 
 
-def word_vectors(loaded: Loaded, name: str | None = None) -> tuple[str, list[str], np.ndarray]:
-    """A matrix with a row per word, and the words: (name, K words, (K, D)).
+def word_vectors(
+    loaded: Loaded, name: str | None = None, usual: Sequence[str] = ("E",)
+) -> tuple[str, Vocabulary, np.ndarray]:
+    """A matrix with a row per word, and the vocabulary of K words: (name, vocabulary, (K, D)).
 
-    name: of a parameter; by default that of the embedding. Raises UsageError if the model has no such matrix.
+    name: of a parameter; by default the first whose last part is one of `usual`, in their order: E is the embedding.
+    Raises UsageError if the model has no such matrix.
     """
-    found = dict(matrices(loaded))
+    found: dict[str, Vocabulary] = {}
+    for each, array in loaded.network.params.named.items():
+        vocab = loaded.vocab.outputs if each.startswith(("head.", "decoder.")) else loaded.vocab.inputs
+        if array.ndim == 2 and len(array) == len(vocab):
+            found[each] = vocab
     if name is None:
-        name = next((each for each in found if each.split(".")[-1] == "E"), None)
+        name = next((each for last in usual for each in found if each.split(".")[-1] == last), None)
     if name in found:
         return name, found[name], loaded.network.params.named[name]
     what = "it has no embedding" if name is None else f"{name} is no matrix with a row per word"
     known = ", ".join(found) or "none"
     raise UsageError(f"{loaded.path}: {what}; matrices with a row per word: {known}", "name one with --matrix")
-
-
-def matrices(loaded: Loaded) -> Iterator[tuple[str, list[str]]]:
-    """Names and words of all matrices with a row per word."""
-    for name, array in loaded.network.params.named.items():
-        vocab = loaded.vocab.outputs if name.startswith(("head.", "decoder.")) else loaded.vocab.inputs
-        if array.ndim == 2 and len(array) == len(vocab):
-            yield name, vocab.words
 
 
 def _descriptions(loaded: Loaded) -> dict[str, str]:

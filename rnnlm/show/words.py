@@ -11,13 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rnnlm.compat.export import matrices, word_vectors
+from rnnlm.compat.export import word_vectors
 from rnnlm.errors import UsageError
 from rnnlm.files import shortened
 from rnnlm.loading import Loaded
 from rnnlm.text.vocab import BOS, SPECIALS
-
-FIRST = ("E", "U")  # the matrix to show by default: the embedding, or under one-hot input the rows of U
 
 
 @dataclass(frozen=True)
@@ -76,14 +74,10 @@ class WordVectors:
 
         Raises UsageError if the model has no such matrix.
         """
-        known = [each for each, _ in matrices(loaded)]
-        if name is None:
-            name = next((each for last in FIRST for each in known if each.split(".")[-1] == last), None)
-        name, words, array = word_vectors(loaded, name)
-        vocab = loaded.vocab.outputs if words is loaded.vocab.outputs.words else loaded.vocab.inputs
+        name, vocab, array = word_vectors(loaded, name, usual=("E", "U"))
         rows = array.astype(np.float64)
         rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-300)
-        return cls(str(loaded.path), name, words, vocab.counts, rows, vocab.level, getattr(vocab, "lower", False))
+        return cls(str(loaded.path), name, vocab.words, vocab.counts, rows, vocab.level, getattr(vocab, "lower", False))
 
     def row(self, word: str) -> int:
         """Number of a word's row. Raises UsageError, with words that may be meant, for one that has none."""
