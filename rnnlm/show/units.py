@@ -102,7 +102,11 @@ def _reading(sides: list[Side], tokens: int, characters: bool, best: int, chosen
     if chosen:
         units = [_named(name, every) for name in chosen]
     else:
-        units = [replace(unit, feature=name) for name in features for unit in _explained(name, every)[:best]]
+        units = [
+            replace(unit, feature=name)
+            for name in features
+            for unit in sorted(every, key=lambda unit: -abs(unit.correlation[name]))[:best]
+        ]
     absent = [name for name in found if name not in features]
     return Reading(sides[0].name, words, [n for n in lines if n < len(words)], features, absent, units)
 
@@ -171,11 +175,6 @@ def _units(layer: str, part: str, values: np.ndarray, features: dict[str, np.nda
         Unit(layer, part, n, values[:, n], "", {name: r[n] for name, r in correlations.items()})
         for n in range(values.shape[1])
     ]
-
-
-def _explained(feature: str, units: list[Unit]) -> list[Unit]:
-    """Units in the order of how well a feature explains them, the best first."""
-    return sorted(units, key=lambda unit: -abs(unit.correlation[feature]))
 
 
 def _named(name: str, units: list[Unit]) -> Unit:

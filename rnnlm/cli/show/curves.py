@@ -185,12 +185,11 @@ def remarks(found):
     one = len(found) == 1
     for course in found:
         name = "" if one else f"{visible(course.name)}: "
-        nats = [(value, i) for i, value in enumerate(course.validations["valid_nats"]) if value is not None]
-        if nats:
-            best, i = min(nats)
+        if (i := course.best) is not None:
             row = {key: column[i] for key, column in course.validations.items()}
+            nats = row["valid_nats"]
             at = f"epoch {row['epoch']:.2f}, step {cell(row['step'], '{:,}'.format)}, {cell(row['seconds'], duration)}"
-            yield f"{name}best validation {i + 1}: {course.perplexity} {power(best)} ({best:.4f} nats), {at}"
+            yield f"{name}best validation {i + 1}: {course.perplexity} {power(nats)} ({nats:.4f} nats), {at}"
         lost = course.divergences
         for step, what, back in zip(lost["step"], lost["diverged"], lost["back"]):
             end = f"back to {back}" if back else "training ended"
