@@ -10,7 +10,7 @@ import click
 
 from rnnlm.cli.adaptation import adapt_to_text, adaptation, adaptation_options
 from rnnlm.cli.launcher import among_ranks, in_order, refuse_stdin
-from rnnlm.cli.options import independent_option, mix_options, mixture, model_argument
+from rnnlm.cli.options import independent_option, mix_options, mixture, model_argument, own_text
 from rnnlm.cli.output import in_json, reading, show, tell
 from rnnlm.cli.predict import lines_of
 from rnnlm.cli.tables import visible
@@ -134,14 +134,11 @@ def load_first(path, texts):
     from rnnlm.loading import EVERY_MODEL, changes, load_model
 
     loaded = None if is_arpa(path) else load_model(path, EVERY_MODEL)
-    test = loaded.config.data.test if loaded else None
+    texts = texts or [own_text(path, loaded.config.data if loaded else None)]
     if loaded:
-        changed = dict.fromkeys(change for text in texts or [test or ""] for change in changes(loaded, text))
+        changed = dict.fromkeys(change for text in texts for change in changes(loaded, text))
         tell(*(f"warning: {change}" for change in changed))
-    if not texts and test is None:
-        why = "its configuration names no data.test" if loaded else "an ARPA file names none"
-        raise UsageError(f"{path}: no TEXT given, and {why}", "name a text file")
-    return loaded, texts or [test]
+    return loaded, texts
 
 
 def measure(main, scorer, path, verbosity, oov, oov_types, ranks):

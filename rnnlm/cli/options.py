@@ -118,6 +118,19 @@ def mixture(models, weights=None, dev=None):
     return scorer
 
 
+def own_text(path, data, validation=False):
+    """The test text of the configuration of the model at a path, of which `data` is a part (None: an ARPA file).
+
+    validation: without one, the validation text. Raises UsageError if it names none.
+    """
+    named = [data.test, *(data.valid_texts if validation else [])] if data else []
+    text = next(filter(None, named), None)
+    if text is None:
+        why = "its configuration names no test text (data.test)" if data else "an ARPA file names none"
+        raise UsageError(f"{path}: no TEXT given, and {why}", "name a text file")
+    return text
+
+
 def utf8(text):
     """The text of an argument. Raises UsageError for bytes that are not UTF-8, for which Python has lone surrogates."""
     if any("\ud800" <= character <= "\udfff" for character in text):

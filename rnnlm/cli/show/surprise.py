@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import click
 
-from rnnlm.cli.options import independent_option, model_argument
+from rnnlm.cli.options import independent_option, model_argument, own_text
 from rnnlm.cli.output import in_json, show
 from rnnlm.cli.show.plot import plot_option, pyplot_for, save
 from rnnlm.cli.tables import coloured, cut, decimal, in_rows, table, terminal_width, visible, width, with_figures
-from rnnlm.errors import UsageError
 from rnnlm.text.lines import lines, text_name
 
 WIDE = 80  # where there is no terminal
@@ -41,7 +40,7 @@ def command(model, text, sentences, k, carried, plot, as_json):
     from rnnlm.show.surprise import surprise
 
     loaded = load_text_model(model, carried)
-    text = text or own_text(loaded)
+    text = text or own_text(loaded.path, loaded.data, validation=True)
     found = surprise(loaded.scorer, lines(text), sentences, k, blank_lines=loaded.blank_lines, name=text_name(text))
     if as_json:
         show(in_json({"model": str(loaded.path), **vars(found)}))
@@ -49,16 +48,6 @@ def command(model, text, sentences, k, carried, plot, as_json):
         show(report(found, loaded.scorer.vocab.level))
     if pyplot:
         save(draw(pyplot, found), plot, "shares of the tokens and of the bits, by frequency in the training text")
-
-
-def own_text(loaded):
-    """The test text of a model's configuration, or else its validation text. Raises UsageError if it names none."""
-    data = loaded.data
-    known = [path for path in (data.test, *data.valid_texts) if path is not None] if data else []
-    if not known:
-        why = "its configuration names no test text" if data else "an ARPA file names none"
-        raise UsageError(f"{loaded.path}: no TEXT given, and {why}", "name a text file")
-    return known[0]
 
 
 def report(found, level):
