@@ -134,12 +134,14 @@ def settings(
     """
     text = "" if source is None else read_text(source, config.MAX_BYTES, "a YAML file")
     name = "configuration" if source is None else str(source)
-    overrides, notes = list(overrides), []
+    overrides, notes = list(overrides), list[str]()
     found, messages = config.parse(text, name, Config, overrides)
-    if source is not None and not resumed and (dropped := _of_another_text(text, name, found, overrides)):
-        overrides += dropped
+    if source is not None and not resumed and (left_out := _of_another_text(text, name, found, overrides)):
+        overrides += left_out.values()
         found, messages = config.parse(text, name, Config, overrides)
-        notes = [_left_out(dropped)]
+        share = f"; the last {SHARE:.0%} of the training text validates" if "validation" in left_out else ""
+        texts = " and ".join(left_out)
+        notes = [f"note: the configuration's {texts} text belongs to another training text and is left out{share}"]
     given = {_path(override) for override in overrides}
     missing = [section for section in CHOSEN if section not in (*given, *config.sections(text))]
     if not missing or found.data.reading not in ("stream", "sentences"):
@@ -176,27 +178,19 @@ def _path(override: str) -> str:
     return override.partition("=")[0]
 
 
-def _of_another_text(text: str, name: str, found: Config, overrides: Sequence[str]) -> list[str]:
-    """Overrides that leave out the validation and test texts of a file whose training text is overridden."""
+def _of_another_text(text: str, name: str, found: Config, overrides: Sequence[str]) -> dict[str, str]:
+    """Overrides that leave out the validation and test texts of a file whose training text is overridden, by text."""
     given = {_path(override) for override in overrides}
     if "data.train" not in given or "data" in given:
-        return []
+        return {}
     before, _ = config.parse(text, name, Config, [one for one in overrides if _path(one) != "data.train"])
-    if before.data.train == found.data.train:
-        return []
-    dropped = []
-    if "data.valid" not in given and isinstance(found.data.valid, str):
-        dropped.append(f"data.valid={SHARE}")
-    if "data.test" not in given and found.data.test is not None:
-        dropped.append("data.test=null")
-    return dropped
-
-
-def _left_out(dropped: Sequence[str]) -> str:
-    """Note on the overrides of `_of_another_text`."""
-    texts = " and ".join({"data.valid": "validation", "data.test": "test"}[_path(one)] for one in dropped)
-    share = f"; the last {SHARE:.0%} of the training text validates" if "data.valid" in map(_path, dropped) else ""
-    return f"note: the configuration's {texts} text belongs to another training text and is left out{share}"
+    left_out = {}
+    if before.data.train != found.data.train:
+        if "data.valid" not in given and isinstance(found.data.valid, str):
+            left_out["validation"] = f"data.valid={SHARE}"
+        if "data.test" not in given and found.data.test is not None:
+            left_out["test"] = "data.test=null"
+    return left_out
 
 
 def _shown(chosen: dict[str, Any]) -> str:
