@@ -89,9 +89,10 @@ def report(one, characters, most, limit, colours):
         yield f"from -{largest:.2f} to {largest:.2f}"
         gap = 0 if characters else 1
         below = [LEVELS[block(x, len(LEVELS))] if characters else f"{100 * x * largest:+.0f}" for x in shares]
+        inks = [SCALE[block(x, len(SCALE))] for x in shares]
         for row in rows(shown, gap, limit, None if colours else below):
             if colours:
-                yield (" " * gap).join(click.style(text, fg=16, bg=colour(shares[i])) for i, text in row)
+                yield (" " * gap).join(click.style(text, fg=16, bg=inks[i]) for i, text in row)
             else:
                 yield from with_figures([text for _, text in row], [below[i] for i, _ in row], gap)
     yield ""
@@ -121,11 +122,6 @@ def rows(lines, gap, limit, below=None):
 def block(share, number):
     """One of so many equal parts of -1 ... 1, from 0."""
     return min(int((share + 1) / 2 * number), number - 1)
-
-
-def colour(share):
-    """Colour of an activation, -1 ... 1."""
-    return SCALE[block(share, len(SCALE))]
 
 
 def draw(pyplot, found, characters, most):
