@@ -133,22 +133,24 @@ def runs(paths):
 
     A directory in which no run has begun is left out, with a note, where others are left to compare.
     """
-    from rnnlm.show.runs import best_first, comparable, decisive, over_seeds, settings_that_differ, summarize
+    from rnnlm.show.runs import decisive, over_seeds, place, settings_that_differ, summarize
 
     begun = [path for path in paths if not nothing_in(path)]
     if len(begun) > 1:
         tell(*(f"note: {path}: nothing in it yet, left out" for path in paths if path not in begun))
         paths = begun
     found = [summarize(path) for path in paths]
-    if not comparable(found):
+    if len({run.texts for run in found if run.texts}) > 1:
         how = "rnnlm compare --text FILE compares them on one text, over the words that all of them know"
         tell(f"note: validation texts or vocabularies differ, and so what their perplexities mean; {how}")
-    found = best_first(found) if len(found) > 2 else found
+    ranked_by = decisive(found)
+    if len(found) > 2:
+        found.sort(key=lambda run: place(run.results[ranked_by]))
     return {
         "runs": [str(run.path) for run in found],
         "settings": settings_that_differ(found),
         "results": [{**run.results, "state": run.state} for run in found],
-        "ranked_by": decisive(found),
+        "ranked_by": ranked_by,
         "groups": over_seeds(found),
     }  # fmt: skip
 

@@ -175,15 +175,9 @@ def decisive(runs: Sequence[RunSummary]) -> str:
     return "valid_nats" if all(run.unk_learnt for run in runs) else "valid_ppl_known"
 
 
-def best_first(runs: Sequence[RunSummary]) -> list[RunSummary]:
-    """The runs in the order of their best validations; those that have none come last."""
-    key = decisive(runs)
-    return sorted(runs, key=lambda run: _or_last(run.results[key]))
-
-
-def comparable(runs: Sequence[RunSummary]) -> bool:
-    """Whether the validation texts and the vocabularies of all runs are the same, as far as is known."""
-    return len({run.texts for run in runs if run.texts}) <= 1
+def place(figure: float | None) -> float:
+    """By what a run or group is sorted, the best first: its figure; one that has none comes last."""
+    return math.inf if figure is None else figure
 
 
 def over_seeds(runs: Sequence[RunSummary]) -> list[dict[str, Any]]:
@@ -208,9 +202,4 @@ def over_seeds(runs: Sequence[RunSummary]) -> list[dict[str, Any]]:
             **{f"{key}_mean": statistics.fmean(known[key]) if known.get(key) else None for key in BEST},
             **{f"{key}_sd": statistics.stdev(known[key]) if len(known.get(key, ())) > 1 else None for key in BEST},
         })  # fmt: skip
-    key = decisive(runs)
-    return sorted(groups, key=lambda group: _or_last(group[f"{key}_mean"]))
-
-
-def _or_last(figure: float | None) -> float:
-    return math.inf if figure is None else figure
+    return sorted(groups, key=lambda group: place(group[f"{decisive(runs)}_mean"]))
