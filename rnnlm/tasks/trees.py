@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -70,108 +70,78 @@ class TreeBatch(Predictions):
         return {"inputs": words, "targets": labels}
 
 
-class Ragged(NamedTuple):
-    """Sequences of numbers of different lengths, one behind the other: those of tree i end at ends[i]."""
+class Encoded(NamedTuple):
+    """A tree in numbers, arrays of int32. Nodes are numbered as in `rnnlm.text.trees.BinaryTree`."""
 
-    values: np.ndarray
-    ends: np.ndarray
+    leaves: np.ndarray  # (L,) ids of words, -1 for those outside the vocabulary
+    left: np.ndarray  # (M,) of the inner nodes
+    right: np.ndarray
+    heights: np.ndarray
+    nodes: np.ndarray  # (n,) that have a label
+    labels: np.ndarray  # (n,) their labels
 
     @classmethod
-    def of(cls, sequences: Sequence[Sequence[int] | np.ndarray]) -> Ragged:
-        """The sequences in one array of int32."""
-        ends = np.cumsum([len(one) for one in sequences], dtype=np.int64)
-        return cls(np.fromiter(chain.from_iterable(sequences), np.int32), ends)
-
-    @property
-    def lengths(self) -> np.ndarray:
-        """The length of each sequence."""
-        return np.diff(self.ends, prepend=0)
-
-    def take(self, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The values of some sequences, one behind the other, and the length of each."""
-        lengths = self.lengths[chosen]
-        before = np.cumsum(lengths) - lengths
-        return self.values[np.repeat(self.ends[chosen] - lengths - before, lengths) + np.arange(lengths.sum())], lengths
-
-    def part(self, chosen: slice) -> Ragged:
-        """Some neighbouring sequences alone."""
-        return Ragged.of([self.values[end - n : end] for end, n in zip(self.ends[chosen], self.lengths[chosen])])
+    def of(cls, tree: BinaryTree, vocab: Vocabularies) -> Encoded:
+        """A tree whose labels are in the vocabulary."""
+        nodes, labels = [node for node, _ in tree.labels], [vocab.outputs.index[label] for _, label in tree.labels]
+        fields = (vocab.inputs.ids(tree.words), tree.left, tree.right, tree.heights, nodes, labels)
+        return cls(*(np.array(field, np.int32) for field in fields))
 
 
 @dataclass(frozen=True, eq=False)
 class Trees:
-    """The encoded trees of a text. Nodes are numbered within their tree as in `rnnlm.text.trees.BinaryTree`."""
+    """The encoded trees of a text."""
 
     name: str
     sha256: str
     blank: int  # empty lines that were skipped
-    leaves: Ragged  # ids of words, -1 for those outside the vocabulary
-    left: Ragged  # of the inner nodes
-    right: Ragged
-    heights: Ragged
-    nodes: Ragged  # that have a label
-    labels: Ragged  # their labels
+    trees: list[Encoded]
     starts, markers = None, Markers()  # no documents, and no markers of sentences
 
     @property
     def sentences(self) -> int:
         """Trees."""
-        return len(self.leaves.ends)
+        return len(self.trees)
 
     @property
     def words(self) -> int:
         """Leaves."""
-        return len(self.leaves.values)
+        return sum(len(tree.leaves) for tree in self.trees)
 
     @property
     def oovs(self) -> int:
         """Leaves outside the vocabulary."""
-        return int((self.leaves.values == OOV).sum())
+        return sum(int((tree.leaves == OOV).sum()) for tree in self.trees)
 
     def cut(self, n: int) -> tuple[Trees, Trees]:
         """The first n trees, and the others."""
-        fields = (self.leaves, self.left, self.right, self.heights, self.nodes, self.labels)
-        head, tail = ([field.part(part) for field in fields] for part in (slice(n), slice(n, None)))
-        return Trees(self.name, self.sha256, self.blank, *head), Trees(self.name, self.sha256, 0, *tail)
-
-    def batch(self, chosen: np.ndarray) -> TreeBatch:
-        """Some of the trees as one forest, their inner nodes sorted by height."""
-        words, l = self.leaves.take(chosen)
-        (left, m), (right, _), (heights, _) = (f.take(chosen) for f in (self.left, self.right, self.heights))
-        (nodes, n), (labels, _) = self.nodes.take(chosen), self.labels.take(chosen)
-        first_leaf, first_inner, L = np.cumsum(l) - l, np.cumsum(m) - m, len(words)
-        order = np.argsort(heights, kind="stable")
-        rank = np.empty(len(order) + 1, np.int64)  # one more, so that there is something to look up where M = 0
-        rank[order] = np.arange(len(order))
-
-        def places(numbers, tree):
-            """The places in the forest of nodes that are numbered within their tree."""
-            inner = np.where(numbers < l[tree], len(order), numbers - l[tree] + first_inner[tree])
-            return np.where(numbers < l[tree], numbers + first_leaf[tree], L + rank[inner])
-
-        owner, all_trees = np.repeat(np.arange(len(chosen)), m), np.arange(len(chosen))
-        ends = np.cumsum(np.bincount(heights, minlength=1))
-        structure = Structure(
-            places(left, owner)[order], places(right, owner)[order],
-            [slice(int(a), int(b)) for a, b in zip(ends, ends[1:])],
-        )  # fmt: skip
-        labelled = places(nodes, np.repeat(all_trees, n))
-        return TreeBatch(
-            readable(words), structure, labelled, labels, places(l + m - 1, all_trees), np.cumsum([l, n], axis=1),
-            part=lambda part: self.batch(chosen[part]),
-        )  # fmt: skip
+        return replace(self, trees=self.trees[:n]), replace(self, trees=self.trees[n:], blank=0)
 
 
-def encoded(trees: Sequence[BinaryTree], vocab: Vocabularies, name: str, sha256: str, blank: int) -> Trees:
-    """Trees in numbers."""
-    index = vocab.outputs.index
-    left, right, heights = (
-        Ragged.of([getattr(tree, field) for tree in trees]) for field in ("left", "right", "heights")
+def forest(trees: Sequence[Encoded]) -> TreeBatch:
+    """Trees as one batch, their inner nodes sorted by height."""
+    columns = list(zip(*trees))
+    words, left, right, heights, nodes, labels = map(np.concatenate, columns)
+    l, m, n = (np.array(list(map(len, columns[i]))) for i in (0, 1, 4))
+    first_leaf, first_inner, L = np.cumsum(l) - l, np.cumsum(m) - m, len(words)
+    order = np.argsort(heights, kind="stable")
+    rank = np.empty(len(order) + 1, np.int64)  # one more, so that there is something to look up where M = 0
+    rank[order] = np.arange(len(order))
+
+    def places(numbers, tree):
+        """The places in the forest of nodes that are numbered within their tree."""
+        inner = np.where(numbers < l[tree], len(order), numbers - l[tree] + first_inner[tree])
+        return np.where(numbers < l[tree], numbers + first_leaf[tree], L + rank[inner])
+
+    all_trees = np.arange(len(trees))
+    owner, ends = np.repeat(all_trees, m), np.cumsum(np.bincount(heights, minlength=1))
+    structure = Structure(
+        places(left, owner)[order], places(right, owner)[order], [slice(int(a), int(b)) for a, b in pairwise(ends)]
     )
-    return Trees(
-        name, sha256, blank, Ragged.of([vocab.inputs.ids(tree.words) for tree in trees]), left, right, heights,
-        nodes=Ragged.of([[node for node, _ in tree.labels] for tree in trees]),
-        labels=Ragged.of([[index[label] for _, label in tree.labels] for tree in trees]),
+    labelled = places(nodes, np.repeat(all_trees, n))
+    return TreeBatch(
+        readable(words), structure, labelled, labels, places(l + m - 1, all_trees), np.cumsum([l, n], axis=1),
+        part=lambda part: forest(trees[part]),
     )  # fmt: skip
 
 
@@ -190,7 +160,7 @@ class Forests:
         S = self.corpus.sentences
         order = np.arange(S) if rng is None else rng.permutation(S)
         for i in range(start * self.batch, S, self.batch):
-            yield self.corpus.batch(order[i : i + self.batch])
+            yield forest([self.corpus.trees[j] for j in order[i : i + self.batch]])
 
 
 class TreeLabels(Labelled, reading="trees"):
@@ -222,13 +192,13 @@ class TreeLabels(Labelled, reading="trees"):
             found, skipped = read(path, words.inputs.lower, known=words.outputs)
             trees += found
             blank += skipped
-        return encoded(trees, words, joined(paths), digest_of(paths), blank)
+        return Trees(joined(paths), digest_of(paths), blank, [Encoded.of(tree, words) for tree in trees])
 
     def batcher(self, corpus, batch, window, jitter=0):
         return Forests(corpus, batch)
 
     def predictions(self, corpus):
-        return len(corpus.labels.values)
+        return sum(len(tree.labels) for tree in corpus.trees)
 
     def evaluate(self, network, corpus, batch):
         """Accuracy at the roots, and at all nodes; perplexity of a label, figures of each class, confusion matrix."""
@@ -272,7 +242,7 @@ class TreeLabels(Labelled, reading="trees"):
         for _, label in tree.labels:
             target_label(label, labels)
         log_p, places = every_node(network, tree)
-        nats, (seen,) = run(network, encoded([tree], network.vocab, "tree", "", 0).batch(np.array([0])))
+        nats, (seen,) = run(network, forest([Encoded.of(tree, network.vocab)]))
         order, parents = preorder(tree)
         given, bits, brackets = [list[str]() for _ in order], np.zeros(len(order)), set(tree.nodes)
         for (node, label), one in zip(tree.labels, in_bits(nats)):
@@ -295,7 +265,7 @@ class TreeLabels(Labelled, reading="trees"):
         raise UsageError("the nodes of a tree have no order in time", "show sentence draws a tree")
 
     def sample(self, network, corpus, i, rng):
-        batch = corpus.batch(np.array([i]))
+        batch = forest([corpus.trees[i]])
         log_p = network.target_log_probs(batch)
         guesses, names = log_p.argmax(axis=1), network.vocab.outputs.words
         right, n = int((guesses == batch.targets).sum()), len(batch.targets)
@@ -316,8 +286,8 @@ class TreeLabels(Labelled, reading="trees"):
             while len(parts) > 1:
                 j = int(rng.integers(len(parts) - 1))
                 parts[j : j + 2] = [f"({rng.choice(network.vocab.outputs.words)} {parts[j]} {parts[j + 1]})"]
-            trees.append(parse(parts[0]))
-        return encoded(trees, network.vocab, "synthetic", "", 0).batch(np.arange(B))
+            trees.append(Encoded.of(parse(parts[0]), network.vocab))
+        return forest(trees)
 
 
 def read(path: TextPath, lower: bool, known: Labels | None = None) -> tuple[list[BinaryTree], int]:
@@ -352,7 +322,7 @@ def likeliest(network: Network, tree: BinaryTree) -> tuple[np.ndarray, np.ndarra
 def every_node(network: Network, tree: BinaryTree) -> tuple[np.ndarray, np.ndarray]:
     """Log-probability of every label at each node of a tree, (L + M, labels), and their places in a batch of it."""
     labels = [(node, network.vocab.outputs.words[0]) for node in range(tree.root + 1)]  # any: only the nodes count
-    batch = encoded([replace(tree, labels=labels)], network.vocab, "tree", "", 0).batch(np.array([0]))
+    batch = forest([Encoded.of(replace(tree, labels=labels), network.vocab)])
     return network.target_log_probs(batch), batch.labelled
 
 

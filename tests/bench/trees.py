@@ -49,7 +49,7 @@ class Ours(Work):
         from rnnlm.config import build
         from rnnlm.nn.models import Model
         from rnnlm.nn.network import Network
-        from rnnlm.tasks.trees import encoded
+        from rnnlm.tasks.trees import Encoded
         from rnnlm.text.trees import parse
         from rnnlm.text.vocab import SPECIALS, Labels, Vocabularies, Vocabulary
 
@@ -57,14 +57,16 @@ class Ours(Work):
         labels = Labels([str(i) for i in range(LABELS)], [1] * LABELS)
         self.vocab = Vocabularies(Vocabulary(words, [1] * len(words)), labels)
         self.parsed = [parse(line) for line in random_trees(640, 20)]
-        self.trees = encoded(self.parsed, self.vocab, "trees", "", 0)
+        self.trees = [Encoded.of(tree, self.vocab) for tree in self.parsed]
         model = build(Model, {"kind": "tree", "embedding": H, "compose": {"kind": self.kind, "size": H}})
         self.network = Network(model, self.vocab, np.float32, np.random.default_rng(1))
 
     def __call__(self):
+        from rnnlm.tasks.trees import forest
+
         nodes = 0
         for first in range(0, 640, 64):
-            batch = self.trees.batch(np.arange(first, first + 64))
+            batch = forest(self.trees[first : first + 64])
             self.network.loss_and_grad(batch, ())
             self.network.params.flat -= 0.01 * self.network.grads.flat
             nodes += len(batch.words) + len(batch.trees.left)

@@ -9,7 +9,7 @@ from rnnlm.nn.gradcheck import check_batch
 from rnnlm.nn.heads import Softmax
 from rnnlm.nn.models import Tree
 from rnnlm.nn.network import Network
-from rnnlm.tasks.trees import encoded
+from rnnlm.tasks.trees import Encoded, forest
 from rnnlm.text.trees import parse
 from rnnlm.text.vocab import Labels, Vocabularies, Vocabulary
 from tests.kinds import COMPOSITIONS, TREES, memory
@@ -25,8 +25,8 @@ FOREST = [
 ]
 
 
-def forest(lines=FOREST):
-    return encoded([parse(line) for line in lines], VOCAB, "trees", "0" * 64, 0)
+def batch_of(lines=FOREST):
+    return forest([Encoded.of(parse(line), VOCAB) for line in lines])
 
 
 def network(model, seed=1):
@@ -40,18 +40,18 @@ def network(model, seed=1):
 @pytest.mark.parametrize("chosen", [[0, 1, 2, 3, 4], [1], [3]])
 def test_gradient(name, chosen):
     net = network(TREES[name])
-    for check in check_batch(net, forest().batch(np.array(chosen)), (), elements=100):
+    for check in check_batch(net, batch_of([FOREST[i] for i in chosen]), (), elements=100):
         assert check.error < 1e-6, check
 
 
 @pytest.mark.parametrize("compose", COMPOSITIONS)
 def test_a_forest_is_its_trees(compose):
-    net, trees = network(Tree(COMPOSITIONS[compose], embedding=4)), forest()
-    together, _ = net.loss_and_grad(trees.batch(np.arange(5)), ())
+    net = network(Tree(COMPOSITIONS[compose], embedding=4))
+    together, _ = net.loss_and_grad(batch_of(), ())
     gradient = net.grads.flat * together.tokens
     nats, one_by_one = 0.0, np.zeros_like(gradient)
-    for i in range(5):
-        loss, _ = net.loss_and_grad(trees.batch(np.array([i])), ())
+    for line in FOREST:
+        loss, _ = net.loss_and_grad(batch_of([line]), ())
         nats += loss.nats
         one_by_one += net.grads.flat * loss.tokens
     assert together.nats == pytest.approx(nats, rel=1e-12)
@@ -67,7 +67,7 @@ def naive(p, tree, activation=np.tanh):
 
 
 def test_node_by_node():
-    net, trees = network(Tree(Recursive(size=4), embedding=4)), forest()
+    net = network(Tree(Recursive(size=4), embedding=4))
     nats = 0.0
     for line in FOREST:
         tree = parse(line)
@@ -75,7 +75,7 @@ def test_node_by_node():
         for node, label in tree.labels:
             o = net.params["head"]["c"] + net.params["head"]["V"] @ h[node]
             nats += np.log(np.exp(o).sum()) - o[int(label)]
-    assert net.loss(trees.batch(np.arange(5)), ())[0].nats == pytest.approx(nats, rel=1e-12)
+    assert net.loss(batch_of(), ())[0].nats == pytest.approx(nats, rel=1e-12)
 
 
 def test_a_chain_is_the_vanilla_network():
@@ -83,7 +83,7 @@ def test_a_chain_is_the_vanilla_network():
     words, H = ["so", "it", "works", "not", "so", "well"], 4
     net = network(Tree(Recursive(size=H), embedding=H))
     line = " ".join(f"({i % 3} {word}" for i, word in enumerate(words[:-1])) + f" {words[-1]}" + ")" * (len(words) - 1)
-    batch = forest([line]).batch(np.array([0]))
+    batch = batch_of([line])
     loss, _ = net.loss_and_grad(batch, ())
     g, p = net.grads, net.params
 
@@ -114,6 +114,6 @@ def test_a_chain_is_the_vanilla_network():
 def test_a_chain_of_ten_thousand_nodes():
     line = "(0 it " * 10_000 + "well" + ")" * 10_000
     net = network(Tree(TreeLSTM(size=3), embedding=2))
-    loss, _ = net.loss_and_grad(forest([line]).batch(np.array([0])), ())
+    loss, _ = net.loss_and_grad(batch_of([line]), ())
     assert loss.tokens == 10_000
     assert np.isfinite(net.grads.flat).all()
