@@ -14,7 +14,7 @@ from rnnlm.nn.gradcheck import synthetic_batch
 from rnnlm.nn.heads.loss import exp_mean
 from rnnlm.nn.network import Network
 from rnnlm.tasks.base import DEFAULT_K, Answer, Task, questions, sentence, targets_of, verdict
-from rnnlm.tasks.unrolled import Prediction, Side, Unrolled, chains, in_bits, known, likeliest, run
+from rnnlm.tasks.unrolled import Prediction, Side, Unrolled, chains, known, likeliest, run
 from rnnlm.text.corpus import encode
 from rnnlm.text.unknown import UnknownWords
 from rnnlm.text.vocab import BOS, EOS, OOV, SPECIALS, UNK, Vocabulary
@@ -101,17 +101,17 @@ class Blanks(Task, reading="blanks"):
         unknown.count([token for token in tokens if token != BLANK])
         ids = words.read(tokens)
         batch = BlankBatch(ids[:, None], np.array([len(ids)]), (~blank[:, None]).astype(np.float32))
-        nats, seen = run(network, batch)
+        bits, seen = run(network, batch)
         log_p = log_probs(network, ids)
         log_p[:, [BOS, EOS, UNK]] = -np.inf
         said = [
-            Prediction(likeliest(row, words.words, k), *((None, None) if hidden else (token, float(bits))))
-            for row, token, hidden, bits in zip(log_p, tokens, blank, in_bits(nats[:, 0]))
+            Prediction(likeliest(row, words.words, k), *((None, None) if hidden else (token, float(cost))))
+            for row, token, hidden, cost in zip(log_p, tokens, blank, bits[:, 0])
         ]
         read = [words.words[BOS], *tokens, words.words[EOS]]
         side = Side("", read, [True, *known(tokens, words), True], chains(seen, apart=2), [None, *said, None])
         loss = "-log p of each word from all others"
-        return Unrolled(example, loss, float(in_bits(nats).sum()), [side], unknown.note)
+        return Unrolled(example, loss, float(bits.sum()), [side], unknown.note)
 
     def sample(self, network, corpus, i, rng):
         ids, words = sentence(corpus, i), network.vocab

@@ -20,7 +20,7 @@ from rnnlm.nn.network import Network
 from rnnlm.nn.state import taken
 from rnnlm.nn.watch import Seen
 from rnnlm.tasks.base import Answer, Task, text_of
-from rnnlm.tasks.unrolled import Prediction, Side, chains, in_bits, known, likeliest
+from rnnlm.tasks.unrolled import Prediction, Side, chains, known, likeliest
 from rnnlm.text.vocab import BOS, EOS
 
 MAX_TOKENS = 200  # of an answer
@@ -153,15 +153,15 @@ class Decoding(Task):
         raise NotImplementedError
 
 
-def decoder_side(network: Network, batch: Any, tokens: list[str], nats: np.ndarray, seen: list[Seen], k: int) -> Side:
-    """The decoder, which reads `<s>` and a target: a batch of it, its words, and -log p of each and its end, (T, 1)."""
+def decoder_side(network: Network, batch: Any, tokens: list[str], bits: np.ndarray, seen: list[Seen], k: int) -> Side:
+    """The decoder, which reads `<s>` and a target: a batch of it, its words, and -log2 p of each and its end (T, 1)."""
     words = network.vocab.outputs
     log_p = network.target_log_probs(batch)[:, 0]
     log_p[:, BOS] = -np.inf
     came = [*tokens, words.words[EOS]]
     said = [
-        Prediction(likeliest(row, words.words, k), word, float(bits))
-        for row, word, bits in zip(log_p, came, in_bits(nats[:, 0]))
+        Prediction(likeliest(row, words.words, k), word, float(cost))
+        for row, word, cost in zip(log_p, came, bits[:, 0])
     ]
     own = [one for one in seen if one.path[0] == "decoder"]
     return Side("decoder", [words.words[BOS], *tokens], [True, *known(tokens, words)], chains(own), said, ahead=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -27,7 +28,7 @@ from rnnlm.tasks.base import (
     texts,
     verdict,
 )
-from rnnlm.tasks.unrolled import Prediction, Side, Unrolled, chains, in_bits, known, likeliest, run
+from rnnlm.tasks.unrolled import Prediction, Side, Unrolled, chains, known, likeliest, run
 from rnnlm.text.corpus import encode
 from rnnlm.text.unknown import UnknownWords
 from rnnlm.text.vocab import BOS, Labels, Vocabularies
@@ -114,11 +115,11 @@ class Labelled(Task, reading="labelled"):
         ids = words.read(tokens)
         log_p = np.concatenate(list(as_words_come(network, ids)))
         label = target_label(before, labels) if before else int(log_p[-1].argmax())
-        nats, seen = run(network, whole(ids, label))
+        bits, seen = run(network, whole(ids, label))
         name = labels.words[label]
-        said = [Prediction(likeliest(row, labels.words, k), name, float(in_bits(-row[label]))) for row in log_p]
+        said = [Prediction(likeliest(row, labels.words, k), name, float(-row[label] / math.log(2))) for row in log_p]
         side = Side("", [words.words[BOS], *tokens], [True, *known(tokens, words)], chains(seen), said)
-        return Unrolled(example, f"-log p of the label {name}", float(in_bits(nats).sum()), [side], unknown.note)
+        return Unrolled(example, f"-log p of the label {name}", float(bits.sum()), [side], unknown.note)
 
     def sample(self, network, corpus, i, rng):
         ids, labels = sentence(corpus, i), network.vocab.outputs.words

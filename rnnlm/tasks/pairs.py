@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from rnnlm.errors import UsageError
@@ -9,7 +11,7 @@ from rnnlm.files import keep
 from rnnlm.nn.gradcheck import synthetic_batch
 from rnnlm.tasks.base import Examples, build, questions, sentence, targets_of, text_of, verdict
 from rnnlm.tasks.decode import MAX_TOKENS, Decoding, decoder_side, greedy
-from rnnlm.tasks.unrolled import Side, Unrolled, chains, in_bits, known, run
+from rnnlm.tasks.unrolled import Side, Unrolled, chains, known, run
 from rnnlm.text.corpus import encode
 from rnnlm.text.unknown import UnknownWords
 from rnnlm.text.vocab import BOS, EOS, Vocabularies, Vocabulary
@@ -48,7 +50,7 @@ class Pairs(Decoding, reading="pairs"):
         for line in questions(text):
             unknown = UnknownWords(words)
             ids = words.read(unknown.split(line))
-            yield {"source": line}, source_batch(ids) if len(ids) else None, unknown.note
+            yield {"source": line}, pair_batch(ids) if len(ids) else None, unknown.note
 
     def unroll(self, network, example, k):
         """A source and its target, which stands behind a tab, or else is the answer: L = -log p of the target."""
@@ -60,21 +62,20 @@ class Pairs(Decoding, reading="pairs"):
             raise UsageError("a line without a source", "expected a source, or a source, a tab and its target")
         ids = inputs.read(tokens)
         if not tab:
-            answer = [outputs.words[i] for i in greedy(network, source_batch(ids), MAX_TOKENS)[0].ids]
-        targets = np.array([*outputs.read(answer), EOS], np.int32)[:, None]
-        batch = PairBatch(ids[:, None], None, shifted(targets, BOS), targets)
-        nats, seen = run(network, batch)
+            answer = [outputs.words[i] for i in greedy(network, pair_batch(ids), MAX_TOKENS)[0].ids]
+        batch = pair_batch(ids, outputs.read(answer))
+        bits, seen = run(network, batch)
         read = tokens[::-1] if network.model.reverse else tokens
         own = [one for one in seen if one.path[0] == "encoder"]
         encoder = Side("encoder", read, known(read, inputs), chains(own), [None] * len(read))
-        decoder = decoder_side(network, batch, answer, nats, seen, k)
+        decoder = decoder_side(network, batch, answer, bits, seen, k)
         loss = f"-log p of the {'target' if tab else 'answer'}"
         note = "\n".join(filter(None, [unknown.note, unknown_target.note]))
-        return Unrolled(example, loss, float(in_bits(nats).sum()), [encoder, decoder], note)
+        return Unrolled(example, loss, float(bits.sum()), [encoder, decoder], note)
 
     def sample(self, network, corpus, i, rng):
         source, true = sentence(corpus, i), sentence(corpus.other, i)
-        (found,) = greedy(network, source_batch(source), 2 * len(true) + 10)
+        (found,) = greedy(network, pair_batch(source), 2 * len(true) + 10)
         guess, answer = (text_of(network.vocab.outputs, ids) for ids in (found.ids, true))
         return f"{text_of(network.vocab.inputs, source)} -> {guess} {verdict(guess, answer)}"
 
@@ -85,7 +86,7 @@ class Pairs(Decoding, reading="pairs"):
         return PairBatch(source, lengths, target.inputs, target.targets, target.weights)
 
 
-def source_batch(ids: np.ndarray) -> PairBatch:
-    """Batch of one source, ids (n,), whose target is not known."""
-    nothing = np.full((1, 1), EOS, np.int32)
-    return PairBatch(ids[:, None], None, nothing, nothing)
+def pair_batch(source: np.ndarray, target: Sequence[int] | np.ndarray = ()) -> PairBatch:
+    """Batch of one source, ids (n,), and of the ids of its target, if it is known."""
+    targets = np.array([*target, EOS], np.int32)[:, None]
+    return PairBatch(source[:, None], None, shifted(targets, BOS), targets)

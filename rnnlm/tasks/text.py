@@ -9,7 +9,7 @@ from rnnlm.lm.sample import sample
 from rnnlm.nn.gradcheck import synthetic_batch
 from rnnlm.nn.watch import Watch
 from rnnlm.tasks.base import DEFAULT_K, Answer, Likely, Task, questions
-from rnnlm.tasks.unrolled import Prediction, Side, Unrolled, chains, in_bits, known, run
+from rnnlm.tasks.unrolled import Prediction, Side, Unrolled, chains, known, run
 from rnnlm.text import vocab, windows
 from rnnlm.text.corpus import encode
 from rnnlm.text.lines import lines
@@ -79,16 +79,14 @@ class Stream(Task, reading="stream"):
         scorer, words, unknown = NetworkScorer(network, self.stream), network.vocab, UnknownWords(network.vocab)
         tokens = unknown.split(example)
         batch = whole(scorer, tokens)
-        nats, seen = run(network, batch)
+        bits, seen = run(network, batch)
         likely = scorer.likeliest(tokens, min(k, len(words) - 1))
         came = [*tokens, words.words[EOS]]
-        said = [
-            Prediction([Likely(*one) for one in best], *then) for best, *then in zip(likely, came, in_bits(nats[:, 0]))
-        ]
+        said = [Prediction([Likely(*one) for one in best], *then) for best, *then in zip(likely, came, bits[:, 0])]
         side = Side(
             "", [words.words[scorer.start], *tokens], [True, *known(tokens, words)], chains(seen), said, ahead=True
         )
-        return Unrolled(example, "-log p of its words", float(in_bits(nats).sum()), [side], unknown.note)
+        return Unrolled(example, "-log p of its words", float(bits.sum()), [side], unknown.note)
 
     def read_through(self, network, path):
         """Side of each line; where lines are a stream, the state is carried from one to the next."""

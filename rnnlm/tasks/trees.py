@@ -19,7 +19,7 @@ from rnnlm.nn.compose.base import Structure
 from rnnlm.nn.network import Network
 from rnnlm.tasks.base import Answer, head, questions, verdict
 from rnnlm.tasks.labelled import Labelled, class_figures, class_report, target_label
-from rnnlm.tasks.unrolled import Prediction, Side, Unrolled, chains, in_bits, run
+from rnnlm.tasks.unrolled import Prediction, Side, Unrolled, chains, run
 from rnnlm.tasks.unrolled import known as in_vocabulary
 from rnnlm.tasks.unrolled import likeliest as best_of
 from rnnlm.text import trees as bracketed
@@ -242,10 +242,10 @@ class TreeLabels(Labelled, reading="trees"):
         for _, label in tree.labels:
             target_label(label, labels)
         log_p, places = every_node(network, tree)
-        nats, (seen,) = run(network, forest([Encoded.of(tree, network.vocab)]))
+        costs, (seen,) = run(network, forest([Encoded.of(tree, network.vocab)]))
         order, parents = preorder(tree)
         given, bits, brackets = [list[str]() for _ in order], np.zeros(len(order)), set(tree.nodes)
-        for (node, label), one in zip(tree.labels, in_bits(nats)):
+        for (node, label), one in zip(tree.labels, costs):
             given[node].append(label)
             bits[node] += one
 
@@ -259,7 +259,7 @@ class TreeLabels(Labelled, reading="trees"):
         words = [tree.words[node] if node < len(tree.words) else "" for node in order]
         known = [not word or in_vocabulary([word], unknown.vocab)[0] for word in words]
         side = Side("", words, known, [replace(batch, h=h, norms=norms, errors=errors)], said, parents=parents)
-        return Unrolled(example, "-log p of its labels", float(in_bits(nats).sum()), [side], unknown.note)
+        return Unrolled(example, "-log p of its labels", float(costs.sum()), [side], unknown.note)
 
     def read_through(self, network, path):
         raise UsageError("the nodes of a tree have no order in time", "show sentence draws a tree")

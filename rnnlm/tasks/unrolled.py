@@ -99,11 +99,11 @@ class Unrolled:
 
 
 def run(network: Network, batch: Any) -> tuple[np.ndarray, list[Seen]]:
-    """-log p of each target of a batch of one sequence, in nats, and what the cells have done in both passes."""
+    """-log2 p of each target of a batch of one sequence, and what the cells have done in both passes."""
     watch = Watch(network)
     nats, _, seen = watch.read(batch)
     watch.errors(batch)
-    return nats, seen
+    return nats / math.log(2), seen
 
 
 def chains(seen: Sequence[Seen], apart: int = 0) -> list[Chain]:
@@ -139,8 +139,3 @@ def likeliest(log_p: np.ndarray, words: Sequence[str], k: int) -> list[Likely]:
     """The k likeliest of K words or labels, from log p (K,)."""
     best = np.argsort(-log_p, kind="stable")[:k]
     return [Likely(words[i], float(np.exp(log_p[i]))) for i in best if log_p[i] > -np.inf]
-
-
-def in_bits(nats: np.ndarray) -> np.ndarray:
-    """Nats in bits."""
-    return nats / math.log(2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from rnnlm.files import is_stream, refuse_irregular
 from rnnlm.nn.gradcheck import synthetic_batch
 from rnnlm.tasks.base import Examples, sentence, targets_of, text_of, verdict
 from rnnlm.tasks.decode import MAX_TOKENS, Decoding, decoder_side, greedy
-from rnnlm.tasks.unrolled import Unrolled, in_bits, run
+from rnnlm.tasks.unrolled import Unrolled, run
 from rnnlm.text.corpus import digest_of, encode
 from rnnlm.text.lines import BLOCK, STDIN, TextPath, text_name
 from rnnlm.text.vocab import BOS, EOS
@@ -78,12 +79,11 @@ class Vectors(Decoding, reading="vectors"):
         """A vector and the answer to it: L = -log p of the answer."""
         name, vector = example
         found = greedy(network, vector_batch(vector), MAX_TOKENS)[0].ids
-        targets = np.array([*found, EOS], np.int32)[:, None]
-        batch = VectorBatch(vector[None], shifted(targets, BOS), targets)
-        nats, seen = run(network, batch)
+        batch = vector_batch(vector, found)
+        bits, seen = run(network, batch)
         answer = [network.vocab.words[i] for i in found]
-        side = decoder_side(network, batch, answer, nats, seen, k)
-        return Unrolled(name, "-log p of the answer", float(in_bits(nats).sum()), [side])
+        side = decoder_side(network, batch, answer, bits, seen, k)
+        return Unrolled(name, "-log p of the answer", float(bits.sum()), [side])
 
     def examples_in(self, network, path):
         """The rows of a matrix, or of the one that belongs to a text."""
@@ -101,10 +101,10 @@ class Vectors(Decoding, reading="vectors"):
         return VectorBatch(vectors, text.inputs, text.targets, text.weights)
 
 
-def vector_batch(vector: np.ndarray) -> VectorBatch:
-    """Batch of one vector (C,), whose sentence is not known."""
-    nothing = np.full((1, 1), EOS, np.int32)
-    return VectorBatch(vector[None], nothing, nothing)
+def vector_batch(vector: np.ndarray, sentence: Sequence[int] = ()) -> VectorBatch:
+    """Batch of one vector (C,), and of the ids of its sentence, if it is known."""
+    targets = np.array([*sentence, EOS], np.int32)[:, None]
+    return VectorBatch(vector[None], shifted(targets, BOS), targets)
 
 
 def combined(text: str, vectors: str) -> str:

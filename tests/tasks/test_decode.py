@@ -42,7 +42,7 @@ def log_p_of(network, batch, ids):
 
 def question(network):
     if isinstance(network.model, Seq2Seq):
-        return pairs.source_batch(np.array([5, 6, 7], np.int32))
+        return pairs.pair_batch(np.array([5, 6, 7], np.int32))
     return vectors.vector_batch(np.array([0.3, -0.2, 0.9, 0.1]))
 
 
@@ -80,7 +80,7 @@ def test_side_by_side_is_one_by_one():
     batch = synthetic_batch_for(network, T, np.random.default_rng(3))
     sources = [batch.source[:n, b] for b, n in enumerate(batch.lengths)]
     together = decode.greedy(network, batch, 20)
-    alone = [decode.greedy(network, pairs.source_batch(source), 20)[0] for source in sources]
+    alone = [decode.greedy(network, pairs.pair_batch(source), 20)[0] for source in sources]
     assert [one.ids for one in together] == [one.ids for one in alone]
     assert [one.log_p for one in together] == pytest.approx([one.log_p for one in alone], rel=1e-12)
     assert len({one.log_p for one in alone}) == 3
