@@ -93,14 +93,14 @@ class NetworkScorer(_Base):
             else:
                 yield from self._independent(block)
 
-    def likeliest(self, words: Sequence[str], k: int) -> Iterator[list[tuple[str, float]]]:
+    def likeliest(self, words: Sequence[str], k: int) -> Iterator[list[Likely]]:
         """The k most likely next words and their probabilities, before the first word and after each word.
 
         The most likely word comes first. `<s>` is never among them, since it follows nothing.
         """
         for row in self.distributions([words]):
             row[BOS] = -np.inf
-            yield [(self.vocab.words[i], float(np.exp(row[i]))) for i in largest(row, k)]
+            yield likeliest(row, self.vocab.words, k)
 
     def distributions(self, sentences: Iterable[Sequence[str]]) -> Iterator[np.ndarray]:
         """Log-probabilities of the whole vocabulary: see `rnnlm.lm.scorer.Scorer`."""
@@ -205,9 +205,21 @@ class NetworkWalk:
         return NetworkWalk(self._network, token(self._network.vocab, word), self._state, self._read + 1)
 
 
+class Likely(NamedTuple):
+    """A prediction and its probability."""
+
+    word: str
+    p: float
+
+
+def likeliest(log_p: np.ndarray, words: Sequence[str], k: int) -> list[Likely]:
+    """The k likeliest of K words or labels, from log p (K,), without those of probability zero."""
+    return [Likely(words[i], float(np.exp(log_p[i]))) for i in largest(log_p, k) if log_p[i] > -np.inf]
+
+
 def largest(values: np.ndarray, k: int) -> np.ndarray:
     """Places of the k largest of some values (n,), the largest first."""
-    best = np.argpartition(-values, min(k, len(values)) - 1)[:k]
+    best = np.sort(np.argpartition(-values, min(k, len(values)) - 1)[:k])
     return best[np.argsort(-values[best], kind="stable")]
 
 

@@ -32,13 +32,6 @@ DEFAULT_K = 5  # predictions shown
 RARE = 0.2  # data.rare_as_unk where nothing else teaches `<unk>`; 0.25 is usual, and 0.5 costs known words more
 
 
-class Likely(NamedTuple):
-    """A prediction and its probability."""
-
-    word: str
-    p: float
-
-
 class Answer(NamedTuple):
     """Prediction for one line of text: as a JSON object, and as lines, in which a list of rows is a table."""
 
@@ -85,9 +78,9 @@ class Task:
         """Vocabulary of the training text, without the `share` at its end that validates."""
         return chosen(self.counts(data, share), data)
 
-    def counts(self, data: Data, share: float | None) -> Counts:
-        """Counts of the training text, without the `share` at its end that validates."""
-        return vocab.count(texts(data, share, None), data.level, data.lower)
+    def counts(self, data: Data, share: float | None, column: int | None = None) -> Counts:
+        """Counts of the training text, or of one of its columns, without the `share` at its end that validates."""
+        return vocab.count(texts(data, share, column), data.level, data.lower)
 
     def load_vocabulary(self, content: bytes, name: str) -> Any:
         """Vocabulary from the bytes that its `to_bytes` wrote. Raises DataError."""
@@ -129,7 +122,7 @@ class Task:
 
     def notes(self, words: Any) -> list[str]:
         """Notes and warnings of what is odd about the vocabulary of a training text."""
-        inputs = getattr(words, "inputs", words)
+        inputs = words.inputs
         notes = white.note(inputs.words) if inputs.level == "word" else []
         if never := inputs.capitals:
             notes.append(
@@ -315,12 +308,6 @@ def texts(data: Data, share: float | None, column: int | None) -> Iterator[str]:
         left -= counts(line)
         if left == 0:
             return
-
-
-def build(data: Data, share: float | None, column: int | None) -> Vocabulary:
-    """Vocabulary of the lines that `texts` gives."""
-    counts = vocab.count(texts(data, share, column), data.level, data.lower)
-    return vocab.build(counts, data.max_size, data.min_count)
 
 
 def head(name: str, sentences: int, share: float) -> int:

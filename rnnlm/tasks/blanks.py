@@ -9,12 +9,13 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from rnnlm.errors import UsageError
+from rnnlm.lm.network import likeliest
 from rnnlm.lm.perplexity import rank
 from rnnlm.nn.gradcheck import synthetic_batch
 from rnnlm.nn.heads.loss import exp_mean
 from rnnlm.nn.network import Network
 from rnnlm.tasks.base import DEFAULT_K, Answer, Task, questions, sentence, targets_of, verdict
-from rnnlm.tasks.unrolled import Prediction, Side, Unrolled, chains, known, likeliest, run
+from rnnlm.tasks.unrolled import Prediction, Side, Unrolled, chains, known, run
 from rnnlm.text.corpus import encode
 from rnnlm.text.unknown import UnknownWords
 from rnnlm.text.vocab import BOS, EOS, OOV, SPECIALS, UNK, Vocabulary

@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 
 from rnnlm.errors import UsageError
+from rnnlm.lm.network import likeliest
 from rnnlm.lm.perplexity import rank
 from rnnlm.nn.heads.loss import exp_mean
 from rnnlm.nn.network import Network
 from rnnlm.nn.state import taken
 from rnnlm.nn.watch import Seen
 from rnnlm.tasks.base import Answer, Task, text_of
-from rnnlm.tasks.unrolled import Prediction, Side, chains, known, likeliest
+from rnnlm.tasks.unrolled import Prediction, Side, chains, known
 from rnnlm.text.vocab import BOS, EOS
 
 MAX_TOKENS = 200  # of an answer

@@ -11,6 +11,7 @@ import numpy as np
 
 from rnnlm.errors import DataError, UsageError
 from rnnlm.files import keep, shortened
+from rnnlm.lm.network import likeliest
 from rnnlm.nn.gradcheck import synthetic_batch
 from rnnlm.nn.heads.loss import exp_mean
 from rnnlm.nn.network import Network
@@ -19,7 +20,7 @@ from rnnlm.tasks.base import (
     Answer,
     Examples,
     Task,
-    build,
+    chosen,
     lines_of,
     questions,
     sentence,
@@ -28,7 +29,7 @@ from rnnlm.tasks.base import (
     texts,
     verdict,
 )
-from rnnlm.tasks.unrolled import Prediction, Side, Unrolled, chains, known, likeliest, run
+from rnnlm.tasks.unrolled import Prediction, Side, Unrolled, chains, known, run
 from rnnlm.text.corpus import encode
 from rnnlm.text.unknown import UnknownWords
 from rnnlm.text.vocab import BOS, Labels, Vocabularies
@@ -45,7 +46,8 @@ class Labelled(Task, reading="labelled"):
     outputs, unit, outcomes = Labels, "sentence", "labels"
 
     def vocabulary(self, data, share):
-        return Vocabularies(build(data, share, 1), Labels.count(label for label in texts(data, share, 0) if label))
+        labels = Labels.count(filter(None, texts(data, share, 0)))
+        return Vocabularies(chosen(self.counts(data, share, 1), data), labels)
 
     def encode(self, paths, words, data, model):
         """Sentences and labels. Raises DataError for a label that the training text lacks, too."""

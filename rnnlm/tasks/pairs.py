@@ -9,7 +9,7 @@ import numpy as np
 from rnnlm.errors import UsageError
 from rnnlm.files import keep
 from rnnlm.nn.gradcheck import synthetic_batch
-from rnnlm.tasks.base import Examples, build, questions, sentence, targets_of, text_of, verdict
+from rnnlm.tasks.base import Examples, chosen, questions, sentence, targets_of, text_of, verdict
 from rnnlm.tasks.decode import MAX_TOKENS, Decoding, decoder_side, greedy
 from rnnlm.tasks.unrolled import Side, Unrolled, chains, known, run
 from rnnlm.text.corpus import encode
@@ -25,7 +25,7 @@ class Pairs(Decoding, reading="pairs"):
     outputs, outcomes = Vocabulary, "target vocabulary"
 
     def vocabulary(self, data, share):
-        return Vocabularies(build(data, share, 0), build(data, share, 1))
+        return Vocabularies(*(chosen(self.counts(data, share, column), data) for column in (0, 1)))
 
     def encode(self, paths, words, data, model):
         for path in paths:

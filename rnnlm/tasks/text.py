@@ -8,7 +8,7 @@ from rnnlm.lm.network import NetworkScorer
 from rnnlm.lm.sample import sample
 from rnnlm.nn.gradcheck import synthetic_batch
 from rnnlm.nn.watch import Watch
-from rnnlm.tasks.base import DEFAULT_K, Answer, Likely, Task, questions
+from rnnlm.tasks.base import DEFAULT_K, Answer, Task, questions
 from rnnlm.tasks.unrolled import Prediction, Side, Unrolled, chains, known, run
 from rnnlm.text import vocab, windows
 from rnnlm.text.corpus import encode
@@ -31,7 +31,7 @@ class Stream(Task, reading="stream"):
                 "documents: blank_line: empty lines part documents, or are sentences: set blank_lines: false"
             )
 
-    def counts(self, data, share):
+    def counts(self, data, share, column=None):
         text = (line for path in data.train for line in lines(path))
         counts = vocab.count(text, data.level, data.lower, data.blank_lines)
         if share is not None:  # where to cut is known only in tokens: encode with every word, cut, count the head
@@ -67,8 +67,7 @@ class Stream(Task, reading="stream"):
         for line in questions(text):
             unknown = UnknownWords(words)
             tokens = unknown.split(line)
-            found = [[Likely(*one) for one in best] for best in scorer.likeliest(tokens, k)]
-            rows = list(zip([words.words[scorer.start], *tokens], found))
+            rows = list(zip([words.words[scorer.start], *tokens], scorer.likeliest(tokens, k)))
             facts = [{"after": word, "next": [one._asdict() for one in best]} for word, best in rows]
             yield Answer(
                 {"text": line, "predictions": facts}, [[[word, *best] for word, best in rows], ""], unknown.note
@@ -82,7 +81,7 @@ class Stream(Task, reading="stream"):
         bits, seen = run(network, batch)
         likely = scorer.likeliest(tokens, min(k, len(words) - 1))
         came = [*tokens, words.words[EOS]]
-        said = [Prediction([Likely(*one) for one in best], *then) for best, *then in zip(likely, came, bits[:, 0])]
+        said = [Prediction(*one) for one in zip(likely, came, bits[:, 0])]
         side = Side(
             "", [words.words[scorer.start], *tokens], [True, *known(tokens, words)], chains(seen), said, ahead=True
         )

@@ -15,13 +15,13 @@ import numpy as np
 
 from rnnlm.errors import DataError, UsageError
 from rnnlm.files import keep
+from rnnlm.lm.network import likeliest
 from rnnlm.nn.compose.base import Structure
 from rnnlm.nn.network import Network
-from rnnlm.tasks.base import Answer, head, questions, verdict
+from rnnlm.tasks.base import Answer, chosen, head, questions, verdict
 from rnnlm.tasks.labelled import Labelled, class_figures, class_report, target_label
 from rnnlm.tasks.unrolled import Prediction, Side, Unrolled, chains, run
 from rnnlm.tasks.unrolled import known as in_vocabulary
-from rnnlm.tasks.unrolled import likeliest as best_of
 from rnnlm.text import trees as bracketed
 from rnnlm.text import white
 from rnnlm.text.corpus import digest_of
@@ -30,7 +30,7 @@ from rnnlm.text.markers import Markers
 from rnnlm.text.names import joined
 from rnnlm.text.trees import BinaryTree, parse
 from rnnlm.text.unknown import UnknownWords
-from rnnlm.text.vocab import OOV, Counts, Labels, Vocabularies, build, readable
+from rnnlm.text.vocab import OOV, Counts, Labels, Vocabularies, readable
 from rnnlm.text.windows import Predictions, Rows
 
 
@@ -182,7 +182,7 @@ class TreeLabels(Labelled, reading="trees"):
         if not len(labels):
             raise DataError(f"{data.train[0]}: no tree has a label", "a tree looks like (3 (2 It) (2 works))")
         counts = Counts(Counter(word for tree in trees for word in tree.words), len(trees), 0, "word", data.lower)
-        return Vocabularies(build(counts, data.max_size, data.min_count), labels)
+        return Vocabularies(chosen(counts, data), labels)
 
     def encode(self, paths, words, data, model):
         for path in paths:
@@ -228,10 +228,11 @@ class TreeLabels(Labelled, reading="trees"):
         for number, line in enumerate(questions(text), 1):
             if not white.strip(line):
                 continue
-            labels, p = likeliest(network, parse(line, "text", number))
-            names = [network.vocab.outputs.words[i] for i in labels]
+            tree = parse(line, "text", number)
+            log_p = every_node(network, tree)[0][tree.nodes]  # of every bracket, in the order in which they open
+            names = [network.vocab.outputs.words[i] for i in log_p.argmax(axis=1)]
             written = bracketed.labelled(line, names)
-            facts = {"text": line, "tree": written, "label": names[0], "p": float(p[0])}
+            facts = {"text": line, "tree": written, "label": names[0], "p": float(np.exp(log_p[0].max()))}
             yield Answer(facts, [written])
 
     def unroll(self, network, example, k):
@@ -250,7 +251,7 @@ class TreeLabels(Labelled, reading="trees"):
             bits[node] += one
 
         def said_of(node):
-            likely = best_of(log_p[node], labels.words, k)
+            likely = likeliest(log_p[node], labels.words, k)
             return Prediction(likely, " ".join(given[node]), float(bits[node])) if given[node] else Prediction(likely)
 
         said = [said_of(node) if node in brackets else None for node in order]
@@ -311,12 +312,6 @@ def read(path: TextPath, lower: bool, known: Labels | None = None) -> tuple[list
     if not trees:
         raise DataError(f"{name}: no trees ({blank} empty lines)", "a tree is a line like (3 (2 It) (2 works))")
     return trees, blank
-
-
-def likeliest(network: Network, tree: BinaryTree) -> tuple[np.ndarray, np.ndarray]:
-    """The likeliest label of every bracket of a tree, in the order in which they open, and its probability."""
-    log_p = every_node(network, tree)[0][tree.nodes]
-    return log_p.argmax(axis=1), np.exp(log_p.max(axis=1))
 
 
 def every_node(network: Network, tree: BinaryTree) -> tuple[np.ndarray, np.ndarray]:

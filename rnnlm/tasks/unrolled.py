@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from rnnlm.lm.network import Likely
 from rnnlm.nn.network import Network
 from rnnlm.nn.watch import Seen, Watch
-from rnnlm.tasks.base import Likely
 from rnnlm.text.vocab import Vocabulary
 
 
@@ -133,9 +133,3 @@ def chains(seen: Sequence[Seen], apart: int = 0) -> list[Chain]:
 def known(words: Iterable[str], vocab: Vocabulary) -> list[bool]:
     """Whether a vocabulary has each of the words of a text."""
     return [word in vocab.index for word in words]
-
-
-def likeliest(log_p: np.ndarray, words: Sequence[str], k: int) -> list[Likely]:
-    """The k likeliest of K words or labels, from log p (K,)."""
-    best = np.argsort(-log_p, kind="stable")[:k]
-    return [Likely(words[i], float(np.exp(log_p[i]))) for i in best if log_p[i] > -np.inf]

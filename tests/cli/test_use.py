@@ -15,9 +15,8 @@ import numpy as np
 import pytest
 
 from rnnlm.cli.predict import lines_of
-from rnnlm.lm.network import NetworkScorer
+from rnnlm.lm.network import Likely, NetworkScorer
 from rnnlm.loading import load_model
-from rnnlm.tasks.base import Likely
 from rnnlm.training import checkpoint
 from rnnlm.training.run import Run
 from tests.cli.refused import assert_refused
