@@ -411,10 +411,6 @@ class Vocabularies:
             Vocabulary.from_bytes(first, f"{name} of the inputs"), outputs.from_bytes(second, f"{name} of the outputs")
         )
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write both to a file, whole or not at all. Raises DataError when it cannot be written."""
-        write_whole(path, self.to_bytes())
-
 
 def _kind(level: str, lower: bool) -> str:
     return f"level={level}{' lower' if lower else ''}"

@@ -17,6 +17,7 @@ import threading
 import time
 from array import array
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from rnnlm.errors import DataError, NumericalError, RnnlmError, UsageError
@@ -91,6 +92,11 @@ class Processes(Ranks):
     def _do(self, job: Callable[[], Any]) -> Any:
         return self._wait(self._begin(job))
 
+    def _do_patiently(self, job: Callable[..., Any], *args: Any) -> Any:
+        """Do a job once all ranks have come to it."""
+        self._do(self._meet)
+        return self._do(lambda: job(*args))
+
     def _meet(self) -> None:
         """Wait for all ranks without keeping a core busy, as MPI's own waiting does: one of them may work for long."""
         request = self._world.Ibarrier()
@@ -157,12 +163,7 @@ class Processes(Ranks):
                 result = work()
             except RnnlmError as error:
                 failure = _parts(error)
-
-        def tell():
-            self._meet()
-            return self._broadcast((result, failure))
-
-        result, failure = self._do(tell)
+        result, failure = self._do_patiently(self._broadcast, (result, failure))
         if failure:
             raise _error(*failure)
         return result
@@ -187,12 +188,8 @@ class Processes(Ranks):
                     found += work(item)
             except RnnlmError as error:
                 failure = _parts(error)
-
-            def tell(found=found, failure=failure):
-                self._meet()
-                return self._world.gather(found), self._world.allgather(failure)
-
-            each, failures = self._do(tell)
+            failures = self._do_patiently(self._world.allgather, failure)
+            each = self._do(partial(self._world.gather, found))
             first = next((rank for rank, one in enumerate(failures) if one), self.size)
             for results in (each or [])[:first]:
                 yield from results
@@ -244,14 +241,8 @@ class Processes(Ranks):
             yield
         except RnnlmError as found:
             error = found
-
         failure = error and (self.name, *_parts(error))
-
-        def tell():
-            self._meet()
-            return self._world.allgather(failure)
-
-        failed = [one for one in self._do(tell) if one]
+        failed = list(filter(None, self._do_patiently(self._world.allgather, failure)))
         if failed:
             name, message, hint, status = failed[0]
             every = len(failed) == self.size and len({one[1] for one in failed}) == 1

@@ -145,7 +145,7 @@ class Run:
         env = json.dumps(environment() | ranks | shares | fingerprints(experiment), indent=1) + "\n"
         write_whole(self.path / "config.yaml", config.dump(experiment.config).encode())
         write_whole(self.path / "env.json", env.encode())
-        experiment.vocab.save(self.path / "vocab.txt")
+        write_whole(self.path / "vocab.txt", experiment.vocab.to_bytes())
         self.append("command.txt", shlex.join(["rnnlm", *command]))
 
     def log(self, record: dict[str, Any]) -> None:
@@ -273,7 +273,7 @@ class Run:
         note_rate(experiment, saved)
         if experiment.trainer.progress.history:
             try:
-                self.ranks.at_first(self._check_best)
+                self.ranks.at_first(lambda: bool(checkpoint.load(self.best)))  # True is sent, not the weights
             except DataError as error:
                 self.save_best(experiment)
                 warnings.append(f"{error.message}; replaced by the last checkpoint")
@@ -293,10 +293,6 @@ class Run:
                 f"{file}: not a checkpoint of this configuration, or a damaged one", checkpoint.HINT
             ) from None
         return saved
-
-    def _check_best(self) -> None:
-        """Raise DataError unless the best model can be read."""
-        checkpoint.load(self.best)
 
     def _load(self, file: Path) -> Checkpoint:
         """Read a checkpoint: rank 0 does, and sends it to the others."""
