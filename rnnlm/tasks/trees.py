@@ -21,7 +21,6 @@ from rnnlm.nn.network import Network
 from rnnlm.tasks.base import Answer, chosen, head, questions, verdict
 from rnnlm.tasks.labelled import Labelled, class_figures, class_report, target_label
 from rnnlm.tasks.unrolled import Prediction, Side, Unrolled, chains, run
-from rnnlm.tasks.unrolled import known as in_vocabulary
 from rnnlm.text import trees as bracketed
 from rnnlm.text import white
 from rnnlm.text.corpus import digest_of
@@ -258,7 +257,7 @@ class TreeLabels(Labelled, reading="trees"):
         (batch,) = chains([seen])  # in the order of the batch
         h, norms, errors = (array[places[order]] for array in (batch.h, batch.norms, batch.errors))
         words = [tree.words[node] if node < len(tree.words) else "" for node in order]
-        known = [not word or in_vocabulary([word], unknown.vocab)[0] for word in words]
+        known = [not word or word in unknown.vocab.index for word in words]
         side = Side("", words, known, [replace(batch, h=h, norms=norms, errors=errors)], said, parents=parents)
         return Unrolled(example, "-log p of its labels", float(costs.sum()), [side], unknown.note)
 

@@ -6,7 +6,9 @@ import contextlib
 import fcntl
 import json
 import os
+import platform
 import shlex
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
@@ -15,13 +17,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from rnnlm import __version__, config
 from rnnlm.errors import DataError, UsageError
 from rnnlm.files import OF_A_RUN, write_whole
 from rnnlm.nn.heads.loss import figure, finite
+from rnnlm.nn.threads import threads
 from rnnlm.training import checkpoint, progress
 from rnnlm.training.checkpoint import Checkpoint, load_weights, read_figures
-from rnnlm.training.environment import environment
 from rnnlm.training.progress import Diverged, Divergence, Stretch
 from rnnlm.training.ranks import ALONE, Ranks
 from rnnlm.training.resume import Experiment, compare, fingerprints, note_rate
@@ -353,3 +357,22 @@ def update_record(trainer: Trainer, speed: float) -> dict[str, Any]:
         "tokens_per_second": round(speed), "seconds": round(now.seconds, 2),
         "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }  # fmt: skip
+
+
+def environment() -> dict[str, Any]:
+    """Versions and machine. Speed and the last digits of a result depend on them, besides the configuration."""
+    blas = getattr(np.__config__, "CONFIG", {}).get("Build Dependencies", {}).get("blas", {})
+    return {
+        "rnnlm": __version__, "python": platform.python_version(), "numpy": np.__version__,
+        "blas": f"{blas.get('name')} {blas.get('version')}", "machine": platform.machine(), "system": sys.platform,
+        "processor": _processor(), "cores": os.cpu_count(), "threads": threads(),
+    }  # fmt: skip
+
+
+def _processor() -> str:
+    """The processor's name: kernels of the BLAS are chosen by it."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or "unknown"

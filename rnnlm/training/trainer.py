@@ -99,8 +99,9 @@ class Trainer:
         progress.step += 1
         t = progress.step - progress.restart
         self.optimizer.step(params.trainable, grad, lr, t, factor, params.matrices, **self.slots)
-        if self.mean is not None:
-            self._average(self.mean)
+        if self.mean is not None and (progress.averaged or self.mean.rule.begins(self.done, progress.history)):
+            progress.averaged += 1
+            self.mean.update(params.trainable, progress.averaged)
         update = Update(loss, norm, clipped, lr)
         progress.count(update, len(self.reading))
         return update
@@ -163,13 +164,6 @@ class Trainer:
         if self.mean is None or not self.progress.averaged:
             return contextlib.nullcontext()
         return self.mean.in_place_of(self.network.params.trainable)
-
-    def _average(self, mean: Mean) -> None:
-        """Take the weights into their mean, if it has begun."""
-        progress = self.progress
-        if progress.averaged or mean.rule.begins(self.done, progress.history):
-            progress.averaged += 1
-            mean.update(self.network.params.trainable, progress.averaged)
 
     @property
     def finished(self) -> bool:

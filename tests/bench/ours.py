@@ -23,7 +23,7 @@ from rnnlm.nn.models.folded import Folded
 from rnnlm.nn.parallel import product
 from rnnlm.training.optim import SGD, Adam
 from rnnlm.nn.params import Parameters
-from rnnlm.training.environment import environment
+from rnnlm.training.run import environment
 from rnnlm.lm.sample import sample
 from rnnlm.training.schedule import Constant
 from rnnlm.lm.network import NetworkScorer
