@@ -12,7 +12,6 @@ from rnnlm.lm.scorer import Scorer
 from rnnlm.loading import EVERY_MODEL, load_model
 from rnnlm.show.curves import courses
 from rnnlm.show.facts import describe
-from rnnlm.show.sentence import unrolled
 from rnnlm.show.surprise import Surprise, surprise
 from rnnlm.show.units import Reading, readings
 from rnnlm.tasks.unrolled import Unrolled
@@ -55,7 +54,7 @@ class Source:
         """The network unrolled over the sentence that was named, or over a short one of the text."""
         task, network = self.loaded.task, self.loaded.network
         if self.sentence is not None:
-            return next(unrolled(self.loaded, self.sentence, k))
+            return task.unroll(network, next(task.examples(network, self.sentence)), k)
         paths, first, _ = self._chosen
         every = chain.from_iterable(task.examples_in(network, path) for path in paths)
         return task.unroll(network, min(islice(every, first, first + SENTENCES), key=self._unfit), k)

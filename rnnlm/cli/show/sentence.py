@@ -39,15 +39,20 @@ def command(model, text, k, line, plot, as_json):
     """
     pyplot = pyplot_for(plot) if plot else None
     from rnnlm.loading import EVERY_MODEL, load_model
-    from rnnlm.show.sentence import unrolled
 
-    drawn = None
-    for one in unrolled(load_model(model, EVERY_MODEL), text, k, line):
+    loaded, drawn, number = load_model(model, EVERY_MODEL), None, 0
+    for number, example in enumerate(loaded.task.examples(loaded.network, text), 1):
+        if line not in (None, number):
+            continue
         if pyplot and drawn:
             raise UsageError("--plot: TEXT has several lines, a picture has one", "choose one with --line N")
-        drawn = one
-        tell(one.note)
-        show(in_json(one, DECIMALS) if as_json else report(one, terminal_width() or PIPED, coloured()))
+        drawn = loaded.task.unroll(loaded.network, example, k)
+        tell(drawn.note)
+        show(in_json(drawn, DECIMALS) if as_json else report(drawn, terminal_width() or PIPED, coloured()))
+        if line == number:
+            break
+    if line is not None and line > number:
+        raise UsageError(f"--line {line}: the text has {number} lines", "the first line has number 1")
     if pyplot and drawn:
         from rnnlm.cli.show.diagram import draw
 
