@@ -100,8 +100,8 @@ def nearest(source: Source) -> dict[str, Any]:
     Of some in a table, of more as the script reads them: (number, cosine in %) for each word.
     """
     vectors = WordVectors.of(source.loaded)
-    order = np.argsort(-vectors.counts, kind="stable")
-    chosen = [int(i) for i in order if vectors.words[i] not in SPECIALS][:SEARCHED]
+    order = np.argsort(-vectors.vocab.counts, kind="stable")
+    chosen = [int(i) for i in order if vectors.vocab.words[i] not in SPECIALS][:SEARCHED]
     rows, k = vectors.rows[chosen].astype(np.float32), min(NEAREST, len(chosen) - 1)
     if k < 1:
         raise DataError("the vocabulary has fewer than two words", "train on a longer text")
@@ -110,7 +110,7 @@ def nearest(source: Source) -> dict[str, Any]:
         for cosines in rows[first : first + AT_ONCE] @ rows.T:
             cosines[len(near)] = -np.inf
             near.append([[int(j), round(100 * float(cosines[j]))] for j in largest(cosines, k)])
-    words = [cut(vectors.words[i]) for i in chosen]
+    words = [cut(vectors.vocab.words[i]) for i in chosen]
     table = [(word, [words[j] for j, _ in others]) for word, others in zip(words[:SHOWN], near)]
     return {
         "matrix": vectors.name, "table": table, "searched": len(words), "neighbours": {"words": words, "near": near},

@@ -15,7 +15,7 @@ from rnnlm.compat.export import word_vectors
 from rnnlm.errors import UsageError
 from rnnlm.files import shortened
 from rnnlm.loading import Loaded
-from rnnlm.text.vocab import BOS, SPECIALS
+from rnnlm.text.vocab import BOS, SPECIALS, Vocabulary
 
 
 @dataclass(frozen=True)
@@ -55,18 +55,14 @@ class WordVectors:
 
     model  the file
     name   of the matrix, such as E or cell.U
-    words  K strings, by row; counts: how often each occurs in the training text
+    vocab  the K words, by row; or labels
     rows   (K, D) vectors of length 1 (0 where all numbers are 0), so that a product of two is their cosine
-    level  word or char; lower: whether words are lowercased
     """
 
     model: str
     name: str
-    words: list[str]
-    counts: np.ndarray
+    vocab: Vocabulary
     rows: np.ndarray
-    level: str = "word"
-    lower: bool = False
 
     @classmethod
     def of(cls, loaded: Loaded, name: str | None = None) -> WordVectors:
@@ -77,17 +73,18 @@ class WordVectors:
         name, vocab, array = word_vectors(loaded, name, usual=("E", "U"))
         rows = array.astype(np.float64)
         rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-300)
-        return cls(str(loaded.path), name, vocab.words, vocab.counts, rows, vocab.level, getattr(vocab, "lower", False))
+        return cls(str(loaded.path), name, vocab, rows)
 
     def row(self, word: str) -> int:
         """Number of a word's row. Raises UsageError, with words that may be meant, for one that has none."""
-        word = word.lower() if self.lower else word
-        if word in self.words:
-            return self.words.index(word)
-        close = difflib.get_close_matches(word[:100], self.words, n=3, cutoff=0.7)
+        vocab = self.vocab
+        word = word.lower() if getattr(vocab, "lower", False) else word
+        if word in vocab.words:
+            return vocab.words.index(word)
+        close = difflib.get_close_matches(word[:100], vocab.words, n=3, cutoff=0.7)
         meant = f"; did you mean {' or '.join(map(shortened, close))}?" if close else ""
-        unit = "character" if self.level == "char" else "word"
-        if self.level == "char" and len(word) > 1:
+        unit = "character" if vocab.level == "char" else "word"
+        if vocab.level == "char" and len(word) > 1:
             raise UsageError(f"{shortened(word)}: the model knows characters, not words", "name one character")
         raise UsageError(
             f"{shortened(word)} is no {unit} of the vocabulary of {self.model}{meant}",
@@ -96,18 +93,19 @@ class WordVectors:
 
     def nearest(self, word: str, k: int = 10) -> Nearest:
         """The k words whose vectors have the largest cosine with that of a word; `<s>` is none of them."""
-        i = self.row(word)
+        vocab, i = self.vocab, self.row(word)
         cosine = self.rows @ self.rows[i]
-        order = [j for j in np.argsort(-cosine, kind="stable") if j != i and self.words[j] != SPECIALS[BOS]][:k]
-        found = [Neighbour(self.words[j], float(cosine[j]), int(self.counts[j])) for j in order]
-        return Nearest(self.words[i], int(self.counts[i]), found)
+        order = [j for j in np.argsort(-cosine, kind="stable") if j != i and vocab.words[j] != SPECIALS[BOS]][:k]
+        found = [Neighbour(vocab.words[j], float(cosine[j]), int(vocab.counts[j])) for j in order]
+        return Nearest(vocab.words[i], int(vocab.counts[i]), found)
 
     def map(self, n: int = 100, also: Sequence[str] = ()) -> Map:
         """Map of the n most frequent words, `<s>` left out, and of some others: principal components of their vectors.
 
         X = rows - mean = A diag(s) B^T (singular values); the words are at the first two columns of A diag(s).
         """
-        order = [int(i) for i in np.argsort(-self.counts, kind="stable") if self.words[i] != SPECIALS[BOS]][:n]
+        vocab = self.vocab
+        order = [int(i) for i in np.argsort(-vocab.counts, kind="stable") if vocab.words[i] != SPECIALS[BOS]][:n]
         chosen = list(dict.fromkeys([*order, *map(self.row, also)]))
         X = self.rows[chosen] - self.rows[chosen].mean(axis=0)
         A, s, B = np.linalg.svd(X, full_matrices=False)
@@ -115,4 +113,4 @@ class WordVectors:
         signs = [np.sign(b[np.argmax(abs(b))]) or 1 for b in B[:2]] + [1, 1]  # else the same map might come mirrored
         x, y = (A[:, j] * s[j] * signs[j] for j in range(2))
         share = s**2 / max((s**2).sum(), 1e-300)
-        return Map([self.words[i] for i in chosen], x.tolist(), y.tolist(), (float(share[0]), float(share[1])))
+        return Map([vocab.words[i] for i in chosen], x.tolist(), y.tolist(), (float(share[0]), float(share[1])))

@@ -1,5 +1,7 @@
 """Nearest words, and the map of words."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -11,7 +13,8 @@ from rnnlm.show.words import WordVectors
 def vectors(rows, words=("<s>", "</s>", "<unk>", "cat", "dog", "bird"), counts=(0, 5, 1, 9, 7, 8), **kind):
     rows = np.array(rows, float)
     lengths = np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-300)
-    return WordVectors("model", "E", list(words), np.array(counts), rows / lengths, **kind)
+    vocab = SimpleNamespace(words=list(words), counts=np.array(counts), **{"level": "word", "lower": False, **kind})
+    return WordVectors("model", "E", vocab, rows / lengths)
 
 
 def test_nearest_by_cosine_whatever_the_lengths():
