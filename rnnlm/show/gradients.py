@@ -14,7 +14,6 @@ import numpy as np
 from rnnlm.errors import DataError
 from rnnlm.nn.cells import Cell, Vanilla
 from rnnlm.nn.network import Network
-from rnnlm.nn.params import Parameters
 from rnnlm.nn.state import State, arrays, joined
 from rnnlm.text.windows import Batch
 
@@ -43,10 +42,11 @@ class Fading:
         return np.quantile(self.whole / self.whole[0], [0.25, 0.5, 0.75], axis=1).T
 
 
-def sent_back(cell: Cell, p: Any, x: np.ndarray, state: State, dy: np.ndarray) -> State:
+def sent_back(cell: Cell, p: Any, g: Any, x: np.ndarray, state: State, dy: np.ndarray) -> State:
     """Gradient of the error of the last output by the first state, for windows x (k, B) or (k, B, D), k >= 1.
 
-    dy (B, n_out) is the error of that output, dL/dy. p holds parameters in float64; no masks are drawn.
+    dy (B, n_out) is the error of that output, dL/dy. p holds parameters in float64, and g takes their gradient, which
+    is of no interest here; no masks are drawn.
     """
     T, B = x.shape[:2]
     n_in = x.shape[2] if x.ndim == 3 else None
@@ -54,16 +54,14 @@ def sent_back(cell: Cell, p: Any, x: np.ndarray, state: State, dy: np.ndarray) -
     y, _ = cell.forward(p, x, state, work)
     errors = np.zeros(y.shape)
     errors[-1] = dy
-    # A cell adds to the gradient of its parameters and of its inputs, in which nobody here is interested.
-    g = Parameters(cell.specs(n_in or _width(p)), np.float64)
     return cell.backward(p, g, errors, None, work, None if n_in is None else np.empty(x.shape))
 
 
-def fading(cell: Cell, p: Any, x: np.ndarray, dy: np.ndarray, lags: int, positions: int = 64) -> Fading:
+def fading(cell: Cell, p: Any, g: Any, x: np.ndarray, dy: np.ndarray, lags: int, positions: int = 64) -> Fading:
     """Norms of the errors of up to `positions` outputs of a sequence, spread over it evenly, at lags 0 ... `lags`.
 
-    x: ids (T,) or vectors (T, D). dy (T, n_out): error of each output by itself, dL_t/dy_t. The sequence starts from
-    the initial state. Raises DataError for a sequence of at most `lags` steps.
+    p, g: as for `sent_back`. x: ids (T,) or vectors (T, D). dy (T, n_out): error of each output by itself, dL_t/dy_t.
+    The sequence starts from the initial state. Raises DataError for a sequence of at most `lags` steps.
     """
     T = len(x)
     if lags >= T:
@@ -75,7 +73,7 @@ def fading(cell: Cell, p: Any, x: np.ndarray, dy: np.ndarray, lags: int, positio
     whole, hidden = [first], [first]
     for k in range(1, lags + 1):
         windows = np.stack([x[t - k + 1 : t + 1] for t in chosen], axis=1)
-        ds = sent_back(cell, p, windows, joined([states[t - k + 1] for t in chosen]), dy[chosen])
+        ds = sent_back(cell, p, g, windows, joined([states[t - k + 1] for t in chosen]), dy[chosen])
         whole.append(np.sqrt(sum((np.square(part).sum(axis=1) for part in arrays(ds)), np.zeros(len(chosen)))))
         if ds and isinstance(ds[0], np.ndarray):
             hidden.append(np.linalg.norm(ds[0], axis=1))
@@ -94,7 +92,7 @@ def of_network(network: Network, ids: np.ndarray, start: int, lags: int, positio
     work, scale = double._work(*inputs.shape), np.ones(targets.shape)
     dy = model._output.backward(double.p, double.model.tie(double.grads), scale, work.output)[:, 0].copy()
     x = inputs[:, 0] if model.embedding is None else double.p["E"][inputs[:, 0]]
-    return fading(model.cell, double.p["cell"], x, dy, lags, positions)
+    return fading(model.cell, double.p["cell"], double.grads["cell"], x, dy, lags, positions)
 
 
 def _states(cell: Cell, p: Any, x: np.ndarray) -> list[State]:
@@ -115,10 +113,3 @@ def _matrix(cell: Cell, p: Any, lags: int) -> tuple[Any, Any, Any]:
     eigenvalues = np.linalg.eigvals(p["W"])
     factor = cell.zoneout + (1 - cell.zoneout) * singular[0] * STEEPEST[cell.activation]
     return factor ** np.arange(lags + 1), singular, eigenvalues[np.argsort(-np.abs(eigenvalues), kind="stable")]
-
-
-def _width(p: Any) -> int:
-    """Width of the inputs of a cell that is made of cells: that of the first one with input weights."""
-    while "U" not in p:
-        p = p[next(iter(p))]
-    return len(p["U"])

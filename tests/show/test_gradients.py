@@ -29,7 +29,7 @@ def test_equals_the_numerical_derivative(name, ids):
         work = cell.workspace_for(None if ids else D, k, B, lambda *shape: np.empty(shape))
         return float((cell.forward(p, x, state, work)[0][-1] * dy).sum())
 
-    found = list(arrays(sent_back(cell, p, x, state, dy)))
+    found = list(arrays(sent_back(cell, p, p.zeros_like(), x, state, dy)))
     assert len(found) == len(list(arrays(state)))
     for array, gradient in zip(arrays(state), found):
         for index in np.ndindex(array.shape):
@@ -47,7 +47,7 @@ def faded(cell, lags=LAGS, scale=0.5):
     rng = np.random.default_rng(4)
     p = Parameters(cell.specs(5), np.float64, rng)
     x, dy = scale * rng.standard_normal((60, 5)), rng.standard_normal((60, cell.n_out))
-    return fading(cell, p, x, dy, lags)
+    return fading(cell, p, p.zeros_like(), x, dy, lags)
 
 
 @pytest.mark.parametrize("q", [0.5, 1.0, 1.3])
