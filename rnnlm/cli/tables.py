@@ -8,9 +8,9 @@ import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate, takewhile, zip_longest
-from typing import Any, TypeVar
+from typing import Any
 
-Item = TypeVar("Item")
+Token = tuple[str, str, Any]  # a text, a figure below it, and what decides its colour
 NARROW = 16  # cells of the terminal; columns are not made narrower than this
 LARGE = 1e7  # from here on numbers have an exponent
 NAMES = {" ": "<space>", "\t": "<tab>", "\u3000": "<wide space>"}
@@ -101,21 +101,26 @@ def wrap(text: str, limit: int) -> list[str]:
     return [*parts, text]
 
 
-def in_rows(items: Iterable[Item], cells: Callable[[Item], int], gap: int, limit: int) -> Iterator[list[Item]]:
-    """Items in rows of at most `limit` cells, with gaps between them; cells(item): how wide it is."""
-    row: list[Item] = []
+def in_rows(tokens: Iterable[Token], gap: int, limit: int) -> Iterator[list[Token]]:
+    """Tokens in rows of at most `limit` cells, with gaps between them: (text, figure below it, anything else)."""
+    row: list[Token] = []
     used = 0
-    for item in items:
-        if row and used + cells(item) > limit:
+    for token in tokens:
+        wide = max(map(width, token[:2]))
+        if row and used + wide > limit:
             yield row
             row, used = [], 0
-        row.append(item)
-        used += cells(item) + gap
-    yield row
+        row.append(token)
+        used += wide + gap
+    if row:
+        yield row
 
 
-def with_figures(texts: Sequence[str], figures: Sequence[str], gap: int) -> list[str]:
-    """Two lines: texts, and the figure of each one below it."""
+def annotated(row: Iterable[Token], gap: int, paint: Callable[[str, Any], str] | None) -> list[str]:
+    """Lines of a row of tokens: paint(text, anything else) of each, or without `paint` their figures below them."""
+    texts, figures, others = zip(*row)
+    if paint:
+        return [(" " * gap).join(map(paint, texts, others))]
     widths = [max(map(width, pair)) for pair in zip(texts, figures)]
     return [line(texts, widths, "l", gap), line(figures, widths, "l", gap)]
 

@@ -7,7 +7,7 @@ import click
 from rnnlm.cli.options import independent_option, model_argument, own_text
 from rnnlm.cli.output import in_json, show
 from rnnlm.cli.show.plot import plot_option, pyplot_for, save
-from rnnlm.cli.tables import coloured, cut, decimal, in_rows, table, terminal_width, visible, width, with_figures
+from rnnlm.cli.tables import annotated, coloured, cut, decimal, in_rows, table, terminal_width, visible
 from rnnlm.text.lines import lines, text_name
 
 WIDE = 80  # where there is no terminal
@@ -101,13 +101,9 @@ def written(sentence, level, limit, colours):
     gap = int(level == "word")
     letters = (word if word == " " else cut(word, LONGEST) for word in sentence.words)  # a blank stays one
     tokens = [(text, figure_of(bits, level), bits) for text, bits in zip(letters, sentence.bits)]
-    rows = list(in_rows(tokens, lambda token: max(map(width, token[:2])), gap, limit))
+    rows = list(in_rows(tokens, gap, limit))
     for row in rows[:ROWS]:
-        texts, figures, bits = zip(*row)
-        if colours:
-            yield (" " * gap).join(map(painted, texts, bits))
-        else:
-            yield from with_figures(texts, figures, gap)
+        yield from annotated(row, gap, painted if colours else None)
     if left := sum(map(len, rows[ROWS:])):
         yield f"... {left:,} more in this sentence"
 

@@ -9,7 +9,7 @@ import click
 from rnnlm.cli.options import model_argument, utf8
 from rnnlm.cli.output import in_json, show
 from rnnlm.cli.show.plot import colour_bar, label, plot_option, pyplot_for, save
-from rnnlm.cli.tables import coloured, cut, in_rows, terminal_width, width, with_figures, wrap
+from rnnlm.cli.tables import annotated, coloured, cut, in_rows, terminal_width, width, wrap
 
 PIPED = 100  # width where there is no terminal
 WORD = 24  # cells of a word at most
@@ -80,29 +80,39 @@ def report(one, characters, most, limit, colours):
     yield from wrap(f"{side}{len(one.words)} {'characters' if characters else 'words'} read", limit)
     if one.absent:
         yield from wrap(f"not in this text, or the same everywhere: {', '.join(one.absent)}", limit)
-    shown = tokens_of(one, characters, most)
+    gap = 0 if characters else 1
     for unit in one.units:
         yield ""
         yield from wrap(title(unit), limit)
-        largest = float(abs(unit.values).max()) or 1.0
-        shares = (unit.values / largest).tolist()
+        largest = largest_of(unit)
         yield f"from -{largest:.2f} to {largest:.2f}"
-        gap = 0 if characters else 1
-        below = [LEVELS[block(x, len(LEVELS))] if characters else f"{100 * x * largest:+.0f}" for x in shares]
-        inks = [SCALE[block(x, len(SCALE))] for x in shares]
-        for row in rows(shown, gap, limit, None if colours else below):
-            if colours:
-                yield (" " * gap).join(click.style(text, fg=16, bg=inks[i]) for i, text in row)
-            else:
-                yield from with_figures([text for _, text in row], [below[i] for i, _ in row], gap)
+        for row in rows(one, unit, characters, most, limit, figures=not colours):
+            yield from annotated(row, gap, painted if colours else None)
     yield ""
 
 
-def tokens_of(one, characters, most):
-    """The tokens of the first lines as they are shown, a list for each line: (number, text)."""
-    ends = [*one.lines[1:], len(one.words)]
-    tokens = [(i, one_cell(word) if characters else cut(word, WORD)) for i, word in enumerate(one.words)]
-    return [tokens[first:end] for first, end in zip(one.lines[:most], ends)]
+def painted(text, share):
+    """A token in the colour of its activation."""
+    return click.style(text, fg=16, bg=SCALE[block(share, len(SCALE))])
+
+
+def rows(one, unit, characters, most, limit, figures=False):
+    """The first lines in rows of at most `limit` cells, LONGEST for a line: (text, figure or "", activation)."""
+    largest = largest_of(unit)
+
+    def token(word, value):
+        share = value / largest
+        figure = LEVELS[block(share, len(LEVELS))] if characters else f"{100 * value:+.0f}"
+        return one_cell(word) if characters else cut(word, WORD), figure * figures, share
+
+    for first, end in zip(one.lines[:most], [*one.lines[1:], len(one.words)]):
+        tokens = map(token, one.words[first:end], unit.values[first:end].tolist())
+        yield from itertools.islice(in_rows(tokens, 0 if characters else 1, limit), LONGEST)
+
+
+def largest_of(unit):
+    """The largest activation of a unit, to which the others are shown in proportion."""
+    return float(abs(unit.values).max()) or 1.0
 
 
 def one_cell(character):
@@ -110,13 +120,6 @@ def one_cell(character):
     if len(character) > 1:
         return "⏎"
     return character if character.isprintable() and width(character) else "·"
-
-
-def rows(lines, gap, limit, below=None):
-    """Lines of tokens in rows of at most `limit` cells, LONGEST for a line; below: figures below them, by number."""
-    for line in lines:
-        parted = in_rows(line, lambda token: max(width(token[1]), width(below[token[0]] if below else "")), gap, limit)
-        yield from itertools.islice(parted, LONGEST)
 
 
 def block(share, number):
@@ -130,18 +133,16 @@ def draw(pyplot, found, characters, most):
 
     gap, across = (0, 80) if characters else (1, 90)
     units = [(one, unit) for one in found for unit in one.units]
-    parts = [list(rows(tokens_of(one, characters, most), gap, across)) for one, _ in units]
+    parts = [list(rows(one, unit, characters, most, across)) for one, unit in units]
     heights = [len(part) + 1.5 for part in parts]
     figure, grid = pyplot.subplots(
         len(units), 1, squeeze=False, height_ratios=heights, figsize=(10, 0.22 * sum(heights) + 0.3), dpi=120
     )
     scale = pyplot.cm.ScalarMappable(pyplot.Normalize(-1, 1), "RdBu_r")
     for (one, unit), part, axes in zip(units, parts, grid[:, 0]):
-        largest = float(abs(unit.values).max()) or 1.0
         for y, row in enumerate(part):
             x = 0
-            for i, text in row:
-                share = unit.values[i] / largest
+            for text, _, share in row:
                 wide = width(text)
                 axes.add_patch(
                     Rectangle((x - gap / 2, -y - 0.5), wide + gap, 1, color=scale.to_rgba(share), linewidth=0)
