@@ -55,12 +55,12 @@ class Range:
         scale = min(x, high - low) if self.log else high - low
         return repr(min(max(round(x, 3 - math.floor(math.log10(scale))), low), high))
 
-    def all(self) -> list[str]:
-        """All numbers. Raises UsageError where they have to be drawn."""
+    def all(self, path: str) -> list[str]:
+        """All numbers, for the option at a path. Raises UsageError where they have to be drawn."""
         if not self.whole or self.log:
-            raise UsageError(f"{self}: a range, from which --random N draws", "or list its values: 1e-3,2e-3")
+            raise UsageError(f"{path}={self}: a range, from which --random N draws", "or list its values: 1e-3,2e-3")
         if self.high - self.low >= MOST:
-            raise UsageError(f"{self}: more than {MOST:,} values", FEWER)
+            raise UsageError(f"{path}={self}: more than {MOST:,} values", FEWER)
         return [str(n) for n in range(int(self.low), int(self.high) + 1)]
 
 
@@ -82,10 +82,8 @@ class Axis(NamedTuple):
 
     def all(self) -> list[str]:
         """All values. Raises UsageError if there is a range to draw from."""
-        try:
-            return [value for item in self.items for value in (item.all() if isinstance(item, Range) else [item])]
-        except UsageError as error:
-            raise UsageError(f"{self.path}={error.message}", error.hint) from None
+        every = (item.all(self.path) if isinstance(item, Range) else [item] for item in self.items)
+        return list(itertools.chain.from_iterable(every))
 
     def draw(self, rng: random.Random) -> str:
         """A value at random. A range counts as one of the values, and is then drawn from."""
@@ -164,7 +162,9 @@ def trainings(
     if draws and not mistakes:
         found = _drawn(axes, draws, seed)
     elif values and None not in values:
-        found = _combinations([path for path, _ in axes], values)
+        if (number := math.prod(map(len, values))) > MOST:
+            raise UsageError(f"{number:,} combinations, expected up to {MOST:,}", FEWER)
+        found = [{axis.path: value for axis, value in zip(axes, chosen)} for chosen in itertools.product(*values)]
     if numbers:
         axes.append(Axis(SEED, numbers))
         found = [{**setting, SEED: value} for value in numbers for setting in found or [{}]]
@@ -202,12 +202,6 @@ def _seeds(text: str) -> list[str]:
     if not values or not all(map(INTEGER.fullmatch, values)):
         raise UsageError(f"--seeds {one_line(text)}: expected integers", "such as 1..3, or 1,2,5")
     return values
-
-
-def _combinations(paths: Sequence[str], values: Sequence[Sequence[str]]) -> list[Setting]:
-    if (number := math.prod(map(len, values))) > MOST:
-        raise UsageError(f"{number:,} combinations, expected up to {MOST:,}", FEWER)
-    return [dict(zip(paths, chosen)) for chosen in itertools.product(*values)]
 
 
 def _drawn(axes: Sequence[Axis], draws: int, seed: int) -> list[Setting]:
