@@ -20,6 +20,7 @@ from rnnlm.nn.heads.loss import Loss
 from rnnlm.text.vocab import EOS, OOV, SPECIALS, UNK
 
 LN2 = math.log(2)
+COSTLY = 3  # words of a class that are returned
 
 
 @dataclass(frozen=True)
@@ -118,14 +119,13 @@ def surprise(
     text: Iterable[str],
     sentences: int = 10,
     words: int = 10,
-    costly: int = 3,
     blank_lines: bool = False,
     name: str = "text",
 ) -> Surprise:
     """Surprise of a language model at a text, a sentence a line.
 
-    sentences: how many to return word by word. words: how many of the costliest words of the text to return. costly:
-    how many of each class. blank_lines, name: as for `rnnlm.lm.perplexity.perplexity`, whose errors are raised.
+    sentences: how many to return word by word. words: how many of the costliest words of the text to return.
+    blank_lines, name: as for `rnnlm.lm.perplexity.perplexity`, whose errors are raised.
     Memory grows with the number of different words alone.
     """
     vocab, first, total = scorer.vocab, list[SurprisingSentence](), _Cost()
@@ -163,7 +163,7 @@ def surprise(
     rows = [
         FrequencyClass(
             *each, cost.tokens, cost.tokens / total.tokens, cost.loss.bits, cost.loss.perplexity,
-            cost.nats / total.nats, [word for word, _ in _most(cost.words.items(), costly)],
+            cost.nats / total.nats, [word for word, _ in _most(cost.words.items(), COSTLY)],
         )
         for each, cost in classes.items()
     ]  # fmt: skip

@@ -71,15 +71,14 @@ def report(one, limit, colours):
 
 def steps(side, limit):
     """Table of a side with a row for each column, and one more for a word that is predicted behind the last."""
-    said, heads = list(side.predictions), ["word", "bits"]
+    said = list(side.predictions)
     bits = [None if one is None else one.bits for one in said]
     words = [shown(word, known) for word, known in zip(side.words, side.known)]
     if side.ahead:
         words, bits = [*words, said[-1].came], [None, *bits]
-    if not any(said):
-        heads.remove("bits")
-    rows = [[cut(word, WORD)] for word in words]
+    heads, rows = ["word"], [[cut(word, WORD)] for word in words]
     if any(said):
+        heads.append("bits")
         rows = [[*row, cell(x, "{:.2f}".format, "")] for row, x in zip(rows, bits)]
     for chain in side.chains:
         heads += [f"|{chain.symbol}|", f"|dL/d{chain.symbol}|"]
