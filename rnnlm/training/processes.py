@@ -94,8 +94,12 @@ class Processes(Ranks):
 
     def _do_patiently(self, job: Callable[..., Any], *args: Any) -> Any:
         """Do a job once all ranks have come to it."""
-        self._do(self._meet)
-        return self._do(lambda: job(*args))
+
+        def meet_and_do():
+            self._meet()
+            return job(*args)
+
+        return self._do(meet_and_do)
 
     def _meet(self) -> None:
         """Wait for all ranks without keeping a core busy, as MPI's own waiting does: one of them may work for long."""
