@@ -121,10 +121,10 @@ def test_resumed_in_the_middle_it_ends_as_without_a_stop(rnnlm, tmp_path):
     assert rnnlm("train", "trees.yaml", "-o", "whole", "-q")[0] == 0
     assert rnnlm("train", "trees.yaml", "-o", "parts", "-q", "--set", "training.epochs=1")[0] == 0
     assert rnnlm("train", "trees.yaml", "-o", "parts", "-q", "--resume")[0] == 0
-    whole, resumed = (np.load(tmp_path / run / "last.npz") for run in ("whole", "parts"))
-    for name in whole.files:
-        if name.startswith("weights/"):
-            np.testing.assert_array_equal(whole[name], resumed[name])
+    with np.load(tmp_path / "whole/last.npz") as whole, np.load(tmp_path / "parts/last.npz") as resumed:
+        for name in whole.files:
+            if name.startswith("weights/"):
+                np.testing.assert_array_equal(whole[name], resumed[name])
 
 
 def test_a_label_that_training_lacks_is_named(trained, tmp_path):
