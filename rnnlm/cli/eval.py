@@ -93,9 +93,7 @@ def command(
     def measured(path):
         if adapted and verbosity:
             click.echo(ADAPTED.format(adapted))
-        started = time.perf_counter()
-        found = measure(main, scorer, path, verbosity, oov, oov_types, ranks or check_sums)
-        seconds = time.perf_counter() - started
+        found, seconds = measure(main, scorer, path, verbosity, oov, oov_types, ranks or check_sums)
         figures = models, scorer, path, found, oov, ranks, check_sums, seconds
         show(in_json(record(*figures, adapted)) if as_json else report(*figures, adapted))
         if check_sums and not found.sum_error <= SUM_ERROR:
@@ -142,7 +140,7 @@ def load_first(path, texts):
 
 
 def measure(main, scorer, path, verbosity, oov, oov_types, ranks):
-    """The evaluation of a text, with a progress bar, or with its sentences if `verbosity` asks for them."""
+    """The evaluation of a text, and its seconds: with a progress bar, or with its sentences if `verbosity` asks."""
     from rnnlm.lm.perplexity import perplexity
     from rnnlm.text.unknown import warning
 
@@ -153,12 +151,13 @@ def measure(main, scorer, path, verbosity, oov, oov_types, ranks):
 
     name, each = text_name(path), seen if verbosity else None
     with reading([path], disable=True if verbosity else None) as read:
-        text, kept = lines(path, read), main.blank_lines
+        text, kept, started = lines(path, read), main.blank_lines, time.perf_counter()
         found = perplexity(scorer, text, oov, oov_types, ranks, kept, name, each, main.documents)
+        seconds = time.perf_counter() - started
     parted = f" part {found.documents} documents" if main.documents else " skipped"
     tell(f"{name}: OOV rate {found.oov_rate:.2%}, {found.blank_lines} empty lines{parted}")
     tell(*found.markers.notes, warning(found.unknown, found.total.words, name))
-    return found
+    return found, seconds
 
 
 def evaluate_task(loaded, path, as_json):

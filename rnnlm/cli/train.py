@@ -230,7 +230,7 @@ def estimate(experiment: Experiment, say: Screen) -> None:
     step, steps = statistics.median(times[1:] or times), len(trainer.reading)
     say.line(f"time: {1000 * step:.1f} ms a step, {steps:,} steps and about {duration(step * steps)} an epoch")
     longest = next(trainer.reading.batches())
-    share = longest.share([*trainer.shares.of(longest.sequences), slice(0, 1)][0])
+    share = longest.share(next(iter(trainer.shares.of(longest.sequences)), slice(0, 1)))
     trainer.learner.loss(share, trainer.learner.initial_state(share.sequences))
     weights, activations = megabytes(trainer), trainer.learner.workspace_bytes / 1e6
     say.line(

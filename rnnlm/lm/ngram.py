@@ -104,7 +104,7 @@ class Ngram(Scorer):
 
     def _blocks(self, sentences: Iterable[Sequence[str]]) -> Iterator[np.ndarray]:
         """Ids of concatenated sentences (BOS, words, EOS of each), about BLOCK tokens at a time."""
-        for block in in_blocks(sentences, len, BLOCK):
+        for block in in_blocks(sentences, lambda words: len(words) + 2, BLOCK):
             yield readable(np.array([i for words in block for i in (BOS, *self.vocab.ids(words), EOS)]))
 
 

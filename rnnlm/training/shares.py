@@ -55,7 +55,7 @@ class Shares:
         """
         if self.number is not None:
             return self._one_by_one(network, batch, state, masks, tokens)
-        if self.ranks.size == 1:
+        if self.ranks.size == 1:  # without rows of masks and parts of the gradient, which one process does not need
             loss, state = network.loss(batch, state, masks)
             network.backward(batch, 1 / tokens)
             return loss, state
