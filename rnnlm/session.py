@@ -6,7 +6,7 @@ import contextlib
 import json
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -57,7 +57,7 @@ class Session:
 
     def __next__(self) -> Event:
         if not self._waiting:
-            with interrupt_noted() as noted:
+            with signals_noted() as noted:
                 try:
                     self._waiting.append(next(self._events))
                 except (StopIteration, RnnlmError):  # the end; or weights that have diverged, not to be saved
@@ -113,23 +113,29 @@ class Session:
 
 
 @contextlib.contextmanager
-def interrupt_noted() -> Iterator[list[int]]:
-    """Note SIGINT in the list that is yielded, instead of raising KeyboardInterrupt; a second one raises it."""
+def signals_noted(
+    numbers: Iterable[int] = (signal.SIGINT,), heard: Callable[[int], object] = lambda number: None
+) -> Iterator[list[int]]:
+    """Note signals in the list that is yielded, instead of ending the program; after a SIGINT, the next one does.
+
+    heard: called with the number of each signal that is noted. Outside of the main thread, which receives signals,
+    nothing is noted.
+    """
     noted: list[int] = []
-    if threading.current_thread() is not threading.main_thread():  # where signals cannot be received
-        yield noted
-        return
 
     def note(number: int, frame: Any) -> None:
-        if noted:
+        if noted[-1:] == [signal.SIGINT] == [number]:
             raise KeyboardInterrupt
         noted.append(number)
+        heard(number)
 
-    before = signal.signal(signal.SIGINT, note)
+    main = threading.current_thread() is threading.main_thread()
+    before = {number: signal.signal(number, note) for number in numbers} if main else {}
     try:
         yield noted
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def settings_of(

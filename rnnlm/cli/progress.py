@@ -7,8 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -129,27 +128,17 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{s:02d}" if hours else f"{minutes}:{s:02d}"
 
 
-@contextlib.contextmanager
-def signals_noted(quiet: bool) -> Iterator[list[int]]:
-    """Note the signals that stop training in the list that is yielded; after a SIGINT, the next one leaves at once.
+def stops(quiet: bool) -> contextlib.AbstractContextManager[list[int]]:
+    """Note the signals that stop training, so that the step in progress can end: see `rnnlm.session.signals_noted`.
 
     SIGINT is Ctrl-C. SIGTERM and SIGUSR1 come from schedulers whose time is up, SIGHUP from a terminal that is closed,
     except under nohup.
     """
-    noted: list[int] = []
+    from rnnlm.session import signals_noted
 
-    def note(number: int, frame: Any) -> None:
-        if noted[-1:] == [signal.SIGINT] == [number]:
-            raise KeyboardInterrupt
-        noted.append(number)
+    def heard(number: int) -> None:
         if number == signal.SIGINT and not quiet:
             with contextlib.suppress(OSError):  # past Python's streams: one of them may be in the midst of writing
                 os.write(2, b"\n" * os.isatty(2) + AGAIN)
 
-    numbers = [number for number in SIGNALS if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN]
-    before = {number: signal.signal(number, note) for number in numbers}
-    try:
-        yield noted
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    return signals_noted((n for n in SIGNALS if n != signal.SIGHUP or signal.getsignal(n) != signal.SIG_IGN), heard)

@@ -20,7 +20,7 @@ import click
 from rnnlm import config as configuration
 from rnnlm.cli.launcher import started
 from rnnlm.cli.options import PATH
-from rnnlm.cli.progress import Screen, duration, signals_noted
+from rnnlm.cli.progress import Screen, duration, stops
 from rnnlm.errors import NumericalError, UsageError
 from rnnlm.nn.threads import set_threads
 from rnnlm.recipes import names as recipes
@@ -252,7 +252,7 @@ def follow(experiment: Experiment, run: Run, say: Screen, limit: float | None) -
 
     trainer, ranks, started = experiment.trainer, experiment.trainer.ranks, time.monotonic()
     say.begin(trainer)
-    with signals_noted(say.quiet) as noted, contextlib.closing(say):
+    with stops(say.quiet) as noted, contextlib.closing(say):
         try:
             for event in run.train(experiment):
                 if isinstance(event, Update):

@@ -32,10 +32,7 @@ def steps(side: Side) -> dict[str, Any]:
     """The first MOST_STEPS steps of one side. bars: how many a strip has for its units. depth: in a tree."""
     n = min(len(side.words), MOST_STEPS)
     error = max((float(chain.errors.max(initial=0)) for chain in side.chains), default=0.0) or 1.0
-    scales = [float(abs(chain.h).max(initial=0)) or 1.0 for chain in side.chains]
-    depths: list[int] = []
-    for parent in (side.parents or [None] * n)[:n]:
-        depths.append(0 if parent is None else depths[parent] + 1)
+    depths, scales = side.depths, [float(abs(chain.h).max(initial=0)) or 1.0 for chain in side.chains]
     every = [
         {
             "word": side.words[i], "known": side.known[i], "depth": depths[i], "prediction": side.predictions[i],

@@ -79,6 +79,14 @@ class Side:
     ahead: bool = False
     parents: list[int | None] | None = None
 
+    @property
+    def depths(self) -> list[int]:
+        """Number of nodes of a tree above each; 0 in a sentence."""
+        found: list[int] = []
+        for parent in self.parents or [None] * len(self.words):
+            found.append(0 if parent is None else found[parent] + 1)
+        return found
+
 
 @dataclass(frozen=True, eq=False)
 class Unrolled:

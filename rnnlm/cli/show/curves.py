@@ -83,11 +83,11 @@ def watch(runs, show):
 
     The interrupt is noted and not raised, since in the midst of writing it would have a plot written twice.
     """
-    from rnnlm.session import interrupt_noted
+    from rnnlm.session import signals_noted
     from rnnlm.show.runs import summarize
 
     before = None
-    with interrupt_noted() as noted:
+    with signals_noted() as noted:
         while not noted:
             if (now := state(runs)) != before:
                 if before and not sys.stdout.isatty():

@@ -111,13 +111,10 @@ def beside(rows, side, limit):
 
 def tree(side, limit, colours):
     """Tree with a line for each node, indented by its depth, and the figures of the node behind it."""
-    depths: list[int] = []
     (chain,) = side.chains
-    for parent in side.parents:
-        depths.append(0 if parent is None else depths[parent] + 1)
     names, figures = ["node"], [["label", "p", "given", "bits", f"|{chain.symbol}|", f"|dL/d{chain.symbol}|"]]
     for word, known, depth, one, norm, error in zip(
-        side.words, side.known, depths, side.predictions, chain.norms, chain.errors
+        side.words, side.known, side.depths, side.predictions, chain.norms, chain.errors
     ):
         indent = "  " * depth if 2 * depth <= DEEP else f"{f'+{depth}':<{DEEP}}"
         names.append(cut(indent + (shown(word, known) if word else "()"), DEEP + WORD))
