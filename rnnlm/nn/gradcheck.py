@@ -127,4 +127,4 @@ def synthetic_batch(K: int, T: int, B: int, rng: np.random.Generator) -> Batch:
     targets[0, 0] = K - 1  # the rarest, whose cluster would seldom be opened by chance
     weights = np.ones((T, B), np.float32)
     weights[(T + 1) // 2 :, -1] = 0
-    return Batch(inputs, targets, weights)
+    return Batch(inputs, targets, weights=weights)

@@ -37,7 +37,7 @@ class Blanks(Task, reading="blanks"):
 
     def batch(self, corpus, sentences):
         words, valid, lengths = targets_of(corpus, sentences, ends=0)
-        return BlankBatch(words, lengths, weights_of(valid))
+        return BlankBatch(words, lengths, weights=weights_of(valid))
 
     def predictions(self, corpus):
         return corpus.words
@@ -101,7 +101,7 @@ class Blanks(Task, reading="blanks"):
         blank = np.array([token == BLANK for token in tokens])
         unknown.count([token for token in tokens if token != BLANK])
         ids = words.read(tokens)
-        batch = BlankBatch(ids[:, None], np.array([len(ids)]), (~blank[:, None]).astype(np.float32))
+        batch = BlankBatch(ids[:, None], np.array([len(ids)]), weights=(~blank[:, None]).astype(np.float32))
         bits, seen = run(network, batch)
         log_p = log_probs(network, ids)
         log_p[:, [BOS, EOS, UNK]] = -np.inf
@@ -125,7 +125,7 @@ class Blanks(Task, reading="blanks"):
     def synthetic_batch(self, network, T, B, rng):
         targets = synthetic_batch(len(network.vocab), T, B, rng).targets
         lengths = np.maximum(T - np.arange(B), 1)
-        return BlankBatch(targets, lengths, (np.arange(T)[:, None] < lengths).astype(np.float32))
+        return BlankBatch(targets, lengths, weights=(np.arange(T)[:, None] < lengths).astype(np.float32))
 
 
 def log_probs(network: Network, ids: np.ndarray) -> np.ndarray:

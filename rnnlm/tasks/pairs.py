@@ -39,7 +39,9 @@ class Pairs(Decoding, reading="pairs"):
     def batch(self, corpus, sentences):
         source, known, lengths = targets_of(corpus, sentences, ends=0)
         targets, valid, _ = targets_of(corpus.other, sentences)
-        return PairBatch(source, None if known.all() else lengths, shifted(targets, BOS), targets, weights_of(valid))
+        return PairBatch(
+            source, None if known.all() else lengths, shifted(targets, BOS), targets, weights=weights_of(valid)
+        )
 
     def predictions(self, corpus):
         return len(corpus.other.ids)
@@ -83,7 +85,7 @@ class Pairs(Decoding, reading="pairs"):
         target = synthetic_batch(len(network.vocab), T, B, rng)
         source = rng.integers(0, len(network.vocab.inputs), (T, B), dtype=np.int32)
         lengths = np.maximum(T - np.arange(B), 1)
-        return PairBatch(source, lengths, target.inputs, target.targets, target.weights)
+        return PairBatch(source, lengths, target.inputs, target.targets, weights=target.weights)
 
 
 def pair_batch(source: np.ndarray, target: Sequence[int] | np.ndarray = ()) -> PairBatch:

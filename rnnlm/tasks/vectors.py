@@ -60,7 +60,9 @@ class Vectors(Decoding, reading="vectors"):
 
     def batch(self, corpus, sentences):
         targets, valid, _ = targets_of(corpus, sentences)
-        return VectorBatch(corpus.vectors[corpus.other[sentences]], shifted(targets, BOS), targets, weights_of(valid))
+        return VectorBatch(
+            corpus.vectors[corpus.other[sentences]], shifted(targets, BOS), targets, weights=weights_of(valid)
+        )
 
     def questions(self, network, text):
         """Each row of the matrix in the file that `text` names."""
@@ -98,7 +100,7 @@ class Vectors(Decoding, reading="vectors"):
     def synthetic_batch(self, network, T, B, rng):
         text = synthetic_batch(len(network.vocab), T, B, rng)
         vectors = rng.standard_normal((B, network.model.vector))
-        return VectorBatch(vectors, text.inputs, text.targets, text.weights)
+        return VectorBatch(vectors, text.inputs, text.targets, weights=text.weights)
 
 
 def vector_batch(vector: np.ndarray, sentence: Sequence[int] = ()) -> VectorBatch:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -55,25 +55,26 @@ def weights_of(valid: np.ndarray) -> np.ndarray | None:
 Rows = dict[str, tuple[int, slice]]  # of a batch's inputs and targets: how many there are, and some of them
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Predictions:
-    """Shape and number of predictions of a batch, from its `targets` and `weights`: the base of all batches.
+    """Predictions of a batch, and their shape and number: the base of all batches, which have `targets`.
 
-    No id is negative: a token outside the vocabulary is UNK. Weights are (T, B) float32: 1, and 0 for padding; None if
-    there is no padding.
+    No id is negative: a token outside the vocabulary is UNK.
     """
 
-    targets: np.ndarray
-    weights: np.ndarray | None
+    weights: np.ndarray | None = None  # (T, B) float32: 1, and 0 for padding; None if there is no padding
+    fresh: bool = True  # the state starts anew; otherwise it is the one that the previous batch left
 
     @property
     def shape(self) -> tuple[int, ...]:
         """T, B; B is last for every batch."""
-        return self.targets.shape
+        return self.targets.shape  # type: ignore[attr-defined]
 
     @property
     def tokens(self) -> int:
         """Number of predictions, padding not counted."""
-        return self.targets.size if self.weights is None else int(np.count_nonzero(self.weights))
+        n = self.targets.size if self.weights is None else np.count_nonzero(self.weights)  # type: ignore[attr-defined]
+        return int(n)
 
     @property
     def sequences(self) -> int:
@@ -82,9 +83,9 @@ class Predictions:
 
     def share(self, part: slice) -> Any:
         """Batch of some neighbouring sequences alone, with as many steps."""
-        arrays = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
-        taken = {name: np.ascontiguousarray(x[..., part]) for name, x in arrays.items() if isinstance(x, np.ndarray)}
-        return replace(self, **taken)  # type: ignore[type-var]
+        arrays = {name: x for name, x in vars(self).items() if isinstance(x, np.ndarray)}
+        taken: dict[str, Any] = {name: np.ascontiguousarray(x[..., part]) for name, x in arrays.items()}
+        return replace(self, **taken)
 
     def rows(self, part: slice) -> Rows:
         """Rows of masks that belong to some neighbouring sequences: each has one, of its inputs and its targets."""
@@ -97,8 +98,6 @@ class Batch(Predictions):
 
     inputs: np.ndarray  # (T, B) int32
     targets: np.ndarray  # (T, B) int32
-    weights: np.ndarray | None = None
-    fresh: bool = True  # the state starts anew; otherwise it is the one that the previous batch left
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,8 +106,6 @@ class BlankBatch(Predictions):
 
     targets: np.ndarray  # (T, B) int32
     lengths: np.ndarray  # (B,) how many of the T are the sentence
-    weights: np.ndarray | None = None
-    fresh: bool = True
 
     @property
     def tokens(self) -> int:
@@ -123,8 +120,6 @@ class LabelledBatch(Predictions):
     inputs: np.ndarray  # (T, B) int32
     lengths: np.ndarray  # (B,) how many of the T are the sentence
     targets: np.ndarray  # (B,) int32, the labels
-    weights: np.ndarray | None = None
-    fresh: bool = True
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -140,8 +135,6 @@ class PairBatch(Predictions):
     lengths: np.ndarray | None  # (B,) how many of the S are the source; None: all are
     inputs: np.ndarray  # (T, B) int32: <s>, and the target but for its last
     targets: np.ndarray  # (T, B) int32
-    weights: np.ndarray | None = None
-    fresh: bool = True
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -156,8 +149,6 @@ class VectorBatch(Predictions):
     vectors: np.ndarray  # (B, C)
     inputs: np.ndarray  # (T, B) int32
     targets: np.ndarray  # (T, B) int32
-    weights: np.ndarray | None = None
-    fresh: bool = True
 
     def share(self, part: slice) -> VectorBatch:
         """Batch of some neighbouring sequences alone, with as many steps."""
@@ -204,7 +195,7 @@ class Stream:
             before = np.where(starts > 0, readable(self._ids[np.minimum(starts, N) - 1]), EOS)
             if i % FORGET == 0:
                 self._corpus.forget()
-            yield Batch(shifted(targets, before), targets, weights_of(valid), fresh=i == 0)
+            yield Batch(shifted(targets, before), targets, weights=weights_of(valid), fresh=i == 0)
 
 
 class Sentences:
@@ -270,7 +261,7 @@ class Sentences:
         starts, before = self._ends[sentences] - lengths, np.full(len(sentences), self.start)
         for first in range(0, int(lengths[0]), self.window):
             targets, valid = padded(self._ids, starts + first, np.clip(lengths - first, 0, self.window))
-            yield Batch(shifted(targets, before), targets, weights_of(valid), fresh=first == 0)
+            yield Batch(shifted(targets, before), targets, weights=weights_of(valid), fresh=first == 0)
             before = targets[-1]
 
 

@@ -117,7 +117,7 @@ def test_figures_of_written_sentences():
     targets[: n - 1, 0], targets[0, 1] = right, wrong[0]
     weights[n:, 0] = weights[2:, 1] = 0
     inputs = np.concatenate([np.zeros((1, 2), np.int32), targets[:-1]])
-    batch = VectorBatch(given, inputs, targets, weights)
+    batch = VectorBatch(given, inputs, targets, weights=weights)
     found = decode.count(network, [batch])
     assert (found["sentences"], found["exact"], found["tokens"]) == (2, 1, n + 2)
     assert n <= found["right"] <= n + 1

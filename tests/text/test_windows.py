@@ -168,11 +168,11 @@ def test_shape_and_predictions_of_every_batch():
     weights = (np.arange(4)[:, None] < lengths).astype(np.float32)
     for batch, shape, tokens in (
         (Batch(words, words), (4, 3), 12),
-        (Batch(words, words, weights), (4, 3), 7),
-        (BlankBatch(words, lengths, weights), (4, 3), 7),
+        (Batch(words, words, weights=weights), (4, 3), 7),
+        (BlankBatch(words, lengths, weights=weights), (4, 3), 7),
         (LabelledBatch(words, lengths, words[0]), (4, 3), 3),
-        (PairBatch(words[:2], None, words, words, weights), (2, 4, 3), 7),
-        (VectorBatch(np.ones((3, 5)), words, words, weights), (4, 3), 7),
+        (PairBatch(words[:2], None, words, words, weights=weights), (2, 4, 3), 7),
+        (VectorBatch(np.ones((3, 5)), words, words, weights=weights), (4, 3), 7),
     ):
         assert (batch.shape, batch.tokens, batch.fresh) == (shape, tokens, True)
 
