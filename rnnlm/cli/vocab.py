@@ -51,7 +51,7 @@ def command(texts, output, level, max_size, min_count, lower, keep, blank_lines,
 
 def _count(paths, level, lower, blank_lines):
     """The counts of texts. Raises DataError without sentences."""
-    from rnnlm.text.markers import Markers
+    from rnnlm.text.unknown import Markers
     from rnnlm.text.vocab import count
 
     markers = Markers(level, lower)

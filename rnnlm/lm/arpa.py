@@ -17,6 +17,7 @@ A line is log10 probability, words, log10 backoff weight. A missing weight is 0;
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import math
@@ -28,12 +29,12 @@ from typing import Any, BinaryIO, NoReturn, cast
 
 import numpy as np
 
+from rnnlm.encodings import kind_of
 from rnnlm.errors import DataError, UsageError
 from rnnlm.files import keep, shortened, write_whole
-from rnnlm.lm import foreign
 from rnnlm.lm.ngram import Ngram, Order, find
 from rnnlm.lm.scorer import LN10
-from rnnlm.text.lines import STDIN, TextPath, blocks, text_name
+from rnnlm.text.lines import STDIN, TextPath, blocks, opened, text_name
 from rnnlm.text.vocab import BOS, SPECIALS, Vocabulary
 
 ZERO = -99  # log10 of a probability that counts as zero
@@ -41,6 +42,46 @@ SLACK = 1e-6  # rounding may lift a log10 probability above 0 by so much
 LINES = 1 << 16  # written at a time
 NEWLINE = 10
 WHITE = np.isin(np.arange(256), list(b" \t\n\r\v\f"))
+HEAD = 1 << 16  # bytes that are looked at
+AGAIN = "nothing turns it back: name the ARPA file that it was made from"
+IRSTLM = "write an ARPA file with: compile-lm --text yes {0} {0}.arpa"
+SRILM = "write an ARPA file with: ngram -lm {0} -write-lm {0}.arpa"
+SPHINX = "write an ARPA file with: sphinx_lm_convert -i {0} -o {0}.arpa"
+TRAIN = "its weights cannot be read here: train one with `rnnlm train`"
+FORMATS = [  # of other programs' models: how the file begins, what it is, how to convert it
+    (rb"\s*iARPA\b", "IRSTLM's intermediate format (iARPA), whose numbers are not ARPA's", IRSTLM),
+    (rb"\s*qARPA\b", "IRSTLM's quantized format (qARPA)", AGAIN),
+    (rb"blmt\b", "a binary file of IRSTLM", IRSTLM),
+    (rb"Qblmt\b", "a quantized binary file of IRSTLM", AGAIN),
+    (rb"mmap lm http://kheafield\.com/code", "a binary file of KenLM", AGAIN),
+    (rb"SRILM_BINARY_NGRAM_", "a binary file of SRILM", SRILM),
+    (rb"(?s:.{0,8})Darpa Trigram LM|Trie Language Model", "a binary file of CMU Sphinx", SPHINX),
+    (rb"\0B<ConstArpaLm>", "a const-arpa file of Kaldi", AGAIN),
+    (rb"\xd6\xfd\xb2\x7e", "a transducer of OpenFst, such as Kaldi's G.fst", AGAIN),
+    (rb"version: \d+\s+file format: ", "a network of Mikolov's RNNLM toolkit", TRAIN),
+]
+
+
+def head(path: TextPath) -> bytes:
+    """First bytes of a file, decompressed; none if it cannot be read."""
+    with contextlib.suppress(DataError), opened(path) as stream:
+        return stream.read(HEAD)
+    return b""
+
+
+def refuse_foreign(begins: bytes, name: str) -> None:
+    """Raise DataError, which names the format and how to convert it, for the model of another program.
+
+    begins: the first bytes of a file. name: of the file.
+    """
+    if kind := kind_of(begins.removeprefix(b"\xef\xbb\xbf"), name, FORMATS):
+        raise DataError(f"{name}: {kind.what}, expected an ARPA file or a model of rnnlm", kind.hint)
+
+
+def refuse_foreign_file(path: TextPath) -> None:
+    """Raise DataError for a file that is the model of another program: see `refuse_foreign`."""
+    if os.path.isfile(path):
+        refuse_foreign(head(path), str(path))
 
 
 def is_arpa(path: TextPath) -> bool:
@@ -48,13 +89,13 @@ def is_arpa(path: TextPath) -> bool:
     if str(path) == STDIN or str(path).endswith(tuple(f".arpa{end}" for end in ("", ".gz", ".bz2", ".xz", ".zst"))):
         return True
     keep(path)  # a pipe, which is read again
-    return re.search(rb"^\\data\\\s*$", foreign.head(path), re.MULTILINE) is not None
+    return re.search(rb"^\\data\\\s*$", head(path), re.MULTILINE) is not None
 
 
 def refuse(path: TextPath) -> None:
     """Raise an error for what is no network: UsageError for an ARPA file, DataError for another program's model."""
     if os.path.isfile(path):
-        foreign.refuse_file(path)
+        refuse_foreign_file(path)
         if is_arpa(path):
             hint = "`rnnlm eval`, `score`, `rescore` and `compare` take it"
             raise UsageError(f"{path}: an n-gram model (ARPA file), expected a network", hint)
@@ -118,10 +159,10 @@ def load(path: TextPath) -> Ngram:
     The vocabulary is `<s>`, `</s>`, `<unk>` (`<UNK>` is read as `<unk>`), then the words in the order of the file.
     Without a line for `<unk>`, unknown words have probability zero. Text before the line \\data\\ is skipped, as other
     programs do. Raises DataError with file, line and what was expected for whatever is missing, malformed, listed twice
-    or not announced in the header, and for formats that only look like it (`rnnlm.lm.foreign`). Memory grows with the
+    or not announced in the header, and for formats that only look like it (`FORMATS`). Memory grows with the
     n-grams that are there.
     """
-    foreign.refuse_file(path)
+    refuse_foreign_file(path)
     return _Reader(path).model()
 
 
@@ -142,7 +183,7 @@ class _Reader:
 
     def model(self) -> Ngram:
         while (line := self.next("\\data\\")) != "\\data\\":
-            foreign.refuse(line.encode(), self.name)  # from standard input
+            refuse_foreign(line.encode(), self.name)  # from standard input
             self.at += 1
         self.at += 1
         promised = self.header()

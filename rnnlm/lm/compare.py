@@ -14,7 +14,7 @@ import numpy as np
 
 from rnnlm.errors import DataError, UsageError
 from rnnlm.lm.scorer import Scorer, by_document
-from rnnlm.text.markers import Markers
+from rnnlm.text.unknown import Markers
 from rnnlm.text.vocab import listed
 
 GROUPS = 10_000  # units of resampling at most: sentences, or in a longer text runs of neighbouring sentences

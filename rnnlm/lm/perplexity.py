@@ -22,8 +22,7 @@ from rnnlm.nn.heads.loss import Loss, exp_mean
 from rnnlm.nn.network import Network
 from rnnlm.nn.ops import check_numbers
 from rnnlm.text.corpus import Corpus
-from rnnlm.text.markers import Markers
-from rnnlm.text.unknown import UnknownWords
+from rnnlm.text.unknown import Markers, UnknownWords
 from rnnlm.text.vocab import BOS, EOS, OOV, UNK, Vocabulary
 
 AT_ONCE = 1 << 16  # probabilities looked at together

@@ -25,10 +25,9 @@ from rnnlm.text import trees as bracketed
 from rnnlm.text import white
 from rnnlm.text.corpus import digest_of
 from rnnlm.text.lines import TextPath, lines, text_name
-from rnnlm.text.markers import Markers
 from rnnlm.text.names import joined
 from rnnlm.text.trees import BinaryTree, parse
-from rnnlm.text.unknown import UnknownWords
+from rnnlm.text.unknown import Markers, UnknownWords
 from rnnlm.text.vocab import OOV, Counts, Labels, Vocabularies, readable
 from rnnlm.text.windows import Predictions, Rows
 
@@ -44,8 +43,6 @@ class TreeBatch(Predictions):
     roots: np.ndarray  # (B,) the root of each tree
     ends: np.ndarray  # (2, B) the ends of each tree's words and labels in `words` and `targets`
     part: Callable[[slice], TreeBatch]  # the batch of some of these trees
-    weights: np.ndarray | None = None  # nothing is padded
-    fresh: bool = True
 
     @property
     def shape(self) -> tuple[int, int, int]:

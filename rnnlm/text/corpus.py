@@ -22,8 +22,8 @@ from rnnlm.errors import DataError
 from rnnlm.files import shortened
 from rnnlm.text import white
 from rnnlm.text.lines import BLOCK, TextPath, blocks, columns, opened, opened_text, text_name
-from rnnlm.text.markers import Markers
 from rnnlm.text.names import joined
+from rnnlm.text.unknown import Markers
 from rnnlm.text.vocab import EOS, Counts, Labels, Vocabulary
 
 

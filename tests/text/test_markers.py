@@ -3,7 +3,7 @@
 import pytest
 
 from rnnlm.text.corpus import encode
-from rnnlm.text.markers import Markers
+from rnnlm.text.unknown import Markers
 from rnnlm.text.vocab import EOS, OOV, OpenVocabulary, Vocabulary, build, count, split
 
 VOCAB = Vocabulary(["<s>", "</s>", "<unk>", "the", "cat"], [0] * 5)
