@@ -163,7 +163,6 @@ class Mark(NamedTuple):
 
     run: int
     x: float
-    text: str
 
 
 def panels(found: Sequence[Course], x: str = "epochs", perplexity: bool = True) -> list[Panel]:
@@ -205,10 +204,7 @@ def panels(found: Sequence[Course], x: str = "epochs", perplexity: bool = True) 
 def marks(found: Sequence[Course], x: str = "epochs") -> list[Mark]:
     """The divergences of trainings."""
     return [
-        Mark(run, place, text)
-        for run, course in enumerate(found)
-        for place, text in zip(course.divergences[X[x]], course.divergences["diverged"])
-        if place is not None
+        Mark(run, place) for run, course in enumerate(found) for place in course.divergences[X[x]] if place is not None
     ]
 
 
