@@ -28,6 +28,7 @@ from rnnlm.training import checkpoint
 from rnnlm.training.checkpoint import DAMAGED, Checkpoint, load_weights, model_file, read_figures
 from rnnlm.training.optim import Adam, Optimizer
 from rnnlm.training.ranks import ALONE, Ranks
+from rnnlm.training.resume import start_from
 from rnnlm.training.schedule import Cosine, Schedule
 from rnnlm.training.settings import Training
 from rnnlm.training.trainer import Trainer
@@ -106,6 +107,24 @@ class Experiment:
             return self.task.samples(self.trainer.network, corpus, number, rng)
         except NumericalError as error:  # of weights that the next step will find to have diverged
             return [f"({error.message})"]
+
+
+def begin(
+    settings: Config, resume: bool, model: str | Path | None = None, extended: Path | None = None, ranks: Ranks = ALONE
+) -> Experiment:
+    """Prepare a training that resumes, or that starts from the weights of another model, or from new ones.
+
+    extended: the run directory for the vocabulary of that model with new words, see `prepare_extended`; None: without
+    new words. ranks, errors: see `prepare`, `prepare_extended` and `start_from`.
+    """
+    if resume or model is None:
+        return prepare(settings, start=not resume, ranks=ranks)
+    file = model_file(Path(model))
+    if extended is not None:
+        return prepare_extended(settings, file, extended, ranks)
+    experiment = prepare(settings, ranks=ranks)
+    start_from(experiment, file)
+    return experiment
 
 
 def prepare(settings: Config, start: bool = True, words: Any = None, ranks: Ranks = ALONE) -> Experiment:

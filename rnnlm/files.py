@@ -11,7 +11,7 @@ import stat
 import sys
 import tempfile
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, BinaryIO
@@ -26,7 +26,24 @@ KEPT = 1 << 32  # bytes of a pipe, at most, that are kept to be read again
 PIECE = 1 << 20  # bytes copied at a time
 DESCRIPTOR = re.compile(r"/dev/(?:fd/(\d+)|(stdin|stdout|stderr))|/proc/self/fd/(\d+)")
 
+
+def resumable(run: Path) -> bool:
+    """Whether there is a checkpoint in a run directory to go on from."""
+    return (run / "last.npz").exists() or (run / "previous.npz").exists()
+
+
 # --- writing -------------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def writing(path: Name, hint: str = "make room there, or choose another folder") -> Iterator[None]:
+    """Raise DataError, with the hint, where `path` cannot be written; BrokenPipeError where nobody reads any more."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written: {error.strerror or error}", hint) from None
 
 
 def write_whole(path: Name, content: bytes | Callable[[BinaryIO], Any], previous: Path | None = None) -> None:
@@ -43,7 +60,8 @@ def write_whole(path: Name, content: bytes | Callable[[BinaryIO], Any], previous
         return
     refuse_irregular(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with writing(path), contextlib.ExitStack() as at_end:
+        at_end.callback(temporary.unlink, missing_ok=True)  # there is none if all went well
         with open(temporary, "wb") as file:
             file.write(content) if isinstance(content, bytes) else content(file)
             file.flush()
@@ -53,17 +71,8 @@ def write_whole(path: Name, content: bytes | Callable[[BinaryIO], Any], previous
                 os.replace(path, previous)  # not a link: not every file system has them
         os.replace(temporary, path)
         folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        raise DataError(
-            f"{path}: cannot be written: {error.strerror or error}", "make room there, or choose another folder"
-        ) from None
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()  # there is none if all went well
+        at_end.callback(os.close, folder)
+        os.fsync(folder)
 
 
 def _send(path: Path, content: bytes | Callable[[BinaryIO], Any]) -> None:
@@ -74,15 +83,14 @@ def _send(path: Path, content: bytes | Callable[[BinaryIO], Any]) -> None:
     number = descriptor(path)
     if number == 1:
         sys.stdout.flush()
-    try:
-        with tempfile.TemporaryFile() as whole, open(path if number is None else os.dup(number), "wb") as file:
-            whole.write(content) if isinstance(content, bytes) else content(whole)  # type: ignore[arg-type]
-            whole.seek(0)
-            shutil.copyfileobj(whole, file, PIECE)
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written: {error.strerror or error}", "choose another place") from None
+    with (
+        writing(path, "choose another place"),
+        tempfile.TemporaryFile() as whole,
+        open(path if number is None else os.dup(number), "wb") as file,
+    ):
+        whole.write(content) if isinstance(content, bytes) else content(whole)  # type: ignore[arg-type]
+        whole.seek(0)
+        shutil.copyfileobj(whole, file, PIECE)
 
 
 def descriptor(path: Name) -> int | None:

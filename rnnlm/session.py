@@ -12,13 +12,12 @@ from typing import Any, Literal
 
 from rnnlm import config as configuration
 from rnnlm.errors import RnnlmError, UsageError
-from rnnlm.experiment import Config, Experiment, prepare, prepare_extended
+from rnnlm.experiment import Config, Experiment, begin
+from rnnlm.files import resumable
 from rnnlm.lm.network import NetworkScorer
-from rnnlm.loading import model_file
 from rnnlm.recipes.choice import settings
 from rnnlm.recipes.names import config_file
 from rnnlm.training.progress import Divergence
-from rnnlm.training.resume import start_from
 from rnnlm.training.run import Run
 from rnnlm.training.trainer import Update, Validation
 
@@ -173,18 +172,12 @@ def train(
         raise UsageError("extend_vocab: needs init_from and output", "give both")
     run, overrides = None if output is None else Run(Path(output)), dict(overrides or {})
     if resume == "auto":
-        resume = run is not None and run.resumable
+        resume = run is not None and resumable(run.path)
     if run is not None and resume and extend_vocab:
         overrides["data.vocab"] = str(run.path / "vocab.txt")
     resumed = bool(resume) and isinstance(config, (str, Path)) and Path(config) == Path(output or "")
     found = settings_of(config, overrides, resumed)
     if run is not None:
         run.check(bool(resume), force)
-    if resume or init_from is None:
-        experiment = prepare(found, start=not resume)
-    elif extend_vocab and run is not None:
-        experiment = prepare_extended(found, model_file(Path(init_from)), run.path)
-    else:
-        experiment = prepare(found)
-        start_from(experiment, model_file(Path(init_from)))
-    return Session(experiment, run, bool(resume), force)
+    extended = run.path if run is not None and extend_vocab else None
+    return Session(begin(found, bool(resume), init_from, extended), run, bool(resume), force)

@@ -75,7 +75,6 @@ def command(texts, output, order, vocab, prune, force):
 def vocabulary(path):
     """Vocabulary from a vocabulary file, run directory, model file or ARPA file."""
     from rnnlm.lm import arpa
-    from rnnlm.lm.foreign import refuse_file
     from rnnlm.loading import model_file
     from rnnlm.text.vocab import Vocabulary
     from rnnlm.training import checkpoint
@@ -83,7 +82,7 @@ def vocabulary(path):
     if arpa.is_arpa(path):
         return arpa.load(path).vocab
     file = model_file(path)
-    refuse_file(file)
+    arpa.refuse(file)
     if file.suffix == ".npz":
         return Vocabulary.from_bytes(checkpoint.load(file).vocab, f"{file}: vocabulary")
     return Vocabulary.load(file)

@@ -22,6 +22,7 @@ from rnnlm.cli.launcher import started
 from rnnlm.cli.options import PATH
 from rnnlm.cli.progress import Screen, duration, stops
 from rnnlm.errors import NumericalError, UsageError
+from rnnlm.files import resumable
 from rnnlm.nn.threads import set_threads
 from rnnlm.recipes import names as recipes
 from rnnlm.training.ranks import ALONE
@@ -91,10 +92,9 @@ def command(
         threads = threads or (ranks.at_first(lambda: threads_of(path, ranks.size)) if resume else None)
         if threads := threads or ranks.threads():
             set_threads(threads)
-        from rnnlm.experiment import prepare, prepare_extended
-        from rnnlm.loading import model_file
+        from rnnlm.experiment import begin
         from rnnlm.recipes.choice import settings as settings_of
-        from rnnlm.training.resume import facts, start_from
+        from rnnlm.training.resume import facts
         from rnnlm.training.run import Run
 
         run, say = Run(path, ranks), Screen(quiet or not ranks.first)
@@ -110,12 +110,7 @@ def command(
         if not dry_run:
             ranks.at_first(lambda: run.check(resume, force))
         with ranks.together():
-            if extend_vocab and not resume:
-                experiment = prepare_extended(settings, model_file(init_from), path, ranks)
-            else:
-                experiment = prepare(settings, start=not resume, ranks=ranks)
-                if init_from and not resume:
-                    start_from(experiment, model_file(init_from))
+            experiment = begin(settings, resume, init_from, path if extend_vocab else None, ranks)
         if ranks.size > 1:
             ranks.compare(facts(experiment))
         if dry_run:
@@ -139,11 +134,6 @@ def meant(config: Path | None, train: Sequence[str]) -> tuple[Path | None, Seque
     if config is not None and recipes.is_text(config):
         return None, [str(config), *train]
     return config, train
-
-
-def resumable(path: Path) -> bool:
-    """Whether there is a checkpoint in a run directory. (Without NumPy, which waits for the number of threads.)"""
-    return any((path / name).exists() for name in ("last.npz", "previous.npz"))
 
 
 def threads_of(path: Path, ranks: int) -> int | None:

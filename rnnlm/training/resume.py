@@ -7,13 +7,14 @@ import json
 import shlex
 import zlib
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from rnnlm import __version__, config
 from rnnlm.errors import DataError, UsageError
 from rnnlm.training import checkpoint
 from rnnlm.training.checkpoint import Checkpoint, load_weights, read_figures
-from rnnlm.training.trainer import Trainer
+
+Experiment = Any  # a `rnnlm.experiment.Experiment`, which is made of the parts of this package
 
 # Options that --resume may change.
 ADJUSTABLE = (
@@ -28,23 +29,6 @@ CONTENTS = {
     "vocab_sha256": "vocabulary",
     "teacher_sha256": "teacher",
 }
-
-
-class Experiment(Protocol):
-    """The parts of a `rnnlm.experiment.Experiment` that a run directory records."""
-
-    config: Any
-    vocab: Any
-    train: Any
-    valid: Any
-    trainer: Trainer
-    test_sha256: str | None
-    notes: list[str]
-
-    @property
-    def perplexity(self) -> str: ...
-
-    def shown(self) -> list[str]: ...
 
 
 def compare(experiment: Experiment, saved: Checkpoint, file: Path, run: Path) -> None:

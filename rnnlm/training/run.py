@@ -21,7 +21,7 @@ import numpy as np
 
 from rnnlm import __version__, config
 from rnnlm.errors import DataError, UsageError
-from rnnlm.files import OF_A_RUN, write_whole
+from rnnlm.files import OF_A_RUN, resumable, write_whole, writing
 from rnnlm.nn.heads.loss import figure, finite
 from rnnlm.nn.threads import threads
 from rnnlm.training import checkpoint, progress
@@ -61,11 +61,6 @@ class Run:
             return self.path.exists()
         return any(p.name != ".lock" and not fnmatch(p.name, HALF) for p in self.path.iterdir())
 
-    @property
-    def resumable(self) -> bool:
-        """Whether there is a checkpoint to go on from."""
-        return self.last.exists() or self.previous.exists()
-
     def check(self, resume: bool = False, force: bool = False, inputs: Iterable[str | Path] = ()) -> None:
         """Raise UsageError where a run may not begin, or with `resume` go on.
 
@@ -74,7 +69,7 @@ class Run:
         """
         if self.path.exists() and not self.path.is_dir():
             raise UsageError(f"{self.path}: a file; expected a directory for the run", "choose another with -o")
-        if resume and not self.resumable:
+        if resume and not resumable(self.path):
             raise UsageError(f"{self.path}: nothing to resume: no last.npz in it", "train without --resume")
         if self.exists() and not (resume or force):
             raise UsageError(
@@ -160,14 +155,10 @@ class Run:
         """Append a line to one of the text files."""
         if not self.ranks.first:
             return
-        try:
-            # Names of files need not be UTF-8: what Python made of their bytes becomes those bytes again.
-            with open(self.path / name, "a", encoding="utf-8", errors="surrogateescape") as file:
-                file.write(text + "\n")
-        except OSError as error:
-            raise DataError(
-                f"{self.path / name}: cannot be written: {error.strerror}", "make room there, or choose another folder"
-            ) from None
+        path = self.path / name
+        # Names of files need not be UTF-8: what Python made of their bytes becomes those bytes again.
+        with writing(path), open(path, "a", encoding="utf-8", errors="surrogateescape") as file:
+            file.write(text + "\n")
 
     def train(self, experiment: Experiment) -> Iterator[Update | Validation | Divergence]:
         """Train a run that has begun to its end, reporting as `Trainer.run` does, and write its files.
@@ -310,15 +301,10 @@ class Run:
         """Remove what was appended after the file had this size, unless it has become another file since."""
         if not isinstance(size, int) or not 0 <= size < self._size(name):
             return
-        try:
-            with open(self.path / name, "r+b") as file:
-                file.seek(max(size - 1, 0))
-                if size == 0 or file.read(1) == b"\n":
-                    file.truncate(size)
-        except OSError as error:
-            raise DataError(
-                f"{self.path / name}: cannot be written: {error.strerror}", "check its permissions"
-            ) from None
+        with writing(self.path / name, "check its permissions"), open(self.path / name, "r+b") as file:
+            file.seek(max(size - 1, 0))
+            if size == 0 or file.read(1) == b"\n":
+                file.truncate(size)
 
     def _model(self, experiment: Experiment, **resume: Any) -> Checkpoint:
         """A model of the current weights; `resume`: the further fields of a checkpoint."""
