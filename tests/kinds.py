@@ -37,6 +37,7 @@ CELLS = {
     "no bias": Vanilla(size=3, bias=False),
     "one unit": Vanilla(size=1),
     "dropconnect": Vanilla(size=3, dropconnect=0.3),
+    "dropconnect of others": Vanilla(size=3, dropconnect=0.3, dropconnect_self=False),
     "truncated": Vanilla(size=3, truncate=TRUNCATE),
     "truncated dropconnect": Vanilla(size=3, truncate=TRUNCATE, dropconnect=0.3),
     "zoneout": Vanilla(size=3, zoneout=0.4),

@@ -401,6 +401,17 @@ def test_dropconnect_is_one_mask_on_W_for_the_window():
     np.testing.assert_array_equal(y, run.forward()[0])
 
 
+def test_dropconnect_can_spare_the_weights_of_units_from_themselves():
+    run = Run(Vanilla(size=40, dropconnect=0.5, dropconnect_self=False))
+    y, _ = run.forward(rng=np.random.default_rng(2))
+    mask = np.empty((40, 40))
+    dropout_mask(0.5, np.random.default_rng(2), mask)
+    assert 0 in mask.diagonal()
+    np.fill_diagonal(mask, 1)
+    run.p["W"][...] *= mask
+    np.testing.assert_array_equal(y, run.forward()[0])
+
+
 def test_dropout_between_layers_is_one_mask_per_sequence_for_the_window():
     # Without W and with the same input all the time, all steps are alike if and only if their masks are.
     layers = [Vanilla(size=20, activation="identity"), Vanilla(size=20, activation="identity")]

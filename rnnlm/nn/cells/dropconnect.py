@@ -19,6 +19,9 @@ def dropconnect(cell: Kind) -> Kind:
         W' = m * W,  dW = m * dW'     m_ij = 0 with the probability `dropconnect`, otherwise 1 / (1 - dropconnect)
 
     (Wan et al. 2013; Merity et al. 2018.) The cell's own equations find W' in p["W"], and leave dW' in g["W"].
+
+    Without its option `dropconnect_self`, m_ii = 1. A unit whose W_ii is near 1 is a slow memory: dropped, it forgets,
+    and kept, W_ii / (1 - dropconnect) is above 1, where a tanh unit holds on to one sign whatever it reads.
     """
     methods: Any = cell
     workspace, forward, backward = methods.workspace, methods.forward, methods.backward
@@ -33,6 +36,8 @@ def dropconnect(cell: Kind) -> Kind:
 
     def forward_thinned(self, p, x, state, work, rng=None):
         if work.dropout.draw(rng):
+            if not getattr(self, "dropconnect_self", True):
+                np.fill_diagonal(work.dropout.mask, 1)
             p = Views({**p, "W": np.multiply(p["W"], work.dropout.mask, out=work.W)})
         return forward(self, p, x, state, work, rng)
 

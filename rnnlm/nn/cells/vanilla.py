@@ -37,6 +37,7 @@ class Vanilla(Cell, kind="vanilla"):
         None, "follow each error back at most this many steps (null: the whole window)", low=0
     )
     dropconnect: float = option(0.0, "share of W's weights dropped in each window", low=0, below=1)
+    dropconnect_self: bool = option(True, "whether weights W_ii, of a unit from itself, are dropped, too")
     zoneout: float = option(0.0, "share of units that keep their value at each step", low=0, below=1)
 
     def __post_init__(self):
