@@ -54,13 +54,8 @@ class Config:
             )
         if self.data.documents and self.training.jitter:
             raise ValueError("training: jitter: moves windows of one text, not of its documents; leave one of them out")
-        if self.training.teacher is not None and not (
-            isinstance(self.model, LanguageModel) and isinstance(self.model.head, Softmax)
-        ):
-            raise ValueError(
-                f"training: teacher: needs a model of kind lm with model.head softmax, found {self.model.kind} with "
-                f"{self.model.head.kind}"
-            )
+        if self.training.teacher is not None and not isinstance(self.model, LanguageModel):
+            raise ValueError(f"training: teacher: needs a model of kind lm, found {self.model.kind}")
         if self.schedule.rolls_back and self.training.average is not None:
             raise ValueError(
                 f"training: the schedule {self.schedule.kind} goes back to the best weights, which training.average "
@@ -199,7 +194,8 @@ def read_network(file: Path, command: str | None) -> tuple[Config, Any, Network,
 def taught(network: Network, settings: Config) -> Taught | None:
     """The network with the teacher that the configuration names; None if there is none.
 
-    Raises UsageError for a teacher of another vocabulary, or that is no language model.
+    Raises UsageError for a teacher of another vocabulary, or that is no language model, and for a head that is neither
+    a full softmax nor has the teacher's cutoffs.
     """
     if (teacher := settings.training.teacher) is None:
         return None
@@ -209,6 +205,12 @@ def taught(network: Network, settings: Config) -> Taught | None:
         raise UsageError(
             f"training.teacher: {file}: its vocabulary is not that of this configuration",
             "train with its words in its order: set data.vocab to the vocab.txt of its run",
+        )
+    head, cutoffs = settings.model.head, getattr(other.model.head, "cutoffs", None)
+    if not isinstance(head, Softmax) and getattr(head, "cutoffs", None) != cutoffs:
+        raise UsageError(
+            f"training.teacher: {file}: its softmax is not parted as that of model.head, which is {head.kind}",
+            "set model.head.kind to softmax" + (f", or model.head.cutoffs to {cutoffs}" if cutoffs else ""),
         )
     return Taught(network, other, teacher.share, teacher.noisy)
 

@@ -81,9 +81,9 @@ class Network:
         """Inputs of the head, (T, B, D'), for the batch last run forwards. A view of the workspace."""
         return self._work(*batch.shape).output.y
 
-    def softmax_work(self, batch: Any) -> Any:
-        """What a head with a full softmax has in memory of the batch last run forwards: a `CrossEntropy`."""
-        return self._work(*batch.shape).output.head
+    def softmaxes(self, batch: Any) -> list[Any]:
+        """The softmaxes of the head for the batch last run forwards: see `rnnlm.nn.heads.Head.softmaxes`."""
+        return self.model.head.softmaxes(self._work(*batch.shape).output.head)
 
     def backward_in_parts(self, batch: Any, factor: float, ready: Callable[[slice], None]) -> None:
         """`backward` that calls `ready` with each part of `grads.trainable` once it is complete.

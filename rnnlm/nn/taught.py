@@ -9,7 +9,6 @@ import numpy as np
 
 from rnnlm.nn.dropout import Masks
 from rnnlm.nn.heads import Loss
-from rnnlm.nn.heads.softmax import EXP
 from rnnlm.nn.network import Network
 from rnnlm.nn.ops import rows
 from rnnlm.nn.parallel import blocks, in_parallel
@@ -23,9 +22,13 @@ class Taught:
 
         L = (1 - s) (-log p[target]) + s (-sum_k q_k log p_k),    dL/do = p - (1 - s) onehot(target) - s q
 
-    p are the probabilities of the network, which has a full softmax of the scores o, q those of the teacher, and s the
-    `share` of the loss that the teacher has. With `noisy`, the teacher reads under dropout masks, as in its training
-    (Sau & Balasubramanian 2016): then it is as unsure of its training text as of text that it has not seen.
+    p are the probabilities of the network, from its scores o, q those of the teacher, and s the `share` of the loss
+    that the teacher has. The network has a full softmax, or an adaptive one with the cutoffs of the teacher's. Of that,
+    L is the sum over the softmaxes that the target needs: that of frequent words and clusters, and that of the words in
+    the target's cluster. For targets drawn from q, its mean is L of the full softmax (chain rule).
+
+    With `noisy`, the teacher reads under dropout masks, as in its training (Sau & Balasubramanian 2016): then it is as
+    unsure of its training text as of text that it has not seen.
 
     It has the methods of a `Network` that training calls. The loss that they return is -log p[target]. The state is a
     pair, that of the network and that of the teacher.
@@ -61,23 +64,38 @@ class Taught:
         self.network.backward_in_parts(batch, factor, ready)
 
     def _soften(self, batch: Any) -> None:
-        """Put the teacher's part of the gradient where the network's softmax left its probabilities.
+        """Put the teacher's part of the gradient where the network's softmaxes left their probabilities.
 
-        That is e = Z p, from which its backward pass takes Z onehot(target): e becomes Z (p - s q + s onehot(target)).
+        That is e = Z p, from which a backward pass takes Z onehot(target): e becomes Z (p - s q + s onehot(target)).
         """
-        y, teacher, work = rows(self.teacher.hidden(batch)), self.teacher, self.network.softmax_work(batch)
-        for first in range(0, len(y), ROWS):
-            q = teacher.model.head.log_probs(teacher.p["head"], y[first : first + ROWS])
-            e, sZ = work.e[first : first + ROWS], self.share * work.Z[first : first + ROWS]
+        own, others = self.network.softmaxes(batch), self.teacher.softmaxes(batch)
+        if same_words(own, others):
+            for one, other in zip(own, others):
+                subtract(one.e, other.e, self.share * one.Z / other.Z)
+        else:
+            y, head = rows(self.teacher.hidden(batch)), self.teacher.model.head
+            for first in range(0, len(y), ROWS):
+                part = slice(first, first + ROWS)
+                q = np.exp(head.log_probs(self.teacher.p["head"], y[part]))
+                subtract(own[0].e[part], q, self.share * own[0].Z[part])
+        for one in own:
+            one.e[np.arange(len(one.e)), one.targets] += self.share * one.Z[:, 0]
 
-            def subtract(part, q=q, e=e, sZ=sZ):
-                for b in blocks(part, q.shape[1]):
-                    np.exp(q[b], out=q[b])
-                    q[b] *= sZ[b]
-                    e[b] -= q[b]
 
-            in_parallel(subtract, len(q), each=EXP * q.shape[1])
-        work.e[np.arange(len(y)), work.targets] += self.share * work.Z[:, 0]
+def same_words(own: list[Any], others: list[Any]) -> bool:
+    """Whether two heads, given as their softmaxes, part the words in the same way."""
+    return [one.e.shape for one in own] == [other.e.shape for other in others]
+
+
+def subtract(e: np.ndarray, q: np.ndarray, factor: np.ndarray) -> None:
+    """Subtract factor * q, (N, 1) and (N, K), from e (N, K), in place. q is overwritten."""
+
+    def rows_of(part):
+        for b in blocks(part, q.shape[1]):
+            q[b] *= factor[b]
+            e[b] -= q[b]
+
+    in_parallel(rows_of, len(q), each=q.shape[1])
 
 
 Learner = Network | Taught  # what training calls

@@ -20,6 +20,7 @@ STUDENTS = {
         dropout_input=0.2, dropout_output=0.3, ar=0.5, tar=0.5,
     ),
     "projected, no bias": LanguageModel(cell=LSTM(size=5), embedding=3, head=Softmax(tied=True, bias="none")),
+    "adaptive, not tied": LanguageModel(cell=Vanilla(size=4), head=Adaptive(cutoffs=[5, 7]), dropout_output=0.2),
 }  # fmt: skip
 TEACHERS = {
     "vanilla": LanguageModel(cell=Vanilla(size=5), embedding=4),
@@ -38,6 +39,22 @@ def network_of(model, seed):
     return network
 
 
+def softly(network, batch, q):
+    """-sum_k q_k log p_k of each prediction for a teacher's q (N, K); with an adaptive softmax its definition."""
+    head, work = network.model.head, network.softmaxes(batch)
+    if not isinstance(head, Adaptive):
+        return -(q * np.log(work[0].e / work[0].Z)).sum(axis=1)
+    cuts = [*head.cutoffs, q.shape[1]]
+    clusters = [q[:, a:b] for a, b in zip(cuts, cuts[1:])]
+    of_clusters = np.hstack([q[:, : cuts[0]], *(part.sum(axis=1, keepdims=True) for part in clusters)])
+    nats = -(of_clusters * np.log(work[0].e / work[0].Z)).sum(axis=1)
+    for i, (part, one) in enumerate(zip(clusters, work[1:])):
+        opened = np.flatnonzero((batch.targets.ravel() >= cuts[i]) & (batch.targets.ravel() < cuts[i + 1]))
+        within = part[opened] / part[opened].sum(axis=1, keepdims=True)
+        nats[opened] -= (within * np.log(one.e / one.Z)).sum(axis=1)
+    return nats
+
+
 def pair(student, teacher, share=0.6, noisy=True):
     """A taught network, a batch, and the state before it."""
     taught = Taught(network_of(STUDENTS[student], 1), network_of(TEACHERS[teacher], 2), share, noisy)
@@ -54,6 +71,8 @@ def masks():
 @pytest.mark.parametrize("student", STUDENTS)
 def test_gradient(student, teacher, noisy, threads):
     """Of (1 - s) (-log p[target]) + s (-sum_k q_k log p_k), with the teacher's q."""
+    if (student, teacher) == ("adaptive, not tied", "vanilla"):
+        return  # refused: see `rnnlm.experiment.taught`
     taught, batch, state = pair(student, teacher, 0.6, noisy)
     network, drawn = taught.network, masks()
     network.loss(batch, state[0], drawn)  # the masks of the teacher are drawn after those of the network
@@ -65,9 +84,7 @@ def test_gradient(student, teacher, noisy, threads):
 
     def loss():
         nats = network.loss(batch, state[0], masks())[0].nats
-        work = network.softmax_work(batch)
-        soft = -counted @ (q * np.log(work.e / work.Z)).sum(axis=1)
-        return 0.4 * nats + 0.6 * soft + network.penalties(batch)
+        return 0.4 * nats + 0.6 * (counted @ softly(network, batch, q)) + network.penalties(batch)
 
     found, _ = taught.loss(batch, state, masks())
     assert found.nats == network.loss(batch, state[0], masks())[0].nats

@@ -66,6 +66,7 @@ def test_a_teacher_that_has_changed(teacher, rnnlm):
         (["--set=training.teacher={model: words.arpa}"], 2, "n-gram"),
         ([TEACHER, "--set=data.min_count=3"], 2, "vocabulary"),
         ([TEACHER, "--set=model.head={kind: adaptive, cutoffs: [5]}"], 2, "softmax"),
+        ([TEACHER, "--set=model={kind: lm, head: {kind: adaptive, cutoffs: [5]}}"], 2, "parted"),
         (["--set=training.teacher={model: teacher, share: 0}"], 2, "share"),
         (["--set=training.teacher={share: 0.5}"], 2, "model"),
     ],
@@ -77,5 +78,5 @@ def test_refused(teacher, rnnlm, settings, status, words):
 
 
 def test_another_task_has_no_teacher(teacher):
-    with pytest.raises(RnnlmError, match="softmax"):
+    with pytest.raises(RnnlmError, match="kind lm"):
         teacher("data.reading=blanks", "model.kind=blank", "training.teacher={model: teacher}")

@@ -139,6 +139,10 @@ class Adaptive(Head, kind="adaptive"):
                 dz = np.dot(dz, P.T, out=tail.dy[:n])
             dy[tail.rows] += dz
 
+    def softmaxes(self, work):
+        """Return the one over frequent words and clusters, then that of each cluster, of the tokens that open it."""
+        return [work.head, *(tail.opened for tail in work.tails)]
+
     def log_probs(self, p, y):
         k, (V0, c0) = self.cutoffs[0], self._head(p)
         head = log_softmax(y, V0, c0)

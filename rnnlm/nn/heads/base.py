@@ -37,6 +37,10 @@ class Head(Choice, default="softmax"):
         """Gradient of L = sum_n scale_n (-log p(target_n)): adds to g, and writes dL/dy (N, D) into dy."""
         raise NotImplementedError
 
+    def softmaxes(self, work: Any) -> list[Any]:
+        """Return the softmaxes of the last forward, the `CrossEntropy` of each, in an order that depends on nothing."""
+        raise NotImplementedError
+
     def log_probs(self, p: Any, y: np.ndarray) -> np.ndarray:
         """Return log p of every word, (N, K), for y (N, D)."""
         raise NotImplementedError

@@ -50,6 +50,9 @@ class Softmax(Head, kind="softmax"):
     def backward(self, p, g, scale, work, dy):
         work.backward(p["V"], g["V"], g.get("c"), scale, dy)
 
+    def softmaxes(self, work):
+        return [work]
+
     def log_probs(self, p, y):
         return log_softmax(y, p["V"], p.get("c"))
 
