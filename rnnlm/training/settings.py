@@ -40,7 +40,7 @@ class Training:
         None, "mean of the weights, which is validated and saved in their place (null: the weights themselves)"
     )
     teacher: Teacher | None = option(
-        None, "another model whose predictions are learnt, too; needs model.head softmax (null: the text alone)"
+        None, "another model whose predictions are learnt, too; model.head: softmax, or cut as its own (null: none)"
     )
     dropout_warmup: float = option(0.0, "share of training in which dropout and noise grow from 0", low=0, high=1)
     validate_every: int | None = option(
