@@ -38,7 +38,7 @@ class Head(Choice, default="softmax"):
         raise NotImplementedError
 
     def softmaxes(self, work: Any) -> list[Any]:
-        """Return the softmaxes of the last forward, the `CrossEntropy` of each, in an order that depends on nothing."""
+        """Return the softmaxes of the last forward, the `CrossEntropy` of each, in the order of their words."""
         raise NotImplementedError
 
     def log_probs(self, p: Any, y: np.ndarray) -> np.ndarray:
