@@ -14,7 +14,7 @@ import rnnlm.nn.cells  # noqa: F401  (registers the kinds)
 from rnnlm import config
 from rnnlm.config import option
 from rnnlm.errors import DataError, NumericalError, RnnlmError, UsageError
-from rnnlm.nn.heads import Loss, Softmax
+from rnnlm.nn.heads import Adaptive, Loss, Softmax
 from rnnlm.nn.models import LanguageModel, Model
 from rnnlm.nn.network import Network
 from rnnlm.nn.params import Parameters
@@ -207,7 +207,7 @@ def taught(network: Network, settings: Config) -> Taught | None:
             "train with its words in its order: set data.vocab to the vocab.txt of its run",
         )
     head, cutoffs = settings.model.head, getattr(other.model.head, "cutoffs", None)
-    if not isinstance(head, Softmax) and getattr(head, "cutoffs", None) != cutoffs:
+    if not (isinstance(head, Softmax) or (isinstance(head, Adaptive) and head.cutoffs == cutoffs)):
         raise UsageError(
             f"training.teacher: {file}: its softmax is not parted as that of model.head, which is {head.kind}",
             "set model.head.kind to softmax" + (f", or model.head.cutoffs to {cutoffs}" if cutoffs else ""),

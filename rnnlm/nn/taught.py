@@ -9,6 +9,7 @@ import numpy as np
 
 from rnnlm.nn.dropout import Masks
 from rnnlm.nn.heads import Loss
+from rnnlm.nn.heads.softmax import EXP
 from rnnlm.nn.network import Network
 from rnnlm.nn.ops import rows
 from rnnlm.nn.parallel import blocks, in_parallel
@@ -76,8 +77,8 @@ class Taught:
             y, head = rows(self.teacher.hidden(batch)), self.teacher.model.head
             for first in range(0, len(y), ROWS):
                 part = slice(first, first + ROWS)
-                q = np.exp(head.log_probs(self.teacher.p["head"], y[part]))
-                subtract(own[0].e[part], q, self.share * own[0].Z[part])
+                q = head.log_probs(self.teacher.p["head"], y[part])
+                subtract(own[0].e[part], q, self.share * own[0].Z[part], logs=True)
         for one in own:
             one.e[np.arange(len(one.e)), one.targets] += self.share * one.Z[:, 0]
 
@@ -87,15 +88,17 @@ def same_words(own: list[Any], others: list[Any]) -> bool:
     return [one.e.shape for one in own] == [other.e.shape for other in others]
 
 
-def subtract(e: np.ndarray, q: np.ndarray, factor: np.ndarray) -> None:
-    """Subtract factor * q, (N, 1) and (N, K), from e (N, K), in place. q is overwritten."""
+def subtract(e: np.ndarray, q: np.ndarray, factor: np.ndarray, logs: bool = False) -> None:
+    """Subtract factor * q, (N, 1) and (N, K), from e (N, K), in place. logs: q is given as log q. q is overwritten."""
 
     def rows_of(part):
         for b in blocks(part, q.shape[1]):
+            if logs:
+                np.exp(q[b], out=q[b])
             q[b] *= factor[b]
             e[b] -= q[b]
 
-    in_parallel(rows_of, len(q), each=q.shape[1])
+    in_parallel(rows_of, len(q), each=EXP * q.shape[1])
 
 
 Learner = Network | Taught  # what training calls

@@ -77,6 +77,16 @@ def test_refused(teacher, rnnlm, settings, status, words):
     assert (found, words in err, "hint" in err, Path("run").exists()) == (status, True, True, False), err
 
 
+def test_a_head_without_weights_has_no_teacher_but_can_be_one(teacher, rnnlm):
+    words = len(Path("teacher/vocab.txt").read_text().splitlines())
+    jordan = f"--set=model={{kind: lm, cell: {{kind: jordan, outputs: {words}, size: 4}}, head: scores}}"
+    status, _, err = rnnlm("train", "tiny.yaml", "-o", "run", jordan, TEACHER)
+    assert (status, "which is scores" in err) == (2, True)
+    assert rnnlm("train", "tiny.yaml", "-o", "jordan", "-q", "--set=training.epochs=1", jordan)[0] == 0
+    taught = "--set=training.teacher={model: jordan}"
+    assert rnnlm("train", "tiny.yaml", "-o", "run", "-q", "--set=training.epochs=1", taught)[0] == 0
+
+
 def test_another_task_has_no_teacher(teacher):
     with pytest.raises(RnnlmError, match="kind lm"):
         teacher("data.reading=blanks", "model.kind=blank", "training.teacher={model: teacher}")

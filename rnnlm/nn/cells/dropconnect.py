@@ -20,8 +20,9 @@ def dropconnect(cell: Kind) -> Kind:
 
     (Wan et al. 2013; Merity et al. 2018.) The cell's own equations find W' in p["W"], and leave dW' in g["W"].
 
-    Without its option `dropconnect_self`, m_ii = 1. A unit whose W_ii is near 1 is a slow memory: dropped, it forgets,
-    and kept, W_ii / (1 - dropconnect) is above 1, where a tanh unit holds on to one sign whatever it reads.
+    A cell whose option `dropconnect_self` is false has m_ii = 1. A unit whose W_ii is near 1 is a slow memory: with
+    m_ii = 0 it forgets, and otherwise W_ii' = W_ii / (1 - dropconnect) can be above 1, where a tanh unit holds on to
+    one sign whatever it reads.
     """
     methods: Any = cell
     workspace, forward, backward = methods.workspace, methods.forward, methods.backward
